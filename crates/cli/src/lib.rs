@@ -1,0 +1,1 @@
+//! perennial: the command line of operators.

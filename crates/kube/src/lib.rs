@@ -1,0 +1,1 @@
+//! The only crate that names kube: access Secrets, TokenRequest, ServiceAccounts and shoot clients.

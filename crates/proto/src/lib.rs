@@ -1,0 +1,1 @@
+//! Generated gRPC code of proto/, checked in, and its descriptor set.

@@ -1,0 +1,1 @@
+//! scheduler: decides which token is renewed when, and never sees one.

@@ -1,0 +1,1 @@
+//! token-issuer: learns shoots, keeps one client for each and asks them for ServiceAccount tokens.
