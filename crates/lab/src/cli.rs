@@ -1,0 +1,80 @@
+//! The command line of `perennial-lab`.
+
+mod args;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use rustix::process::Signal;
+
+use self::args::{Cli, ServiceAction, ServiceName, ShootAction, Task};
+use crate::apiserver::process_name;
+use crate::binaries::{Binaries, grpcurl};
+use crate::dir::LabDir;
+use crate::process::{control, leash};
+use crate::progress::say;
+use crate::run;
+
+/// Does what the command line says.
+pub async fn main() -> ExitCode {
+    match perform(Cli::parse().task).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            say(format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn perform(task: Task) -> Result<u8> {
+    match task {
+        Task::Prepare { tools } => prepare(tools).await?,
+        Task::Run(run) => {
+            let (options, command) = run.into_options();
+            return run::run(options, &command).await;
+        }
+        Task::Service { name, action } => service(name, action, &LabDir::of_running_lab()?).await?,
+        Task::Shoot { number, action } => shoot(number, action, &LabDir::of_running_lab()?).await?,
+        Task::Leash { parent, program } => {
+            return Err(leash::become_program(parent, &program).into());
+        }
+    }
+    Ok(0)
+}
+
+async fn prepare(tools: bool) -> Result<()> {
+    let Binaries {
+        kube_apiserver,
+        etcd,
+    } = Binaries::find_or_build().await?;
+    say(kube_apiserver.display());
+    say(etcd.display());
+    if tools {
+        say(grpcurl().await?.display());
+    }
+    Ok(())
+}
+
+async fn service(name: ServiceName, action: ServiceAction, dir: &LabDir) -> Result<()> {
+    let name = match name {
+        ServiceName::TokenIssuer => "token-issuer",
+        ServiceName::SecretWriter => "secret-writer",
+        ServiceName::Scheduler => "scheduler",
+    };
+    match action {
+        ServiceAction::Stop => control::stop(name, dir).await,
+        ServiceAction::Start => control::start(name, dir).await.map(drop),
+        ServiceAction::Kill => control::kill(name, dir).map(drop),
+    }
+}
+
+async fn shoot(number: usize, action: ShootAction, dir: &LabDir) -> Result<()> {
+    let name = process_name(&format!("shoot-{number}"));
+    match action {
+        ShootAction::Stop => control::stop(&name, dir).await,
+        ShootAction::Start => control::start(&name, dir).await.map(drop),
+        ShootAction::Freeze => control::signal(&name, Signal::STOP, dir).map(drop),
+        ShootAction::Thaw => control::signal(&name, Signal::CONT, dir).map(drop),
+    }
+}

@@ -1,0 +1,239 @@
+//! A whole lab: started, waited for, ended.
+
+mod start;
+
+use anyhow::{Context, Result};
+use futures::future::{join_all, try_join_all};
+use tempfile::TempDir;
+
+use crate::cluster::Cluster;
+use crate::dir::LabDir;
+use crate::environment::{self, Environment};
+use crate::etcd::Etcd;
+use crate::poll::{Look, until};
+use crate::ports::Ports;
+use crate::progress::say;
+use crate::repo;
+use crate::service::{READY_MAX, SERVICES, Service};
+use crate::shoot;
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Number of shoots, each with an API server of its own; at least 1.
+    pub shoots: usize,
+    /// More flags for the API servers of shoots.
+    pub shoot_flags: Vec<String>,
+    /// More flags for the token-issuer.
+    pub issuer_args: Vec<String>,
+    /// More flags for the secret-writer.
+    pub writer_args: Vec<String>,
+    /// More flags for the scheduler.
+    pub scheduler_args: Vec<String>,
+    /// Without services there are API servers, `deploy/` applied, and the Secrets of the shoots.
+    pub start_services: bool,
+    /// Leave the folder behind in any case; without, only after a failure.
+    pub keep_dir: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            shoots: 1,
+            shoot_flags: Vec::new(),
+            issuer_args: Vec::new(),
+            writer_args: Vec::new(),
+            scheduler_args: Vec::new(),
+            start_services: true,
+            keep_dir: false,
+        }
+    }
+}
+
+/// A running lab. Every process of it ends when this is dropped, or with the runtime it was started
+/// in; [`Lab::stop`] ends them in order.
+///
+/// Fields are dropped from top to bottom: callers before those they call, the folder last.
+#[derive(Debug)]
+pub struct Lab {
+    services: Vec<Service>,
+    shoots: Vec<Cluster>,
+    seed: Cluster,
+    etcd: Etcd,
+    _ports: Ports,
+    dir: LabDir,
+    folder: Folder,
+}
+
+impl Lab {
+    /// Starts everything and waits until it is ready.
+    ///
+    /// # Errors
+    /// Something does not start or is not ready in time; with the last state. The folder with the
+    /// logs stays, and its path is said on stderr.
+    pub async fn start(options: Options) -> Result<Self> {
+        anyhow::ensure!(options.shoots > 0, "a lab has at least one shoot");
+        let mut folder = Folder::new(options.keep_dir)?;
+        let started = start::start(&options, folder.0.path()).await;
+        let started = started.inspect_err(|_| folder.keep())?;
+        let start::Started {
+            services,
+            shoots,
+            seed,
+            etcd,
+            ports,
+            dir,
+        } = started;
+        let mut lab = Self {
+            services,
+            shoots,
+            seed,
+            etcd,
+            _ports: ports,
+            dir,
+            folder,
+        };
+        if options.start_services {
+            lab.wait_ready().await.inspect_err(|_| lab.folder.keep())?;
+        }
+        Ok(lab)
+    }
+
+    /// The API server with the Secrets.
+    #[must_use]
+    pub fn seed(&self) -> &Cluster {
+        &self.seed
+    }
+
+    /// A shoot; the first is 1.
+    ///
+    /// # Panics
+    /// There is no such shoot.
+    #[must_use]
+    pub fn shoot(&self, number: usize) -> &Cluster {
+        &self.shoots[number - 1]
+    }
+
+    /// All shoots, the first first.
+    #[must_use]
+    pub fn shoots(&self) -> &[Cluster] {
+        &self.shoots
+    }
+
+    /// A service by its name.
+    ///
+    /// # Panics
+    /// There is no such service, or this lab was started without.
+    #[must_use]
+    pub fn service(&self, name: &str) -> &Service {
+        let found = self.services.iter().find(|service| service.name() == name);
+        found.expect("a service of SERVICES in a lab that was started with services")
+    }
+
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    #[must_use]
+    pub fn dir(&self) -> &LabDir {
+        &self.dir
+    }
+
+    /// Leaves the folder behind when the lab ends, for a look at the logs.
+    pub fn keep_dir(&mut self) {
+        self.folder.keep();
+    }
+
+    /// The environment of COMMAND.
+    ///
+    /// # Errors
+    /// A service is down.
+    pub fn environment(&self) -> Result<Environment> {
+        let mut environment = environment::of_clusters(&self.seed, &self.shoots, &self.dir);
+        environment.extend(environment::of_operator(&self.dir));
+        environment.extend(environment::of_services(&self.services)?);
+        if !self.services.is_empty() {
+            let path = environment::path(&repo::folder_with(&SERVICES)?)?;
+            environment.insert("PATH".to_owned(), path);
+        }
+        Ok(environment)
+    }
+
+    /// Waits until every service is ready and the token-issuer has a token of its own in each shoot.
+    ///
+    /// # Errors
+    /// Not within two minutes; with the last state and the end of the services' logs.
+    pub async fn wait_ready(&self) -> Result<()> {
+        let look = async || {
+            let missing = self.unready().await?;
+            Ok(if missing.is_empty() {
+                Look::Done(())
+            } else {
+                Look::Waiting(missing.join("; "))
+            })
+        };
+        let outcome = until("readiness of the lab", READY_MAX, look).await;
+        outcome.with_context(|| SERVICES.map(|name| self.dir.log_tail(name)).join("\n"))
+    }
+
+    async fn unready(&self) -> Result<Vec<String>> {
+        let services = join_all(self.services.iter().map(Service::unready)).await;
+        let mut missing: Vec<String> = services.into_iter().flatten().collect();
+        let seed = self.seed.client();
+        let shoots = 1..=self.shoots.len();
+        let stamps = shoots.map(|number| shoot::renew_timestamp(number, &seed));
+        for (number, stamp) in (1..).zip(try_join_all(stamps).await?) {
+            if stamp.is_none() {
+                let namespace = shoot::namespace(number);
+                missing.push(format!(
+                    "{namespace}/{} has no renew timestamp",
+                    shoot::ACCESS_SECRET
+                ));
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Ends the services in order, then the API servers at once: nothing of theirs is kept.
+    ///
+    /// # Errors
+    /// A process does not end.
+    pub async fn stop(self) -> Result<()> {
+        try_join_all(self.services.iter().map(Service::stop)).await?;
+        let clusters = self.shoots.iter().chain([&self.seed]);
+        try_join_all(clusters.map(|cluster| cluster.process().discard())).await?;
+        self.etcd.process().discard().await
+    }
+}
+
+/// The folder of a lab, removed at the end unless somebody has a reason to look into it.
+#[derive(Debug)]
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(keep: bool) -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("perennial-lab-")
+            .disable_cleanup(keep)
+            .tempdir();
+        Ok(Self(folder.context("failed to make a scratch folder")?))
+    }
+
+    fn keep(&mut self) {
+        self.0.disable_cleanup(true);
+        say(format!(
+            "logs and certificates are left in {}",
+            self.0.path().display()
+        ));
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A test that failed: its logs are the first thing one wants to see.
+        if std::thread::panicking() {
+            self.keep();
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The order of a start: etcd, all API servers at once, `deploy/`, the shoots, the services.
+
+use std::path::Path;
+
+use anyhow::Result;
+use futures::future::try_join_all;
+
+use super::Options;
+use crate::apiserver::{self, Ground, Plan};
+use crate::binaries::Binaries;
+use crate::cluster::Cluster;
+use crate::dir::LabDir;
+use crate::etcd::Etcd;
+use crate::manifests;
+use crate::pki;
+use crate::ports::Ports;
+use crate::progress::say;
+use crate::repo;
+use crate::service::{AUDIENCE, Addresses, Place, SERVICES, Service, common_args, seed_access};
+use crate::shoot;
+
+/// What a start leaves behind.
+pub(super) struct Started {
+    pub(super) services: Vec<Service>,
+    pub(super) shoots: Vec<Cluster>,
+    pub(super) seed: Cluster,
+    pub(super) etcd: Etcd,
+    pub(super) ports: Ports,
+    pub(super) dir: LabDir,
+}
+
+pub(super) async fn start(options: &Options, folder: &Path) -> Result<Started> {
+    let binaries = Binaries::find_or_build().await?;
+    let dir = LabDir::create(folder)?;
+    let mut ports = Ports::new()?;
+    pki::write_grpc_certificates(&dir)?;
+    say(format!(
+        "starting API servers: seed and {} shoots",
+        options.shoots
+    ));
+    let etcd = Etcd::start(&binaries.etcd, &mut ports, &dir).await?;
+    let ground = Ground {
+        program: &binaries.kube_apiserver,
+        etcd: &etcd,
+        dir: &dir,
+    };
+    let plans = plans(options, &mut ports)?;
+    let mut clusters =
+        try_join_all(plans.into_iter().map(|plan| apiserver::start(plan, ground))).await?;
+    let seed = clusters.remove(0);
+    furnish(&seed, &clusters).await?;
+    let services = match options.start_services {
+        true => launch(options, &seed, &mut ports, &dir).await?,
+        false => Vec::new(),
+    };
+    Ok(Started {
+        services,
+        shoots: clusters,
+        seed,
+        etcd,
+        ports,
+        dir,
+    })
+}
+
+/// The seed first.
+fn plans(options: &Options, ports: &mut Ports) -> Result<Vec<Plan>> {
+    let mut plans = vec![Plan {
+        name: "seed".to_owned(),
+        port: ports.take()?.port(),
+        audiences: "kubernetes",
+        extra_flags: Vec::new(),
+    }];
+    for number in 1..=options.shoots {
+        plans.push(Plan {
+            name: format!("shoot-{number}"),
+            port: ports.take()?.port(),
+            audiences: "kubernetes,gardener",
+            extra_flags: options.shoot_flags.clone(),
+        });
+    }
+    Ok(plans)
+}
+
+/// Applies `deploy/`, then makes the shoots known on the seed.
+async fn furnish(seed: &Cluster, shoots: &[Cluster]) -> Result<()> {
+    let deploy = repo::root()?.join("deploy");
+    manifests::apply_folder(&deploy.join("seed"), &seed.client()).await?;
+    try_join_all((1..).zip(shoots).map(|(number, cluster)| {
+        let grants = deploy.join("shoot");
+        async move {
+            manifests::apply_folder(&grants, &cluster.client()).await?;
+            shoot::register(number, cluster, &seed.client()).await
+        }
+    }))
+    .await?;
+    Ok(())
+}
+
+async fn launch(
+    options: &Options,
+    seed: &Cluster,
+    ports: &mut Ports,
+    dir: &LabDir,
+) -> Result<Vec<Service>> {
+    let programs = repo::folder_with(&SERVICES)?;
+    say(format!("starting the services of {}", programs.display()));
+    let place = Place {
+        programs: &programs,
+        dir,
+    };
+    let [issuer, writer, scheduler] = [
+        Addresses::take(ports)?,
+        Addresses::take(ports)?,
+        Addresses::take(ports)?,
+    ];
+    let issuer_addr = format!("--token-issuer-addr={}", issuer.grpc);
+    let writer_addr = format!("--secret-writer-addr={}", writer.grpc);
+    let issuer_own = vec![seed_access("token-issuer", seed, dir).await?];
+    let writer_own = vec![
+        seed_access("secret-writer", seed, dir).await?,
+        issuer_addr.clone(),
+        format!("--audience={AUDIENCE}"),
+    ];
+    let launch = |name, addresses, own: Vec<String>, more: &[String]| {
+        let args = [common_args(name, addresses, dir), own, more.to_vec()].concat();
+        Service::launch(name, args, addresses, place)
+    };
+    Ok(vec![
+        launch("token-issuer", issuer, issuer_own, &options.issuer_args),
+        launch("secret-writer", writer, writer_own, &options.writer_args),
+        // It has no credential of the seed: it makes no Kubernetes call.
+        launch(
+            "scheduler",
+            scheduler,
+            vec![writer_addr, issuer_addr],
+            &options.scheduler_args,
+        ),
+    ])
+}

@@ -1,0 +1,137 @@
+//! `perennial-lab run`: a lab around one command.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+use crate::lab::{Lab, Options};
+use crate::progress::say;
+
+/// The lab did not become ready (`EX_SOFTWARE` of sysexits).
+const EXIT_NOT_READY: u8 = 70;
+
+/// The shell's code for a command that cannot be run.
+const EXIT_NOT_RUN: u8 = 127;
+
+/// How long COMMAND may take to end after a signal.
+const COMMAND_GRACE: Duration = Duration::from_secs(10);
+
+/// Runs COMMAND in a lab; returns the exit code.
+///
+/// # Errors
+/// Signals cannot be handled.
+pub async fn run(options: Options, command: &[String]) -> Result<u8> {
+    let mut signals = Signals::new()?;
+    let started = tokio::select! {
+        started = Lab::start(options) => started,
+        // Dropping the half-started lab ends its processes.
+        signal = signals.next() => return Ok(exit_code_of_signal(signal)),
+    };
+    let mut lab = match started {
+        Ok(lab) => lab,
+        Err(error) => {
+            say(format!("not ready: {error:#}"));
+            return Ok(EXIT_NOT_READY);
+        }
+    };
+    say(format!("ready: {}", lab.dir().root().display()));
+    let code = match start(command, &lab) {
+        Ok(child) => wait(child, &mut signals).await?,
+        Err(error) => {
+            say(format!("{error:#}"));
+            EXIT_NOT_RUN
+        }
+    };
+    if code != 0 {
+        lab.keep_dir();
+    }
+    lab.stop().await?;
+    Ok(code)
+}
+
+fn start(command: &[String], lab: &Lab) -> Result<Child> {
+    let (program, args) = command.split_first().context("no COMMAND")?;
+    let environment = lab.environment()?;
+    let mut command = Command::new(program);
+    command.args(args).envs(environment).kill_on_drop(true);
+    command
+        .spawn()
+        .with_context(|| format!("failed to run {program}"))
+}
+
+/// Waits for COMMAND; passes a signal on and then waits for a while only.
+async fn wait(mut child: Child, signals: &mut Signals) -> Result<u8> {
+    let signal = tokio::select! {
+        status = child.wait() => return Ok(exit_code(status.context("failed to wait for COMMAND")?)),
+        signal = signals.next() => signal,
+    };
+    let pid = child
+        .id()
+        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    if let Some(pid) = pid {
+        // Ctrl-C reached it already, and it may have ended by now.
+        let _ = kill_process(pid, signal);
+    }
+    if tokio::time::timeout(COMMAND_GRACE, child.wait())
+        .await
+        .is_err()
+    {
+        child.kill().await.context("failed to kill COMMAND")?;
+    }
+    Ok(exit_code_of_signal(signal))
+}
+
+/// As a shell has it: 128 and the signal for one that was killed.
+fn exit_code(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+fn exit_code_of_signal(signal: Signal) -> u8 {
+    u8::try_from(128 + signal.as_raw()).unwrap_or(1)
+}
+
+/// The signals that end a lab.
+struct Signals {
+    interrupt: Stream,
+    terminate: Stream,
+    hangup: Stream,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("failed to listen for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::INT,
+            _ = self.terminate.recv() => Signal::TERM,
+            _ = self.hangup.recv() => Signal::HUP,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_of_a_shell() {
+        assert_eq!(exit_code(ExitStatus::from_raw(3 << 8)), 3);
+        assert_eq!(exit_code(ExitStatus::from_raw(9)), 137);
+        assert_eq!(exit_code_of_signal(Signal::TERM), 143);
+    }
+}
