@@ -2,7 +2,29 @@
 //!
 //! Pure: no kube, tonic or prost, no I/O and no runtime. Everything here takes the present moment
 //! as an argument, so a test can play a year in a millisecond. Clause numbers such as B4 are those
-//! of the contract on a Secret (`docs/contract.md`).
+//! of the contract on a Secret.
+//!
+//! The way of a Secret through this crate: [`inputs`] and [`token`] read it, [`record`] keeps what
+//! matters, [`decision`] says what is to be done and why, [`window`] and [`storm`] say when, and
+//! [`queue`] holds all of them in the order they fall due.
 
+pub mod backoff;
 pub mod clock;
+pub mod decision;
+pub mod digest;
 pub mod failure;
+pub mod go;
+pub mod inputs;
+pub mod issued;
+pub mod keys;
+pub mod kubeconfig;
+pub mod name;
+pub mod queue;
+pub mod record;
+pub mod shoot;
+pub mod storm;
+pub mod token;
+pub mod window;
+
+#[cfg(test)]
+mod fixtures;

@@ -1,0 +1,339 @@
+//! What is to be done about one Secret, and why. Pure: deciding and doing are different things.
+//!
+//! All comparisons with a token's own times are made by the shoot's clock, which is ours plus the
+//! offset that the shoot's answers show.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    inputs::{Inputs, Invalid},
+    record::{Held, Obstacle, Record, Stamp},
+    shoot::{Reach, ShootStatus},
+    token::Claims,
+    window::{self, Window},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Why a token is renewed. Stable names: they stand in the note on the Secret, in metrics, logs
+/// and answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The Secret has no token (B1).
+    NothingHeld,
+    /// What stands there is no ServiceAccount token.
+    Unreadable,
+    /// The claims are ours, the bytes are not.
+    Damaged,
+    /// A token for another ServiceAccount.
+    OtherAccount,
+    /// A token for other audiences.
+    OtherAudiences,
+    /// The inputs are not those it was made for.
+    InputsChanged,
+    /// Its life is over.
+    Expired,
+    /// The timestamp was removed: somebody asks for a renewal.
+    TimestampRemoved,
+    /// The timestamp is not RFC 3339.
+    TimestampUnreadable,
+    /// The timestamp was brought forward and has passed.
+    TimestampForward,
+    /// The planned moment has come.
+    Due,
+    /// An operator asked (`RenewNow`).
+    Requested,
+}
+
+impl Reason {
+    /// Every reason, in the order in which they are looked for.
+    pub const ALL: [Self; 12] = [
+        Self::NothingHeld,
+        Self::Unreadable,
+        Self::Damaged,
+        Self::OtherAccount,
+        Self::OtherAudiences,
+        Self::InputsChanged,
+        Self::Expired,
+        Self::TimestampRemoved,
+        Self::TimestampUnreadable,
+        Self::TimestampForward,
+        Self::Due,
+        Self::Requested,
+    ];
+
+    /// Stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NothingHeld => "nothing_held",
+            Self::Unreadable => "unreadable",
+            Self::Damaged => "damaged",
+            Self::OtherAccount => "other_account",
+            Self::OtherAudiences => "other_audiences",
+            Self::InputsChanged => "inputs_changed",
+            Self::Expired => "expired",
+            Self::TimestampRemoved => "timestamp_removed",
+            Self::TimestampUnreadable => "timestamp_unreadable",
+            Self::TimestampForward => "timestamp_forward",
+            Self::Due => "due",
+            Self::Requested => "requested",
+        }
+    }
+
+    /// Whether the consumers of the Secret have no usable token until it is renewed.
+    #[must_use]
+    pub const fn leaves_nothing_usable(self) -> bool {
+        match self {
+            Self::NothingHeld
+            | Self::Unreadable
+            | Self::Damaged
+            | Self::OtherAccount
+            | Self::OtherAudiences
+            | Self::Expired => true,
+            Self::InputsChanged
+            | Self::TimestampRemoved
+            | Self::TimestampUnreadable
+            | Self::TimestampForward
+            | Self::Due
+            | Self::Requested => false,
+        }
+    }
+}
+
+/// What is to be done about a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing, until this moment.
+    Keep {
+        /// When it is to be looked at again: the moment of renewal.
+        until: Timestamp,
+    },
+    /// Renew it now.
+    Renew(Reason),
+    /// It should be renewed, but another token so soon would be a storm (B12).
+    Hold {
+        /// When it may be.
+        until: Timestamp,
+        /// Why it should be.
+        reason: Reason,
+    },
+    /// It asks for something impossible; nothing until somebody corrects it (B10).
+    Invalid(Invalid),
+    /// It cannot be written; nothing until that changes (B11).
+    Obstructed(Obstacle),
+    /// It should be renewed, but its shoot cannot be asked.
+    WaitForShoot {
+        /// Why it should be.
+        reason: Reason,
+        /// What keeps us.
+        why: Away,
+    },
+}
+
+/// Why a shoot cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Away {
+    /// No token-issuer knows it: the Secrets of contract F are missing in its namespace.
+    NotKnown,
+    /// It does not answer or takes none of our credentials.
+    Unreachable,
+}
+
+/// Settings of the scheduler that decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// `--renewal-basis` (B4), in seconds.
+    pub basis_seconds: i64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { basis_seconds: window::BASIS_DEFAULT_SECONDS }
+    }
+}
+
+/// What is known of the shoot of a Secret.
+#[derive(Clone, Copy, Debug)]
+pub enum ShootView<'a> {
+    /// The token-issuer's stream is down: nothing is known, so nothing is held back for it.
+    Unknown,
+    /// The stream is complete and this shoot is not in it.
+    Missing,
+    /// Its last state.
+    Seen(&'a ShootStatus),
+}
+
+/// Decides about one Secret. Deterministic; the same record, shoot, policy and moment always give
+/// the same answer, and a decision to renew stays one until the record changes.
+#[must_use]
+pub fn decide(
+    now: Timestamp,
+    record: &Record,
+    shoot: ShootView<'_>,
+    policy: &Policy,
+) -> Decision {
+    if let Some(obstacle) = record.obstacle {
+        return Decision::Obstructed(obstacle);
+    }
+    let inputs = match &record.inputs {
+        Ok(inputs) => inputs,
+        Err(invalid) => return Decision::Invalid(invalid.clone()),
+    };
+    let clock = ShootClock::of(now, shoot);
+    match wanted(record, inputs, clock, policy) {
+        Wanted::Later(until) => Decision::Keep { until: clock.ours(until) },
+        Wanted::Now(reason) => permit(now, record, inputs, shoot, policy, reason),
+    }
+}
+
+/// Decides about one Secret that an operator wants renewed whether it is due or not. What is
+/// impossible, held or away stays so.
+#[must_use]
+pub fn decide_requested(
+    now: Timestamp,
+    record: &Record,
+    shoot: ShootView<'_>,
+    policy: &Policy,
+) -> Decision {
+    match (decide(now, record, shoot, policy), &record.inputs) {
+        (Decision::Keep { .. }, Ok(inputs)) => {
+            permit(now, record, inputs, shoot, policy, Reason::Requested)
+        }
+        (decision, _) => decision,
+    }
+}
+
+enum Wanted {
+    Later(Timestamp), // by the shoot's clock
+    Now(Reason),
+}
+
+fn wanted(record: &Record, inputs: &Inputs, clock: ShootClock, policy: &Policy) -> Wanted {
+    let claims = match &record.held {
+        Held::Nothing => return Wanted::Now(Reason::NothingHeld),
+        Held::Unreadable(_) => return Wanted::Now(Reason::Unreadable),
+        Held::Damaged(_) => return Wanted::Now(Reason::Damaged),
+        Held::Token(claims) => claims,
+    };
+    if let Some(reason) = misfit(claims, record, inputs) {
+        return Wanted::Now(reason);
+    }
+    if clock.has_passed(claims.expires_at) && !clock.may_be_wrong_about(record.stamp) {
+        return Wanted::Now(Reason::Expired);
+    }
+    let stamp = match record.stamp {
+        Stamp::Absent => return Wanted::Now(Reason::TimestampRemoved),
+        Stamp::Unreadable => return Wanted::Now(Reason::TimestampUnreadable),
+        Stamp::At(stamp) => stamp,
+    };
+    let planned = planned(claims, record, policy);
+    match (clock.has_passed(planned), clock.has_passed(stamp)) {
+        (true, _) => Wanted::Now(Reason::Due),
+        (false, true) => Wanted::Now(Reason::TimestampForward),
+        (false, false) => Wanted::Later(planned.min(stamp)),
+    }
+}
+
+/// Whether the token is one for this Secret at all, by its own claims (contract, section C).
+fn misfit(claims: &Claims, record: &Record, inputs: &Inputs) -> Option<Reason> {
+    let audiences_differ = !inputs.audiences.is_empty() && {
+        let sorted = |list: &[String]| {
+            let mut list = list.to_vec();
+            list.sort_unstable();
+            list.dedup();
+            list
+        };
+        sorted(&claims.audiences) != sorted(&inputs.audiences)
+    };
+    let inputs_differ = record.issued.as_ref().is_some_and(|note| note.inputs != inputs.hash());
+    if claims.account != inputs.account {
+        Some(Reason::OtherAccount)
+    } else if audiences_differ {
+        Some(Reason::OtherAudiences)
+    } else {
+        inputs_differ.then_some(Reason::InputsChanged)
+    }
+}
+
+/// The moment of renewal without the timestamp: our own plan, never past *latest*; for a token
+/// that somebody else wrote, the end of what the reference allows itself (B4).
+fn planned(claims: &Claims, record: &Record, policy: &Policy) -> Timestamp {
+    match &record.issued {
+        Some(note) => note.renew_at.min(window::latest(claims, policy.basis_seconds)),
+        None => window::latest_of_reference(claims),
+    }
+}
+
+fn permit(
+    now: Timestamp,
+    record: &Record,
+    inputs: &Inputs,
+    shoot: ShootView<'_>,
+    policy: &Policy,
+    reason: Reason,
+) -> Decision {
+    let away = match shoot {
+        ShootView::Missing => Some(Away::NotKnown),
+        ShootView::Seen(status) if status.reach == Reach::Unreachable => Some(Away::Unreachable),
+        ShootView::Seen(_) | ShootView::Unknown => None,
+    };
+    let ordinary = ordinary_interval(record, inputs, policy.basis_seconds, Window::ORDINARY);
+    let hold = record.memory.and_then(|memory| memory.hold_until(ordinary));
+    match (hold, away) {
+        (Some(until), _) if until > now => Decision::Hold { until, reason },
+        (_, Some(why)) => Decision::WaitForShoot { reason, why },
+        (_, None) => Decision::Renew(reason),
+    }
+}
+
+/// The shortest ordinary interval between two renewals of this Secret: from `iat` to the begin of
+/// its window. Pauses against a storm never grow beyond it (B12).
+#[must_use]
+pub fn ordinary_interval(
+    record: &Record,
+    inputs: &Inputs,
+    basis_seconds: i64,
+    window: Window,
+) -> Duration {
+    let granted =
+        record.held.claims().map_or(inputs.lifetime_seconds, Claims::granted_seconds);
+    Duration::from_secs_f64(window.begin_offset(granted, basis_seconds).max(0.0))
+}
+
+/// The present moment at the shoot.
+#[derive(Clone, Copy)]
+struct ShootClock {
+    now: Timestamp,
+    offset: SignedDuration,
+    known: bool,
+}
+
+impl ShootClock {
+    fn of(now: Timestamp, shoot: ShootView<'_>) -> Self {
+        let offset = match shoot {
+            ShootView::Seen(status) => status.clock_offset,
+            ShootView::Missing | ShootView::Unknown => None,
+        };
+        Self { now, offset: offset.unwrap_or(SignedDuration::ZERO), known: offset.is_some() }
+    }
+
+    fn has_passed(self, moment: Timestamp) -> bool {
+        self.now.checked_add(self.offset).is_ok_and(|shoot_now| moment <= shoot_now)
+    }
+
+    /// Until the shoot's clock was seen, `exp` alone says nothing while the timestamp lies ahead:
+    /// a restart must never re-issue a fleet because two clocks disagree (contract, section C).
+    fn may_be_wrong_about(self, stamp: Stamp) -> bool {
+        !self.known && matches!(stamp, Stamp::At(stamp) if !self.has_passed(stamp))
+    }
+
+    fn ours(self, moment: Timestamp) -> Timestamp {
+        moment.checked_sub(self.offset).unwrap_or(moment)
+    }
+}

@@ -1,0 +1,106 @@
+//! Builders for the unit tests of this crate.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    inputs::Interpretation,
+    issued::{Issued, IssuedFor},
+    keys,
+    name::SecretRef,
+    record::{Record, SecretView},
+    token::{Claims, TokenHash},
+    window::{Plan, Window},
+};
+
+/// A token whose signature is nonsense but whose claims read well.
+pub(crate) fn jwt(namespace: &str, name: &str, issued_at: i64, expires_at: i64) -> String {
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = part(json!({"alg": "RS256", "kid": "key-1", "typ": "JWT"}));
+    let claims = part(json!({
+        "iat": issued_at, "exp": expires_at, "nbf": issued_at, "iss": "https://shoot.example",
+        "sub": format!("system:serviceaccount:{namespace}:{name}"), "aud": ["gardener"],
+        "kubernetes.io": {"namespace": namespace,
+            "serviceaccount": {"name": name, "uid": format!("uid-{name}")}},
+    }));
+    format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("signature"))
+}
+
+/// An access Secret in the making.
+#[derive(Clone, Debug)]
+pub(crate) struct SecretBuilder {
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+    pub token: Option<String>,
+    pub kubeconfig: Option<String>,
+}
+
+impl SecretBuilder {
+    pub(crate) fn new() -> Self {
+        let text = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        Self {
+            labels: [(keys::PURPOSE, keys::PURPOSE_TOKEN_REQUESTOR), (keys::CLASS, "shoot")]
+                .map(text)
+                .into(),
+            annotations: [(keys::ACCOUNT_NAME, "kube-proxy"), (keys::ACCOUNT_NAMESPACE, "kube-system")]
+                .map(text)
+                .into(),
+            token: None,
+            kubeconfig: None,
+        }
+    }
+
+    pub(crate) fn annotated(mut self, key: &str, value: &str) -> Self {
+        self.annotations.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn without(mut self, key: &str) -> Self {
+        self.annotations.remove(key);
+        self
+    }
+
+    /// Holds a token that we wrote ourselves under the plan given by window, place and basis.
+    pub(crate) fn renewed(self, issued_at: i64, lifetime: i64, basis: i64, place: f64) -> Self {
+        let token = jwt("kube-system", "kube-proxy", issued_at, issued_at + lifetime);
+        let claims = Claims::read(token.as_bytes()).unwrap();
+        let plan = Plan::draw(&claims, basis, Window::ORDINARY, place);
+        let record = self.record();
+        let note = Issued::note(IssuedFor {
+            token: TokenHash::of(token.as_bytes()),
+            claims: &claims,
+            inputs: record.inputs.as_ref().unwrap(),
+            plan,
+            reason: crate::decision::Reason::NothingHeld,
+            written_at: claims.issued_at,
+            streak: 0,
+        });
+        let mut this = self
+            .annotated(keys::ISSUED, &note.to_line())
+            .annotated(keys::RENEW_TIMESTAMP, &plan.latest.to_string());
+        this.token = Some(token);
+        this
+    }
+
+    pub(crate) fn record(&self) -> Record {
+        let secret = SecretRef::parse("shoot--lab--1", "shoot-access-kube-proxy").unwrap();
+        let view = SecretView {
+            secret: &secret,
+            uid: "uid-1",
+            annotations: &self.annotations,
+            token: self.token.as_deref().map(str::as_bytes),
+            kubeconfig: self.kubeconfig.as_deref().map(str::as_bytes),
+            immutable: false,
+            terminating: false,
+        };
+        Record::reduce(&view, &Interpretation::default())
+    }
+}
+
+/// Seconds since the epoch.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
+}

@@ -1,0 +1,216 @@
+//! What an access Secret asks for: its annotations, parsed (contract, section A).
+//!
+//! A value of [`Inputs`] is valid; [`Inputs::read`] is the only way in. What cannot be granted is
+//! an [`Invalid`] that names the key and the remedy (B10).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    go, keys,
+    name::{AccountName, AccountRef, NameError, Namespace},
+    token::hex,
+};
+
+mod invalid;
+mod labels;
+
+pub use invalid::{Invalid, Problem};
+
+/// Lifetime asked for when the Secret names none (B3).
+pub const LIFETIME_DEFAULT_SECONDS: i64 = 12 * 60 * 60;
+/// Shortest lifetime that the TokenRequest API accepts.
+pub const LIFETIME_MIN_SECONDS: i64 = 10 * 60;
+/// Longest lifetime that the TokenRequest API accepts.
+pub const LIFETIME_MAX_SECONDS: i64 = 1 << 32;
+
+/// How Secrets are interpreted; all of it belongs to the secret-writer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interpretation {
+    /// Classes that are served; `None` serves every Secret, whatever its class.
+    pub classes: Classes,
+    /// Audiences where the Secret names none; empty means the API server's own.
+    pub audiences: Vec<String>,
+    /// Namespace of the ServiceAccount where the installation fixes one.
+    pub account_namespace: Option<Namespace>,
+}
+
+/// Which classes of Secrets are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Classes {
+    /// Only these.
+    Only(BTreeSet<String>),
+    /// All, also without a class.
+    Any,
+}
+
+impl Default for Classes {
+    fn default() -> Self {
+        Self::Only(BTreeSet::from([keys::CLASS_SHOOT.to_owned()]))
+    }
+}
+
+impl Interpretation {
+    /// Whether a Secret with these labels is ours to serve.
+    #[must_use]
+    pub fn serves(&self, labels: &BTreeMap<String, String>) -> bool {
+        let has_purpose =
+            labels.get(keys::PURPOSE).is_some_and(|value| value == keys::PURPOSE_TOKEN_REQUESTOR);
+        has_purpose
+            && match &self.classes {
+                Classes::Any => true,
+                Classes::Only(classes) => {
+                    labels.get(keys::CLASS).is_some_and(|class| classes.contains(class))
+                }
+            }
+    }
+}
+
+/// Where the token stands in the Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Data key `token`.
+    Token,
+    /// User of the current context in the data key `kubeconfig`.
+    Kubeconfig,
+}
+
+/// What a Secret asks for, valid.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Inputs {
+    /// The ServiceAccount in the shoot.
+    pub account: AccountRef,
+    /// Labels of the ServiceAccount.
+    pub account_labels: BTreeMap<String, String>,
+    /// Lifetime to ask for, in seconds.
+    pub lifetime_seconds: i64,
+    /// Audiences to ask for; empty means the API server's own.
+    pub audiences: Vec<String>,
+    /// Whether the CA of the shoot goes beside the token.
+    pub inject_ca: bool,
+    /// Where the token stands.
+    pub mode: Mode,
+}
+
+impl Inputs {
+    /// Reads the annotations of a Secret. `mode` comes from its data keys.
+    ///
+    /// # Errors
+    /// The first annotation that cannot be served, with the remedy.
+    pub fn read(
+        annotations: &BTreeMap<String, String>,
+        mode: Mode,
+        interpretation: &Interpretation,
+    ) -> Result<Self, Invalid> {
+        let annotation = |key| annotations.get(key).map(String::as_str);
+        refuse_unserved(annotations)?;
+        Ok(Self {
+            account: account(annotation, interpretation)?,
+            account_labels: match annotation(keys::ACCOUNT_LABELS) {
+                None | Some("") => BTreeMap::new(),
+                Some(text) => labels::read(text)?,
+            },
+            lifetime_seconds: lifetime(annotation(keys::TOKEN_LIFETIME))?,
+            audiences: audiences(annotation(keys::AUDIENCES), interpretation)?,
+            inject_ca: flag(keys::INJECT_CA, annotation(keys::INJECT_CA))?,
+            mode,
+        })
+    }
+
+    /// Hash of what decides which token is asked for. Labels, CA and mode are left out: a change
+    /// of these needs a write, not another token (contract, section C).
+    #[must_use]
+    pub fn hash(&self) -> InputsHash {
+        let mut hasher = Sha256::new();
+        let mut field = |name: &str, value: &str| {
+            // Length first, so that no two different inputs feed the same bytes.
+            hasher.update(format!("{name}:{}:", value.len()));
+            hasher.update(value);
+        };
+        field("namespace", self.account.namespace.as_str());
+        field("name", self.account.name.as_str());
+        field("lifetime", &self.lifetime_seconds.to_string());
+        self.audiences.iter().for_each(|audience| field("audience", audience));
+        InputsHash(hex(&hasher.finalize()[..16]))
+    }
+}
+
+/// Hash of the inputs that a token was made for: 128 bits of SHA-256, in hex.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct InputsHash(String);
+
+fn account<'a>(
+    annotation: impl Fn(&'static str) -> Option<&'a str>,
+    interpretation: &Interpretation,
+) -> Result<AccountRef, Invalid> {
+    let name: AccountName = required(keys::ACCOUNT_NAME, annotation(keys::ACCOUNT_NAME))?;
+    let namespace = match &interpretation.account_namespace {
+        Some(fixed) => fixed.clone(),
+        None => required(keys::ACCOUNT_NAMESPACE, annotation(keys::ACCOUNT_NAMESPACE))?,
+    };
+    Ok(AccountRef { namespace, name })
+}
+
+fn required<T: std::str::FromStr<Err = NameError>>(
+    key: &'static str,
+    value: Option<&str>,
+) -> Result<T, Invalid> {
+    let value = value
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| Invalid::annotation(key, None, Problem::Missing))?;
+    value.parse().map_err(|error| Invalid::annotation(key, Some(value), Problem::Name(error)))
+}
+
+fn lifetime(value: Option<&str>) -> Result<i64, Invalid> {
+    let Some(text) = value.filter(|text| !text.is_empty()) else {
+        return Ok(LIFETIME_DEFAULT_SECONDS);
+    };
+    let invalid = |problem| Invalid::annotation(keys::TOKEN_LIFETIME, Some(text), problem);
+    let seconds = go::duration(text).ok_or_else(|| invalid(Problem::NotADuration))?.as_secs();
+    i64::try_from(seconds)
+        .ok()
+        .filter(|seconds| (LIFETIME_MIN_SECONDS..=LIFETIME_MAX_SECONDS).contains(seconds))
+        .ok_or_else(|| invalid(Problem::LifetimeOutOfRange))
+}
+
+fn audiences(
+    value: Option<&str>,
+    interpretation: &Interpretation,
+) -> Result<Vec<String>, Invalid> {
+    let Some(text) = value else { return Ok(interpretation.audiences.clone()) };
+    let parts: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
+    let bad = |part: &String| part.is_empty() || part.chars().any(char::is_control);
+    if parts.iter().any(bad) {
+        return Err(Invalid::annotation(keys::AUDIENCES, Some(text), Problem::Audience));
+    }
+    Ok(parts)
+}
+
+fn flag(key: &'static str, value: Option<&str>) -> Result<bool, Invalid> {
+    match value {
+        None | Some("") => Ok(false),
+        Some(text) => go::boolean(text)
+            .ok_or_else(|| Invalid::annotation(key, Some(text), Problem::NotABool)),
+    }
+}
+
+/// Delivery into the shoot and revocation are clauses B7 and D. Until they are built such a Secret
+/// is refused aloud: writing its token into the source would look right and be wrong.
+fn refuse_unserved(annotations: &BTreeMap<String, String>) -> Result<(), Invalid> {
+    for key in [keys::TARGET_NAME, keys::TARGET_NAMESPACE] {
+        if let Some(value) = annotations.get(key) {
+            return Err(Invalid::annotation(key, Some(value), Problem::NotServedYet));
+        }
+    }
+    if flag(keys::REVOCABLE, annotations.get(keys::REVOCABLE).map(String::as_str))? {
+        return Err(Invalid::annotation(keys::REVOCABLE, Some("true"), Problem::NotServedYet));
+    }
+    Ok(())
+}
+
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Why a Secret cannot be served, in words that say which key, why, and what to do (B10).
+
+use std::fmt;
+
+use crate::{kubeconfig::KubeconfigError, name::NameError};
+
+/// A Secret that asks for something impossible.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Invalid {
+    /// What kind of key it is, `annotation` or `data key`.
+    pub place: Place,
+    /// The key.
+    pub key: &'static str,
+    /// Its value, cut to 80 characters; never from `data`, which may hold credentials.
+    pub value: Option<String>,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// Where the key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// `metadata.annotations`
+    Annotation,
+    /// `data`
+    Data,
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Problem {
+    /// Required and not there.
+    Missing,
+    /// Not a name.
+    Name(NameError),
+    /// Not a Go duration.
+    NotADuration,
+    /// A lifetime that the TokenRequest API refuses.
+    LifetimeOutOfRange,
+    /// Not a Go bool.
+    NotABool,
+    /// An audience that is empty or has control characters.
+    Audience,
+    /// Not a JSON object from string to string.
+    NotALabelObject,
+    /// A label that the API server would refuse.
+    Label {
+        /// The key of that label, cut.
+        label: String,
+    },
+    /// A kubeconfig into which no token can be put.
+    Kubeconfig(KubeconfigError),
+    /// Part of the contract that this version does not serve.
+    NotServedYet,
+}
+
+/// Longest part of a value that is repeated in a message, in characters.
+pub(super) const VALUE_CHARS_MAX: usize = 80;
+
+impl Invalid {
+    pub(crate) fn annotation(key: &'static str, value: Option<&str>, problem: Problem) -> Self {
+        Self { place: Place::Annotation, key, value: value.map(cut), problem }
+    }
+
+    pub(crate) fn data(key: &'static str, problem: Problem) -> Self {
+        Self { place: Place::Data, key, value: None, problem }
+    }
+
+    /// Stable, upper-case name of the problem: one per mistake, so that Events of two mistakes
+    /// are two Events.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match &self.problem {
+            Problem::Missing => "ANNOTATION_MISSING",
+            Problem::Name(_) => "NAME_INVALID",
+            Problem::NotADuration => "DURATION_INVALID",
+            Problem::LifetimeOutOfRange => "LIFETIME_OUT_OF_RANGE",
+            Problem::NotABool => "BOOL_INVALID",
+            Problem::Audience => "AUDIENCE_INVALID",
+            Problem::NotALabelObject | Problem::Label { .. } => "LABELS_INVALID",
+            Problem::Kubeconfig(_) => "KUBECONFIG_INVALID",
+            Problem::NotServedYet => "NOT_SERVED",
+        }
+    }
+}
+
+/// The text, cut to [`VALUE_CHARS_MAX`] characters and without control characters.
+pub(crate) fn cut(value: &str) -> String {
+    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let mut text: String = value.chars().take(VALUE_CHARS_MAX).map(clean).collect();
+    if value.chars().nth(VALUE_CHARS_MAX).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Place::Annotation => write!(f, "annotation {}", self.key)?,
+            Place::Data => write!(f, "data key {}", self.key)?,
+        }
+        if let Some(value) = &self.value {
+            write!(f, " (\"{value}\")")?;
+        }
+        match &self.problem {
+            Problem::Missing => f.write_str(" is missing; set it"),
+            Problem::Name(error) => write!(f, " {error}; correct it"),
+            Problem::NotADuration => {
+                f.write_str(" is not a Go duration; write it like 12h or 1h30m")
+            }
+            Problem::LifetimeOutOfRange => f.write_str(
+                " is outside what the TokenRequest API accepts; choose between 10m and 1193046h",
+            ),
+            Problem::NotABool => f.write_str(" is not a Go bool; write true or false"),
+            Problem::Audience => f.write_str(
+                " has an empty or unprintable audience; separate audiences by one comma",
+            ),
+            Problem::NotALabelObject => f.write_str(
+                " is not a JSON object from string to string; write it like {\"app\":\"x\"}",
+            ),
+            Problem::Label { label } => write!(
+                f,
+                " has the label \"{label}\", which Kubernetes refuses; correct its key or value"
+            ),
+            Problem::Kubeconfig(error) => write!(f, " cannot take a token: {error}"),
+            Problem::NotServedYet => {
+                f.write_str(" is not served by this version of Perennial; remove it")
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Labels for the ServiceAccount, checked as the API server checks them (Kubernetes, "Labels and
+//! Selectors, syntax and character set"), so that a bad one is an Event here and not a refused
+//! call at the shoot.
+
+use std::collections::BTreeMap;
+
+use super::invalid::{Invalid, Problem, cut};
+use crate::{keys, name::SecretName};
+
+/// Longest name or value of a label, in bytes.
+const PART_BYTES_MAX: usize = 63;
+
+pub(super) fn read(text: &str) -> Result<BTreeMap<String, String>, Invalid> {
+    let invalid =
+        |problem| Invalid::annotation(keys::ACCOUNT_LABELS, Some(text), problem);
+    let labels: BTreeMap<String, String> =
+        serde_json::from_str(text).map_err(|_| invalid(Problem::NotALabelObject))?;
+    match labels.iter().find(|(key, value)| !(is_key(key) && is_value(value))) {
+        Some((key, _)) => Err(invalid(Problem::Label { label: cut(key) })),
+        None => Ok(labels),
+    }
+}
+
+fn is_key(key: &str) -> bool {
+    match key.split_once('/') {
+        Some((prefix, name)) => prefix.parse::<SecretName>().is_ok() && is_part(name),
+        None => is_part(key),
+    }
+}
+
+fn is_value(value: &str) -> bool {
+    value.is_empty() || is_part(value)
+}
+
+fn is_part(part: &str) -> bool {
+    let bytes = part.as_bytes();
+    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    bytes.len() <= PART_BYTES_MAX
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(inside)
+}

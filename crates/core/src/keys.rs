@@ -1,0 +1,55 @@
+//! Labels, annotations and data keys of an access Secret (contract, section A).
+
+/// Label that makes a Secret ours.
+pub const PURPOSE: &str = "resources.gardener.cloud/purpose";
+/// The value of [`PURPOSE`] that we serve.
+pub const PURPOSE_TOKEN_REQUESTOR: &str = "token-requestor";
+/// Label with the class of a Secret; Gardener writes `shoot`.
+pub const CLASS: &str = "resources.gardener.cloud/class";
+/// The class served by default.
+pub const CLASS_SHOOT: &str = "shoot";
+
+/// Name of the ServiceAccount in the shoot.
+pub const ACCOUNT_NAME: &str = "serviceaccount.resources.gardener.cloud/name";
+/// Namespace of the ServiceAccount in the shoot.
+pub const ACCOUNT_NAMESPACE: &str = "serviceaccount.resources.gardener.cloud/namespace";
+/// JSON object of labels for the ServiceAccount.
+pub const ACCOUNT_LABELS: &str = "serviceaccount.resources.gardener.cloud/labels";
+/// Lifetime to ask for, a Go duration.
+pub const TOKEN_LIFETIME: &str =
+    "serviceaccount.resources.gardener.cloud/token-expiration-duration";
+/// Latest moment of renewal, RFC 3339; written by us, read by the reference too.
+pub const RENEW_TIMESTAMP: &str = "serviceaccount.resources.gardener.cloud/token-renew-timestamp";
+/// Go bool: put the CA of the shoot into `bundle.crt`.
+pub const INJECT_CA: &str = "serviceaccount.resources.gardener.cloud/inject-ca-bundle";
+/// Name of a Secret in the shoot that gets the token instead.
+pub const TARGET_NAME: &str = "token-requestor.resources.gardener.cloud/target-secret-name";
+/// Namespace of that Secret.
+pub const TARGET_NAMESPACE: &str =
+    "token-requestor.resources.gardener.cloud/target-secret-namespace";
+/// Comma-separated audiences, ours.
+pub const AUDIENCES: &str = "perennial.dev/audiences";
+/// `true` binds every token to an object so that it can be revoked, ours.
+pub const REVOCABLE: &str = "perennial.dev/revocable";
+/// What we noted about the token, one line of JSON, ours.
+pub const ISSUED: &str = "perennial.dev/issued";
+
+/// Every annotation that changes what is asked for. The write tests each of them (B8).
+pub const INPUT_ANNOTATIONS: [&str; 9] = [
+    ACCOUNT_NAME,
+    ACCOUNT_NAMESPACE,
+    ACCOUNT_LABELS,
+    TOKEN_LIFETIME,
+    INJECT_CA,
+    TARGET_NAME,
+    TARGET_NAMESPACE,
+    AUDIENCES,
+    REVOCABLE,
+];
+
+/// Data key of the token in token mode.
+pub const DATA_TOKEN: &str = "token";
+/// Data key whose presence means kubeconfig mode.
+pub const DATA_KUBECONFIG: &str = "kubeconfig";
+/// Data key of the CA bundle.
+pub const DATA_BUNDLE: &str = "bundle.crt";

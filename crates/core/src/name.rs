@@ -1,0 +1,217 @@
+//! Names as the Kubernetes API server accepts them, so that nothing strange ever enters a URL.
+//!
+//! Rules: RFC 1123 label for namespaces, RFC 1123 subdomain for Secrets and ServiceAccounts
+//! (Kubernetes, "Object Names and IDs").
+
+use std::{borrow::Borrow, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// Longest RFC 1123 label, in bytes.
+const LABEL_BYTES_MAX: usize = 63;
+/// Longest RFC 1123 subdomain, in bytes.
+const SUBDOMAIN_BYTES_MAX: usize = 253;
+
+/// Why a text is not a name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum NameError {
+    /// Nothing there.
+    #[error("is empty")]
+    Empty,
+    /// More bytes than the API server takes.
+    #[error("is longer than {max} characters")]
+    TooLong {
+        /// Longest length in bytes.
+        max: usize,
+    },
+    /// Characters or places of characters that the API server refuses.
+    #[error("must be lower-case letters, digits and `-`{dots}, starting and ending with a letter or digit")]
+    Malformed {
+        /// Continues the sentence where dots are allowed too.
+        dots: &'static str,
+    },
+}
+
+fn label(text: &str) -> Result<(), NameError> {
+    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let edge = |byte: Option<&u8>| byte.is_some_and(|byte| *byte != b'-');
+    match text.as_bytes() {
+        [] => Err(NameError::Empty),
+        bytes if bytes.len() > LABEL_BYTES_MAX => Err(NameError::TooLong { max: LABEL_BYTES_MAX }),
+        bytes
+            if bytes.iter().copied().all(inside)
+                && edge(bytes.first())
+                && edge(bytes.last()) =>
+        {
+            Ok(())
+        }
+        _ => Err(NameError::Malformed { dots: "" }),
+    }
+}
+
+fn subdomain(text: &str) -> Result<(), NameError> {
+    if text.len() > SUBDOMAIN_BYTES_MAX {
+        return Err(NameError::TooLong { max: SUBDOMAIN_BYTES_MAX });
+    }
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    // Kubernetes bounds the whole subdomain, not its labels.
+    let malformed = NameError::Malformed { dots: " or `.`" };
+    text.split('.').try_for_each(|part| match label(part) {
+        Ok(()) | Err(NameError::TooLong { .. }) => Ok(()),
+        Err(_) => Err(malformed.clone()),
+    })
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $rule:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(String); // private field: the parser is the only way in
+
+        impl $type {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                $rule(text).map(|()| Self(text.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                $rule(&text).map(|()| Self(text))
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> Self {
+                name.0
+            }
+        }
+
+        impl Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// A namespace, on the seed or in a shoot.
+    Namespace,
+    label
+);
+name!(
+    /// Name of a Secret.
+    SecretName,
+    subdomain
+);
+name!(
+    /// Name of a ServiceAccount.
+    AccountName,
+    subdomain
+);
+
+/// A Secret on the seed, or in the shoot where the context says so.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SecretRef {
+    /// Its namespace.
+    pub namespace: Namespace,
+    /// Its name.
+    pub name: SecretName,
+}
+
+impl SecretRef {
+    /// Parses both parts.
+    ///
+    /// # Errors
+    /// When either is not a name that the API server accepts.
+    pub fn parse(namespace: &str, name: &str) -> Result<Self, NameError> {
+        Ok(Self { namespace: namespace.parse()?, name: name.parse()? })
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A ServiceAccount in a shoot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AccountRef {
+    /// Its namespace in the shoot.
+    pub namespace: Namespace,
+    /// Its name.
+    pub name: AccountName,
+}
+
+impl AccountRef {
+    /// Parses `system:serviceaccount:NAMESPACE:NAME`, the subject of a ServiceAccount token.
+    #[must_use]
+    pub fn from_subject(subject: &str) -> Option<Self> {
+        let (namespace, name) = subject.strip_prefix("system:serviceaccount:")?.split_once(':')?;
+        Some(Self { namespace: namespace.parse().ok()?, name: name.parse().ok()? })
+    }
+}
+
+impl fmt::Display for AccountRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl FromStr for AccountRef {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (namespace, name) = text.split_once('/').ok_or(NameError::Empty)?;
+        Ok(Self { namespace: namespace.parse()?, name: name.parse()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_a_label_and_a_secret_name_may_have_dots() {
+        assert!("shoot--lab--1".parse::<Namespace>().is_ok());
+        assert!("shoot.lab".parse::<Namespace>().is_err());
+        assert!("shoot.lab".parse::<SecretName>().is_ok());
+        let long_part = "a".repeat(64);
+        assert!(long_part.parse::<Namespace>().is_err());
+        assert!(long_part.parse::<SecretName>().is_ok());
+    }
+
+    #[test]
+    fn nothing_that_could_change_a_url_is_a_name() {
+        for text in ["", "a/b", "../x", "a%2f", "A", "-a", "a-", "a..b", ".a", "a b", "ä", "a\n"] {
+            assert!(text.parse::<SecretName>().is_err(), "{text:?}");
+            assert!(text.parse::<Namespace>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_subject_of_a_token_names_its_account() {
+        let account = AccountRef::from_subject("system:serviceaccount:kube-system:kube-proxy");
+        assert_eq!(account.map(|a| a.to_string()).as_deref(), Some("kube-system/kube-proxy"));
+        assert_eq!(AccountRef::from_subject("system:node:x"), None);
+    }
+}

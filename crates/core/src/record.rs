@@ -1,0 +1,265 @@
+//! An access Secret reduced to what is needed to decide. Token bytes are not kept.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::{
+    digest::Digest,
+    inputs::{Inputs, Interpretation, Invalid, Mode, Problem},
+    issued::Issued,
+    keys, kubeconfig,
+    name::SecretRef,
+    storm::Memory,
+    token::{Claims, ClaimsError, TokenHash},
+};
+
+/// What is read of a Secret. It borrows: nothing of `data` outlives the reduction.
+#[derive(Clone, Copy)]
+pub struct SecretView<'a> {
+    /// Which Secret.
+    pub secret: &'a SecretRef,
+    /// `metadata.uid`
+    pub uid: &'a str,
+    /// `metadata.annotations`
+    pub annotations: &'a BTreeMap<String, String>,
+    /// `data.token`
+    pub token: Option<&'a [u8]>,
+    /// `data.kubeconfig`
+    pub kubeconfig: Option<&'a [u8]>,
+    /// `immutable`
+    pub immutable: bool,
+    /// Whether `metadata.deletionTimestamp` is set.
+    pub terminating: bool,
+}
+
+impl std::fmt::Debug for SecretView<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SecretView").field("secret", &self.secret).finish_non_exhaustive()
+    }
+}
+
+/// An access Secret without its token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Which Secret.
+    pub secret: SecretRef,
+    /// `metadata.uid`
+    pub uid: String,
+    /// What it asks for, or why that cannot be.
+    pub inputs: Result<Inputs, Invalid>,
+    /// What stands for a token.
+    pub held: Held,
+    /// Our note, where it belongs to the token that is there.
+    pub issued: Option<Issued>,
+    /// The renew timestamp.
+    pub stamp: Stamp,
+    /// What keeps the Secret from being written.
+    pub obstacle: Option<Obstacle>,
+    /// Memory against a storm (B12). It outlives the note: whoever keeps records carries it over.
+    pub memory: Option<Memory>,
+    /// Hash of all of the above that a decision depends on.
+    pub digest: Digest,
+}
+
+/// What stands for a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing, or an empty value.
+    Nothing,
+    /// Something that is no ServiceAccount token.
+    Unreadable(ClaimsError),
+    /// A token with the claims of the one we wrote, but other bytes.
+    Damaged(Claims),
+    /// A token; ours where the record has a note, else somebody else's.
+    Token(Claims),
+}
+
+impl Held {
+    /// Its claims, where it has any.
+    #[must_use]
+    pub const fn claims(&self) -> Option<&Claims> {
+        match self {
+            Self::Damaged(claims) | Self::Token(claims) => Some(claims),
+            Self::Nothing | Self::Unreadable(_) => None,
+        }
+    }
+}
+
+/// The renew timestamp as it stands on the Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamp {
+    /// Not there: somebody asks for a renewal, or nobody ever wrote one.
+    Absent,
+    /// Not RFC 3339.
+    Unreadable,
+    /// A moment.
+    At(Timestamp),
+}
+
+/// Why a Secret cannot be written (B11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Obstacle {
+    /// `immutable: true`
+    Immutable,
+    /// Being deleted, while something still holds it.
+    Terminating,
+}
+
+impl Record {
+    /// Reduces a Secret. Never fails: what cannot be served is part of the record.
+    #[must_use]
+    pub fn reduce(view: &SecretView<'_>, interpretation: &Interpretation) -> Self {
+        let annotation = |key: &str| view.annotations.get(key).map(String::as_str);
+        let mode = if view.kubeconfig.is_some() { Mode::Kubeconfig } else { Mode::Token };
+        let (inputs, token) = inputs_and_token(view, mode, interpretation);
+        let token = token.as_deref();
+        let note = annotation(keys::ISSUED).and_then(Issued::read);
+        let memory = note.as_ref().map(Issued::memory);
+        let (held, issued) = judge(token, note);
+        Self {
+            secret: view.secret.clone(),
+            uid: view.uid.to_owned(),
+            inputs,
+            held,
+            issued,
+            stamp: stamp(annotation(keys::RENEW_TIMESTAMP)),
+            obstacle: obstacle(view),
+            memory,
+            digest: digest(view, token, mode),
+        }
+    }
+}
+
+/// The inputs, and the token where it stands. A kubeconfig that cannot be read makes the inputs
+/// invalid; it never hides what the annotations say first.
+fn inputs_and_token(
+    view: &SecretView<'_>,
+    mode: Mode,
+    interpretation: &Interpretation,
+) -> (Result<Inputs, Invalid>, Option<Vec<u8>>) {
+    let inputs = Inputs::read(view.annotations, mode, interpretation);
+    let Some(document) = view.kubeconfig else {
+        return (inputs, view.token.map(<[u8]>::to_vec));
+    };
+    match kubeconfig::current_token(document) {
+        Ok(token) => (inputs, token.map(|token| token.expose().as_bytes().to_vec())),
+        Err(error) => {
+            let invalid = Invalid::data(keys::DATA_KUBECONFIG, Problem::Kubeconfig(error));
+            (inputs.and(Err(invalid)), None)
+        }
+    }
+}
+
+fn judge(token: Option<&[u8]>, note: Option<Issued>) -> (Held, Option<Issued>) {
+    let Some(token) = token.filter(|token| !token.is_empty()) else {
+        return (Held::Nothing, None);
+    };
+    let claims = match Claims::read(token) {
+        Ok(claims) => claims,
+        Err(error) => return (Held::Unreadable(error), None),
+    };
+    let Some(note) = note else { return (Held::Token(claims), None) };
+    let ours = note.sha256 == TokenHash::of(token);
+    let same_claims = note.iat == claims.issued_at && note.exp == claims.expires_at;
+    match (ours, same_claims) {
+        (true, _) => (Held::Token(claims), Some(note)),
+        // One flipped character of the signature leaves all claims as they were.
+        (false, true) => (Held::Damaged(claims), None),
+        // The note speaks of another token; this one is judged by its claims alone.
+        (false, false) => (Held::Token(claims), None),
+    }
+}
+
+fn stamp(value: Option<&str>) -> Stamp {
+    match value {
+        None | Some("") => Stamp::Absent,
+        Some(text) => text.parse().map_or(Stamp::Unreadable, Stamp::At),
+    }
+}
+
+fn obstacle(view: &SecretView<'_>) -> Option<Obstacle> {
+    match (view.terminating, view.immutable) {
+        (true, _) => Some(Obstacle::Terminating),
+        (false, true) => Some(Obstacle::Immutable),
+        (false, false) => None,
+    }
+}
+
+fn digest(view: &SecretView<'_>, token: Option<&[u8]>, mode: Mode) -> Digest {
+    let token = token.map(TokenHash::of);
+    let annotation = |key: &str| view.annotations.get(key).map(String::as_bytes);
+    let inputs = keys::INPUT_ANNOTATIONS.map(annotation);
+    let mode: &[u8] = match mode {
+        Mode::Token => b"token",
+        Mode::Kubeconfig => b"kubeconfig",
+    };
+    let own = [
+        Some(view.uid.as_bytes()),
+        Some(mode),
+        token.as_ref().map(|hash| hash.as_str().as_bytes()),
+        annotation(keys::ISSUED),
+        annotation(keys::RENEW_TIMESTAMP),
+    ];
+    Digest::over(own.into_iter().chain(inputs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{SecretBuilder, jwt};
+
+    #[test]
+    fn a_secret_without_data_holds_nothing() {
+        let record = SecretBuilder::new().record();
+        assert_eq!(record.held, Held::Nothing);
+        assert_eq!(record.stamp, Stamp::Absent);
+        assert!(record.inputs.is_ok());
+    }
+
+    #[test]
+    fn one_flipped_character_of_the_signature_is_noticed() {
+        let mut secret = SecretBuilder::new().renewed(0, 43_200, 86_400, 0.5);
+        assert!(matches!(secret.record().held, Held::Token(_)));
+        assert!(secret.record().issued.is_some());
+        let token = secret.token.take().unwrap();
+        secret.token = Some(token.replace("c2lnbmF0dXJl", "c2lnbmF0dXJm"));
+        assert!(matches!(secret.record().held, Held::Damaged(_)));
+    }
+
+    #[test]
+    fn a_strangers_token_is_judged_by_its_claims_and_the_memory_stays() {
+        let mut secret = SecretBuilder::new().renewed(0, 43_200, 86_400, 0.5);
+        secret.token = Some(jwt("kube-system", "other", 50, 90_000));
+        let record = secret.record();
+        assert!(matches!(record.held, Held::Token(ref claims) if claims.account.name.as_str() == "other"));
+        assert_eq!(record.issued, None);
+        assert!(record.memory.is_some());
+    }
+
+    #[test]
+    fn the_digest_follows_what_a_decision_depends_on_and_nothing_else() {
+        let secret = SecretBuilder::new().renewed(0, 43_200, 86_400, 0.5);
+        let digest = secret.record().digest;
+        assert_eq!(secret.clone().annotated("example.com/note", "x").record().digest, digest);
+        for (key, value) in [
+            (keys::ACCOUNT_NAME, "other"),
+            (keys::TOKEN_LIFETIME, "1h"),
+            (keys::RENEW_TIMESTAMP, "2026-01-01T00:00:00Z"),
+            (keys::ISSUED, "{}"),
+        ] {
+            assert_ne!(secret.clone().annotated(key, value).record().digest, digest, "{key}");
+        }
+        let mut other = secret.clone();
+        other.token = Some(String::new());
+        assert_ne!(other.record().digest, digest);
+    }
+
+    #[test]
+    fn the_token_never_appears_in_debug() {
+        let secret = SecretBuilder::new().renewed(0, 43_200, 86_400, 0.5);
+        let token = secret.token.clone().unwrap();
+        let signature = token.rsplit('.').next().unwrap();
+        assert!(!format!("{:?}", secret.record()).contains(signature));
+    }
+}
