@@ -1,1 +1,12 @@
-//! The only crate that names kube: access Secrets, TokenRequest, ServiceAccounts and shoot clients.
+//! The only crate that names kube.
+//!
+//! Seed side: [`seed`] connects, [`access`] watches, reads and patches access Secrets. Shoot side:
+//! [`shoot_secrets`] watches the two Secrets that say how a shoot is reached, [`shoot`] is the
+//! client of one shoot. Every call goes through [`call`], which bounds it and names it in the
+//! error.
+
+pub mod call;
+pub mod error;
+pub mod seed;
+
+pub use error::Error;

@@ -1,0 +1,26 @@
+//! Every call has a limit of its own. kube retries 429, 503 and 504 up to 15 times by itself, about
+//! 160 s; the scheduler knows better when to try again, so a call is cut long before that.
+
+use std::{future::Future, time::Duration};
+
+use crate::error::Error;
+
+/// Longest time one call to an API server may take, its retries by kube included. The shortest
+/// life one can ask for is 600 s and the last 240 s are left when renewal is due, so even after
+/// ten calls that hang and their pauses there is time for another.
+pub const LIMIT: Duration = Duration::from_secs(10);
+
+/// Runs one call within [`LIMIT`].
+///
+/// # Errors
+/// The error of the call, or that it did not answer in time; both name `operation`, a phrase like
+/// `request a token for kube-system/kube-proxy`.
+pub async fn bounded<T>(
+    operation: &str,
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(LIMIT, call).await {
+        Ok(answer) => answer.map_err(|error| Error::from_kube(operation, error)),
+        Err(_) => Err(Error::TimedOut { operation: operation.to_owned(), limit: LIMIT }),
+    }
+}
