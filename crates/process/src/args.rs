@@ -1,0 +1,100 @@
+//! Flags that all services share, to be flattened into the `Parser` of each.
+//!
+//! Each flag can be given as an environment variable too; the flag wins.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
+
+use crate::telemetry::Directives;
+
+/// How and what to log.
+#[derive(Args, Clone, Debug)]
+pub struct LogArgs {
+    /// Form of a log line
+    #[arg(long, env = "PERENNIAL_LOG_FORMAT", value_enum, default_value = "json")]
+    pub log_format: LogFormat,
+
+    /// What to log: a level, or directives such as info,perennial_scheduler=debug. The HTTP and
+    /// Kubernetes clients stay capped whatever is given here, because they print credentials
+    #[arg(
+        long,
+        env = "PERENNIAL_LOG_LEVEL",
+        value_name = "DIRECTIVES",
+        default_value = "info"
+    )]
+    pub log_level: Directives,
+}
+
+/// Form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// One line of text.
+    Text,
+}
+
+/// Where the admin port listens.
+#[derive(Args, Clone, Debug)]
+pub struct AdminArgs {
+    /// Address of /healthz, /readyz and /metrics (plain HTTP)
+    #[arg(long, env = "PERENNIAL_ADMIN_ADDR", default_value = "0.0.0.0:8080")]
+    pub admin_addr: SocketAddr,
+}
+
+/// How long a stop may take.
+#[derive(Args, Clone, Debug)]
+pub struct DrainArgs {
+    /// Longest time to finish what is in flight after SIGTERM or SIGINT; a second signal ends at
+    /// once. Keep it under terminationGracePeriodSeconds
+    #[arg(long, env = "PERENNIAL_DRAIN_GRACE", value_parser = duration, default_value = "20s")]
+    pub drain_grace: Duration,
+}
+
+/// Reads a positive duration such as `8s`, `1h30m` or `24h`. For clap's `value_parser`.
+///
+/// # Errors
+///
+/// [`DurationError`] when the text is not a duration or is not positive.
+pub fn duration(text: &str) -> Result<Duration, DurationError> {
+    let signed: SignedDuration = text.parse().map_err(DurationError::Syntax)?;
+    match Duration::try_from(signed) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        Ok(_) | Err(_) => Err(DurationError::NotPositive),
+    }
+}
+
+/// Why a text is no duration for a flag.
+#[derive(Debug, thiserror::Error)]
+pub enum DurationError {
+    /// It does not read as a duration.
+    #[error("not a duration; write it as 8s, 1h30m or 24h")]
+    Syntax(#[source] jiff::Error),
+    /// It is zero or negative.
+    #[error("must be longer than zero")]
+    NotPositive,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_people_write_them() {
+        let seconds = |text| duration(text).unwrap().as_secs();
+
+        assert_eq!(seconds("8s"), 8);
+        assert_eq!(seconds("1h30m"), 5400);
+        assert_eq!(seconds("24h"), 86_400);
+    }
+
+    #[test]
+    fn a_duration_must_be_positive_and_have_a_unit() {
+        assert!(matches!(duration("0s"), Err(DurationError::NotPositive)));
+        assert!(matches!(duration("-8s"), Err(DurationError::NotPositive)));
+        assert!(matches!(duration("8"), Err(DurationError::Syntax(_))));
+        assert!(matches!(duration(""), Err(DurationError::Syntax(_))));
+    }
+}

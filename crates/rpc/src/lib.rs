@@ -1,0 +1,14 @@
+//! gRPC between the services: mutual TLS, SPIFFE identity, authorization, clients with affinity,
+//! status mapping.
+//!
+//! Who somebody is comes from the one URI in the certificate and from nothing else
+//! ([`identity`]); what that somebody may call is one table ([`authorize`]); what went wrong is
+//! said in one way ([`status`]). Certificates are read again while the process runs, and both
+//! sides pick them up with their next connection ([`tls`]).
+
+pub mod authorize;
+pub mod client;
+pub mod identity;
+pub mod server;
+pub mod status;
+pub mod tls;

@@ -1,0 +1,177 @@
+//! Mutual TLS 1.3 from three PEM files that may change under us.
+//!
+//! A [`TlsStore`] holds what was read last and was good. Servers and clients ask it for a
+//! configuration per connection, so a renewed certificate counts from the next connection on.
+//! Files are read on a timer and compared by content: a mounted Secret is replaced by swapping a
+//! symlink, which inode watchers miss.
+
+mod material;
+mod verify;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use clap::Args;
+use perennial_core::failure;
+use rustls::{ClientConfig, ServerConfig};
+use tokio::time;
+use tracing::{info, warn};
+
+use self::material::{Files, Material};
+pub use self::{material::TlsError, verify::Expected};
+use crate::identity::{Namespace, SpiffeId, Trust, TrustDomain};
+
+/// Pause between two looks at the files.
+pub const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Flags for identity and TLS.
+#[derive(Args, Clone, Debug)]
+pub struct TlsArgs {
+    /// Folder with tls.crt, tls.key and ca.crt (the keys of a cert-manager Secret); read again
+    /// every 10 s
+    #[arg(long, env = "PERENNIAL_TLS_DIR", default_value = "/etc/perennial/tls")]
+    pub tls_dir: PathBuf,
+
+    /// Trust domain of the SPIFFE URIs in the certificates
+    #[arg(long, env = "PERENNIAL_TRUST_DOMAIN", default_value = "cluster.local")]
+    pub trust_domain: TrustDomain,
+
+    /// Namespace of the services in the SPIFFE URIs
+    #[arg(
+        long,
+        env = "PERENNIAL_IDENTITY_NAMESPACE",
+        default_value = "perennial-system"
+    )]
+    pub identity_namespace: Namespace,
+}
+
+impl TlsArgs {
+    /// Who has a role.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        Trust {
+            trust_domain: self.trust_domain.clone(),
+            namespace: self.identity_namespace.clone(),
+        }
+    }
+}
+
+/// The certificate of this process and the authorities it trusts, always the last good ones.
+#[derive(Debug)]
+pub struct TlsStore {
+    files: Files,
+    held: ArcSwap<Material>,
+}
+
+/// What a look at the files brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// The content is the one already held.
+    Unchanged,
+    /// New content is held from now on.
+    Swapped,
+}
+
+impl TlsStore {
+    /// Reads `tls.crt`, `tls.key` and `ca.crt` of a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`], which names the file and what to do.
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Arc<Self>, TlsError> {
+        let folder = folder.into();
+        Self::from_files(
+            folder.join("tls.crt"),
+            folder.join("tls.key"),
+            folder.join("ca.crt"),
+        )
+    }
+
+    /// Reads three PEM files: the certificate with its intermediates, its key, the authorities.
+    ///
+    /// # Errors
+    ///
+    /// As for [`TlsStore::open`].
+    pub fn from_files(
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+        authorities: impl Into<PathBuf>,
+    ) -> Result<Arc<Self>, TlsError> {
+        let files = Files {
+            certificate: certificate.into(),
+            key: key.into(),
+            authorities: authorities.into(),
+        };
+        let held = ArcSwap::from_pointee(Material::parse(&files.read()?, &files)?);
+        Ok(Arc::new(Self { files, held }))
+    }
+
+    /// Our own identity.
+    #[must_use]
+    pub fn identity(&self) -> SpiffeId {
+        self.held.load().identity().clone()
+    }
+
+    /// Looks at the files once, and holds their content if it is new and good.
+    ///
+    /// # Errors
+    ///
+    /// As for [`TlsStore::open`], and when the new certificate is of somebody else. What was held
+    /// stays then.
+    pub fn reload(&self) -> Result<Reload, TlsError> {
+        let read = self.files.read()?;
+        let held = self.held.load();
+        if held.is_of(&read) {
+            return Ok(Reload::Unchanged);
+        }
+        let new = Material::parse(&read, &self.files)?;
+        if new.identity() != held.identity() {
+            return Err(TlsError::IdentityChanged {
+                file: self.files.certificate.clone(),
+                was: held.identity().clone(),
+                is: new.identity().clone(),
+            });
+        }
+        self.held.store(Arc::new(new));
+        Ok(Reload::Swapped)
+    }
+
+    /// Looks at the files every 10 s until `shutdown` ends. Bad content is told at WARN each time,
+    /// because the certificate that is kept will expire.
+    pub async fn reload_loop(self: Arc<Self>, shutdown: impl Future<Output = ()>) {
+        let mut beat = time::interval(RELOAD_INTERVAL);
+        beat.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => return,
+                _ = beat.tick() => {}
+            }
+            // Three small files on a tmpfs: not worth a thread of the blocking pool.
+            match self.reload() {
+                Ok(Reload::Unchanged) => {}
+                Ok(Reload::Swapped) => info!("new certificates are in use"),
+                Err(error) => warn!("keeping the old certificates: {}", failure::chain(&error)),
+            }
+        }
+    }
+
+    /// For one incoming connection: TLS 1.3, client certificate required, HTTP/2.
+    #[must_use]
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        self.held.load().server_config()
+    }
+
+    /// For one outgoing connection: TLS 1.3, our certificate, and a server that is `expected` by
+    /// its SPIFFE URI; DNS names do not count.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Rustls`] when rustls refuses the combination.
+    pub fn client_config(
+        &self,
+        expected: impl Into<Expected>,
+    ) -> Result<Arc<ClientConfig>, TlsError> {
+        self.held.load().client_config(expected.into())
+    }
+}
