@@ -1,3 +1,6 @@
+// Pins the API server and the etcd that the lab starts: `perennial-lab prepare` builds both into the
+// cache of the user. k8s.io/kubernetes asks for its staging modules at v0.0.0, so each of them stands
+// in the require block below; without, `go mod tidy` fails.
 module perennial.dev/tests/cluster
 
 go 1.26.0

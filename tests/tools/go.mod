@@ -1,3 +1,5 @@
+// Pins tools for people who debug; `perennial-lab prepare --tools` builds them. Apart from
+// tests/cluster, so that neither moves the versions of the other.
 module perennial.dev/tests/tools
 
 go 1.26.0

@@ -37,7 +37,8 @@ async fn perform(task: Task) -> Result<u8> {
         Task::Service { name, action } => service(name, action, &LabDir::of_running_lab()?).await?,
         Task::Shoot { number, action } => shoot(number, action, &LabDir::of_running_lab()?).await?,
         Task::Leash { parent, program } => {
-            return Err(leash::become_program(parent, &program).into());
+            say(leash::become_program(parent, &program));
+            return Ok(leash::EXIT_NOT_RUN);
         }
     }
     Ok(0)

@@ -2,7 +2,7 @@
 
 mod start;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use futures::future::{join_all, try_join_all};
 use tempfile::TempDir;
 
@@ -73,8 +73,13 @@ impl Lab {
     /// logs stays, and its path is said on stderr.
     pub async fn start(options: Options) -> Result<Self> {
         anyhow::ensure!(options.shoots > 0, "a lab has at least one shoot");
+        // First, because it is the likeliest thing to be missing and the cheapest to look for.
+        let programs = options
+            .start_services
+            .then(|| repo::folder_with(&SERVICES))
+            .transpose()?;
         let mut folder = Folder::new(options.keep_dir)?;
-        let started = start::start(&options, folder.0.path()).await;
+        let started = start::start(&options, programs.as_deref(), folder.0.path()).await;
         let started = started.inspect_err(|_| folder.keep())?;
         let start::Started {
             services,
@@ -174,7 +179,8 @@ impl Lab {
             })
         };
         let outcome = until("readiness of the lab", READY_MAX, look).await;
-        outcome.with_context(|| SERVICES.map(|name| self.dir.log_tail(name)).join("\n"))
+        let logs = || SERVICES.map(|name| self.dir.log_tail(name)).join("\n");
+        outcome.map_err(|error| anyhow!("{error:#}\n{}", logs()))
     }
 
     async fn unready(&self) -> Result<Vec<String>> {

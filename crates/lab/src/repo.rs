@@ -42,11 +42,14 @@ fn above(path: &Path) -> Option<PathBuf> {
 pub fn folder_with(programs: &[&str]) -> Result<PathBuf> {
     let exe = std::env::current_exe().context("failed to find the running program")?;
     let own = exe.parent().context("the running program has no folder")?;
-    if built_at(own, programs).is_some() {
+    let profile = own
+        .parent()
+        .filter(|_| own.ends_with("deps"))
+        .unwrap_or(own);
+    if profile == own && built_at(own, programs).is_some() {
         return Ok(own.to_owned());
     }
-    let mut candidates = vec![root()?.join("target/release")];
-    candidates.extend(own.parent().map(Path::to_owned));
+    let candidates = [root()?.join("target/release"), profile.to_owned()];
     let newest = candidates
         .iter()
         .filter_map(|folder| built_at(folder, programs).map(|time| (time, folder)))

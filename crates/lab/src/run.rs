@@ -10,13 +10,11 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use crate::lab::{Lab, Options};
+use crate::process::leash::{self, EXIT_NOT_RUN};
 use crate::progress::say;
 
 /// The lab did not become ready (`EX_SOFTWARE` of sysexits).
 const EXIT_NOT_READY: u8 = 70;
-
-/// The shell's code for a command that cannot be run.
-const EXIT_NOT_RUN: u8 = 127;
 
 /// How long COMMAND may take to end after a signal.
 const COMMAND_GRACE: Duration = Duration::from_secs(10);
@@ -40,24 +38,36 @@ pub async fn run(options: Options, command: &[String]) -> Result<u8> {
         }
     };
     say(format!("ready: {}", lab.dir().root().display()));
-    let code = match start(command, &lab) {
+    let end = match start(command, &lab) {
         Ok(child) => wait(child, &mut signals).await?,
         Err(error) => {
             say(format!("{error:#}"));
-            EXIT_NOT_RUN
+            End::Itself(EXIT_NOT_RUN)
         }
     };
-    if code != 0 {
+    // Nobody looks for a mistake after Ctrl-C.
+    if matches!(end, End::Itself(code) if code != 0) {
         lab.keep_dir();
     }
     lab.stop().await?;
-    Ok(code)
+    Ok(match end {
+        End::Itself(code) => code,
+        End::Interrupted(signal) => exit_code_of_signal(signal),
+    })
+}
+
+/// How COMMAND ended.
+enum End {
+    /// With this exit code.
+    Itself(u8),
+    /// Because the lab was asked to end.
+    Interrupted(Signal),
 }
 
 fn start(command: &[String], lab: &Lab) -> Result<Child> {
     let (program, args) = command.split_first().context("no COMMAND")?;
     let environment = lab.environment()?;
-    let mut command = Command::new(program);
+    let mut command = Command::from(leash::command(program.as_ref())?);
     command.args(args).envs(environment).kill_on_drop(true);
     command
         .spawn()
@@ -65,9 +75,12 @@ fn start(command: &[String], lab: &Lab) -> Result<Child> {
 }
 
 /// Waits for COMMAND; passes a signal on and then waits for a while only.
-async fn wait(mut child: Child, signals: &mut Signals) -> Result<u8> {
+async fn wait(mut child: Child, signals: &mut Signals) -> Result<End> {
     let signal = tokio::select! {
-        status = child.wait() => return Ok(exit_code(status.context("failed to wait for COMMAND")?)),
+        status = child.wait() => {
+            let status = status.context("failed to wait for COMMAND")?;
+            return Ok(End::Itself(exit_code(status)));
+        }
         signal = signals.next() => signal,
     };
     let pid = child
@@ -83,7 +96,7 @@ async fn wait(mut child: Child, signals: &mut Signals) -> Result<u8> {
     {
         child.kill().await.context("failed to kill COMMAND")?;
     }
-    Ok(exit_code_of_signal(signal))
+    Ok(End::Interrupted(signal))
 }
 
 /// As a shell has it: 128 and the signal for one that was killed.

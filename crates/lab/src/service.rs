@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 
 use crate::cluster::Cluster;
 use crate::dir::{LabDir, write_private};
@@ -166,7 +166,7 @@ impl Service {
     pub async fn wait_ready(&self) -> Result<()> {
         let look = async || Ok(self.unready().await.map_or(Look::Done(()), Look::Waiting));
         let outcome = until(&format!("readiness of {}", self.name), READY_MAX, look).await;
-        outcome.with_context(|| self.dir.log_tail(self.name))
+        outcome.map_err(|error| anyhow!("{error:#}\n{}", self.dir.log_tail(self.name)))
     }
 
     /// Why it is not ready; none if it is.

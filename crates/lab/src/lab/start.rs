@@ -16,7 +16,7 @@ use crate::pki;
 use crate::ports::Ports;
 use crate::progress::say;
 use crate::repo;
-use crate::service::{AUDIENCE, Addresses, Place, SERVICES, Service, common_args, seed_access};
+use crate::service::{AUDIENCE, Addresses, Place, Service, common_args, seed_access};
 use crate::shoot;
 
 /// What a start leaves behind.
@@ -29,7 +29,12 @@ pub(super) struct Started {
     pub(super) dir: LabDir,
 }
 
-pub(super) async fn start(options: &Options, folder: &Path) -> Result<Started> {
+/// With `programs`, the folder of the services, they are started too.
+pub(super) async fn start(
+    options: &Options,
+    programs: Option<&Path>,
+    folder: &Path,
+) -> Result<Started> {
     let binaries = Binaries::find_or_build().await?;
     let dir = LabDir::create(folder)?;
     let mut ports = Ports::new()?;
@@ -49,9 +54,15 @@ pub(super) async fn start(options: &Options, folder: &Path) -> Result<Started> {
         try_join_all(plans.into_iter().map(|plan| apiserver::start(plan, ground))).await?;
     let seed = clusters.remove(0);
     furnish(&seed, &clusters).await?;
-    let services = match options.start_services {
-        true => launch(options, &seed, &mut ports, &dir).await?,
-        false => Vec::new(),
+    let services = match programs {
+        Some(programs) => {
+            let place = Place {
+                programs,
+                dir: &dir,
+            };
+            launch(options, place, &seed, &mut ports).await?
+        }
+        None => Vec::new(),
     };
     Ok(Started {
         services,
@@ -99,16 +110,15 @@ async fn furnish(seed: &Cluster, shoots: &[Cluster]) -> Result<()> {
 
 async fn launch(
     options: &Options,
+    place: Place<'_>,
     seed: &Cluster,
     ports: &mut Ports,
-    dir: &LabDir,
 ) -> Result<Vec<Service>> {
-    let programs = repo::folder_with(&SERVICES)?;
-    say(format!("starting the services of {}", programs.display()));
-    let place = Place {
-        programs: &programs,
-        dir,
-    };
+    say(format!(
+        "starting the services of {}",
+        place.programs.display()
+    ));
+    let dir = place.dir;
     let [issuer, writer, scheduler] = [
         Addresses::take(ports)?,
         Addresses::take(ports)?,

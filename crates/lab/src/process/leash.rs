@@ -12,6 +12,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+/// The shell's code for a command that cannot be run.
+pub const EXIT_NOT_RUN: u8 = 127;
+
 /// The program, on a leash where possible.
 ///
 /// # Errors
