@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    inputs::{Inputs, Invalid},
+    inputs::{Inputs, Refusal},
     record::{Held, Obstacle, Record, Stamp},
     shoot::{Reach, ShootStatus},
     token::Claims,
@@ -48,10 +48,13 @@ pub enum Reason {
     Due,
     /// An operator asked (`RenewNow`).
     Requested,
+    /// A reason that a newer version noted on the Secret; this one gives none such.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Reason {
-    /// Every reason, in the order in which they are looked for.
+    /// Every reason that this version gives, in the order in which they are looked for.
     pub const ALL: [Self; 12] = [
         Self::NothingHeld,
         Self::Unreadable,
@@ -83,7 +86,14 @@ impl Reason {
             Self::TimestampForward => "timestamp_forward",
             Self::Due => "due",
             Self::Requested => "requested",
+            Self::Unknown => "unknown",
         }
+    }
+
+    /// The reason of that name; [`Reason::Unknown`] where this version knows none.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name).unwrap_or(Self::Unknown)
     }
 
     /// Whether the consumers of the Secret have no usable token until it is renewed.
@@ -101,7 +111,8 @@ impl Reason {
             | Self::TimestampUnreadable
             | Self::TimestampForward
             | Self::Due
-            | Self::Requested => false,
+            | Self::Requested
+            | Self::Unknown => false,
         }
     }
 }
@@ -124,7 +135,7 @@ pub enum Decision {
         reason: Reason,
     },
     /// It asks for something impossible; nothing until somebody corrects it (B10).
-    Invalid(Invalid),
+    Invalid(Refusal),
     /// It cannot be written; nothing until that changes (B11).
     Obstructed(Obstacle),
     /// It should be renewed, but its shoot cannot be asked.
@@ -217,7 +228,7 @@ enum Wanted {
 fn wanted(record: &Record, inputs: &Inputs, clock: ShootClock, policy: &Policy) -> Wanted {
     let claims = match &record.held {
         Held::Nothing => return Wanted::Now(Reason::NothingHeld),
-        Held::Unreadable(_) => return Wanted::Now(Reason::Unreadable),
+        Held::Unreadable => return Wanted::Now(Reason::Unreadable),
         Held::Damaged(_) => return Wanted::Now(Reason::Damaged),
         Held::Token(claims) => claims,
     };

@@ -17,7 +17,7 @@ use crate::{
 mod invalid;
 mod labels;
 
-pub use invalid::{Invalid, Problem};
+pub use invalid::{Invalid, Place, Problem, Refusal};
 
 /// Lifetime asked for when the Secret names none (B3).
 pub const LIFETIME_DEFAULT_SECONDS: i64 = 12 * 60 * 60;
@@ -141,6 +141,20 @@ impl Inputs {
 /// Hash of the inputs that a token was made for: 128 bits of SHA-256, in hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct InputsHash(String);
+
+impl InputsHash {
+    /// A hash as another process sent it. Any text will do: it is only compared.
+    #[must_use]
+    pub fn received(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The hash in hex.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 fn account<'a>(
     annotation: impl Fn(&'static str) -> Option<&'a str>,

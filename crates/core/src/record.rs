@@ -6,12 +6,12 @@ use jiff::Timestamp;
 
 use crate::{
     digest::Digest,
-    inputs::{Inputs, Interpretation, Invalid, Mode, Problem},
+    inputs::{Inputs, Interpretation, Invalid, Mode, Problem, Refusal},
     issued::Issued,
     keys, kubeconfig,
     name::SecretRef,
     storm::Memory,
-    token::{Claims, ClaimsError, TokenHash},
+    token::{Claims, TokenHash},
 };
 
 /// What is read of a Secret. It borrows: nothing of `data` outlives the reduction.
@@ -47,7 +47,7 @@ pub struct Record {
     /// `metadata.uid`
     pub uid: String,
     /// What it asks for, or why that cannot be.
-    pub inputs: Result<Inputs, Invalid>,
+    pub inputs: Result<Inputs, Refusal>,
     /// What stands for a token.
     pub held: Held,
     /// Our note, where it belongs to the token that is there.
@@ -68,7 +68,7 @@ pub enum Held {
     /// Nothing, or an empty value.
     Nothing,
     /// Something that is no ServiceAccount token.
-    Unreadable(ClaimsError),
+    Unreadable,
     /// A token with the claims of the one we wrote, but other bytes.
     Damaged(Claims),
     /// A token; ours where the record has a note, else somebody else's.
@@ -81,7 +81,7 @@ impl Held {
     pub const fn claims(&self) -> Option<&Claims> {
         match self {
             Self::Damaged(claims) | Self::Token(claims) => Some(claims),
-            Self::Nothing | Self::Unreadable(_) => None,
+            Self::Nothing | Self::Unreadable => None,
         }
     }
 }
@@ -120,7 +120,7 @@ impl Record {
         Self {
             secret: view.secret.clone(),
             uid: view.uid.to_owned(),
-            inputs,
+            inputs: inputs.map_err(Refusal::from),
             held,
             issued,
             stamp: stamp(annotation(keys::RENEW_TIMESTAMP)),
@@ -155,10 +155,7 @@ fn judge(token: Option<&[u8]>, note: Option<Issued>) -> (Held, Option<Issued>) {
     let Some(token) = token.filter(|token| !token.is_empty()) else {
         return (Held::Nothing, None);
     };
-    let claims = match Claims::read(token) {
-        Ok(claims) => claims,
-        Err(error) => return (Held::Unreadable(error), None),
-    };
+    let Ok(claims) = Claims::read(token) else { return (Held::Unreadable, None) };
     let Some(note) = note else { return (Held::Token(claims), None) };
     let ours = note.sha256 == TokenHash::of(token);
     let same_claims = note.iat == claims.issued_at && note.exp == claims.expires_at;

@@ -57,6 +57,12 @@ impl TokenHash {
         Self(hex(&Sha256::digest(token)))
     }
 
+    /// A hash as another process sent it. Any text will do: it is only compared.
+    #[must_use]
+    pub fn received(text: String) -> Self {
+        Self(text)
+    }
+
     /// The hash in hex.
     #[must_use]
     pub fn as_str(&self) -> &str {

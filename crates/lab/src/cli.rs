@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use self::args::{Cli, ServiceAction, ServiceName, ShootAction, Task};
 use crate::apiserver::process_name;
 use crate::binaries::{Binaries, grpcurl};
+use crate::demo;
 use crate::dir::LabDir;
 use crate::process::{control, leash};
 use crate::progress::say;
@@ -34,6 +35,7 @@ async fn perform(task: Task) -> Result<u8> {
             let (options, command) = run.into_options();
             return run::run(options, &command).await;
         }
+        Task::Demo { keep } => return demo::run(keep).await,
         Task::Service { name, action } => service(name, action, &LabDir::of_running_lab()?).await?,
         Task::Shoot { number, action } => shoot(number, action, &LabDir::of_running_lab()?).await?,
         Task::Leash { parent, program } => {

@@ -71,6 +71,13 @@ impl RequestCounts {
         })
     }
 
+    /// TokenRequests that gave a token. The first of an account that is missing is refused and sent
+    /// again once the account is made.
+    #[must_use]
+    pub fn tokens_granted(&self) -> u64 {
+        self.count(|r| r.subresource == "token" && r.verb == "POST" && r.code == "201")
+    }
+
     /// TokenReviews.
     #[must_use]
     pub fn token_reviews(&self) -> u64 {

@@ -2,6 +2,8 @@
 
 mod start;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, anyhow};
 use futures::future::{join_all, try_join_all};
 use tempfile::TempDir;
@@ -47,6 +49,40 @@ impl Default for Options {
             start_services: true,
             keep_dir: false,
         }
+    }
+}
+
+impl Options {
+    /// The flags of the secret-writer. It guards against a storm (contract B12) by the shortest
+    /// ordinary interval between two renewals, 30 % of the basis. A basis of seconds, for a demo or
+    /// a test, is known to the scheduler alone, so the lab tells the secret-writer too, unless the
+    /// caller did.
+    fn writer_args(&self) -> Vec<String> {
+        const FLAG: &str = "--renewal-interval-min";
+        let mut args = self.writer_args.clone();
+        if !args.iter().any(|arg| arg.starts_with(FLAG))
+            && let Some(basis) = self.renewal_basis()
+        {
+            let milliseconds = (basis.as_millis() * 3 / 10).max(1);
+            args.push(format!("{FLAG}={milliseconds}ms"));
+        }
+        args
+    }
+
+    /// A basis under which the default of the secret-writer, 3 minutes, would be too long.
+    fn renewal_basis(&self) -> Option<Duration> {
+        const FLAG: &str = "--renewal-basis";
+        const DEFAULT_SUFFICES: Duration = Duration::from_secs(600);
+        let args = &self.scheduler_args;
+        let inline = args
+            .iter()
+            .find_map(|arg| arg.strip_prefix(FLAG)?.strip_prefix('='));
+        let apart = || {
+            let flag = args.iter().position(|arg| arg == FLAG)?;
+            args.get(flag + 1).map(String::as_str)
+        };
+        let basis = perennial_process::args::duration(inline.or_else(apart)?).ok()?;
+        (basis < DEFAULT_SUFFICES).then_some(basis)
     }
 }
 
@@ -241,5 +277,31 @@ impl Drop for Folder {
         if std::thread::panicking() {
             self.keep();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer_args(scheduler: &[&str], writer: &[&str]) -> Vec<String> {
+        let owned = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect();
+        let options = Options {
+            scheduler_args: owned(scheduler),
+            writer_args: owned(writer),
+            ..Options::default()
+        };
+        options.writer_args()
+    }
+
+    #[test]
+    fn a_short_renewal_basis_is_told_to_the_secret_writer_too() {
+        let told = ["--renewal-interval-min=2400ms"];
+        assert_eq!(writer_args(&["--renewal-basis=8s"], &[]), told);
+        assert_eq!(writer_args(&["--renewal-basis", "8s"], &[]), told);
+        assert!(writer_args(&["--renewal-basis=24h"], &[]).is_empty());
+        assert!(writer_args(&[], &[]).is_empty());
+        let own = ["--renewal-interval-min=1s"];
+        assert_eq!(writer_args(&["--renewal-basis=8s"], &own), own);
     }
 }

@@ -14,6 +14,7 @@ pub mod binaries;
 pub mod cli;
 pub mod cluster;
 pub mod counts;
+mod demo;
 pub mod dir;
 pub mod environment;
 pub mod etcd;

@@ -14,7 +14,7 @@ use crate::process::leash::{self, EXIT_NOT_RUN};
 use crate::progress::say;
 
 /// The lab did not become ready (`EX_SOFTWARE` of sysexits).
-const EXIT_NOT_READY: u8 = 70;
+pub(crate) const EXIT_NOT_READY: u8 = 70;
 
 /// How long COMMAND may take to end after a signal.
 const COMMAND_GRACE: Duration = Duration::from_secs(10);
@@ -107,19 +107,19 @@ fn exit_code(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
-fn exit_code_of_signal(signal: Signal) -> u8 {
+pub(crate) fn exit_code_of_signal(signal: Signal) -> u8 {
     u8::try_from(128 + signal.as_raw()).unwrap_or(1)
 }
 
 /// The signals that end a lab.
-struct Signals {
+pub(crate) struct Signals {
     interrupt: Stream,
     terminate: Stream,
     hangup: Stream,
 }
 
 impl Signals {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let listen = |kind| signal(kind).context("failed to listen for signals");
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -128,7 +128,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.interrupt.recv() => Signal::INT,
             _ = self.terminate.recv() => Signal::TERM,

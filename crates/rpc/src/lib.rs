@@ -8,6 +8,7 @@
 
 pub mod authorize;
 pub mod client;
+pub mod convert;
 pub mod identity;
 pub mod server;
 pub mod status;

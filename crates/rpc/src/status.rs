@@ -3,8 +3,6 @@
 //! A caller gets the error's own text, its reason as `google.rpc.ErrorInfo` and where there is one
 //! the pause as `google.rpc.RetryInfo`. The causes stay with us, for the log.
 
-mod reasons;
-
 use std::time::Duration;
 
 use perennial_core::failure::{Failure, Kind};
@@ -60,7 +58,7 @@ const fn kind(code: Code) -> Kind {
 #[error("{message}")]
 pub struct Remote {
     kind: Kind,
-    reason: &'static str,
+    reason: String,
     message: String,
     retry_after: Option<Duration>,
 }
@@ -78,8 +76,8 @@ impl Failure for Remote {
         self.kind
     }
 
-    fn reason(&self) -> &'static str {
-        self.reason
+    fn reason(&self) -> &str {
+        &self.reason
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -93,10 +91,8 @@ impl From<Status> for Remote {
         let info = details.error_info().filter(|info| info.domain == DOMAIN);
         Self {
             kind: kind(status.code()),
-            reason: info.map_or_else(
-                || unnamed(status.code()),
-                |info| reasons::keep(&info.reason),
-            ),
+            reason: info
+                .map_or_else(|| unnamed(status.code()).to_owned(), |info| info.reason.clone()),
             message: message(&status),
             retry_after: details.retry_info().and_then(|info| info.retry_delay),
         }

@@ -54,6 +54,33 @@ pub enum Problem {
     NotServedYet,
 }
 
+/// An [`Invalid`] as it is handed on: what a record keeps and what another process is told.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Refusal {
+    /// Stable, upper-case name of the problem, such as `DURATION_INVALID`.
+    pub reason: String,
+    /// The key that is wrong.
+    pub key: String,
+    /// Key, value where harmless, problem and remedy in one sentence.
+    pub message: String,
+}
+
+impl From<Invalid> for Refusal {
+    fn from(invalid: Invalid) -> Self {
+        Self {
+            reason: invalid.reason().to_owned(),
+            key: invalid.key.to_owned(),
+            message: invalid.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 /// Longest part of a value that is repeated in a message, in characters.
 pub(super) const VALUE_CHARS_MAX: usize = 80;
 

@@ -22,6 +22,12 @@ pub(super) enum Task {
     },
     /// Start everything, run COMMAND when all is ready, end everything
     Run(Run),
+    /// Keep the tokens of two shoots fresh for a minute, and prove it
+    Demo {
+        /// Stay at the end, and print grpcurl lines to try
+        #[arg(long)]
+        keep: bool,
+    },
     /// Act on a service of the running lab (needs LAB_DIR)
     Service {
         name: ServiceName,

@@ -138,7 +138,7 @@ async fn launch(
     };
     Ok(vec![
         launch("token-issuer", issuer, issuer_own, &options.issuer_args),
-        launch("secret-writer", writer, writer_own, &options.writer_args),
+        launch("secret-writer", writer, writer_own, &options.writer_args()),
         // It has no credential of the seed: it makes no Kubernetes call.
         launch(
             "scheduler",

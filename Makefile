@@ -1,0 +1,61 @@
+# `make demo` runs the main job, `make test` passes the tests. `make` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CRATE ?= core
+KEEP ?=
+BIN := target/release
+LAB := $(BIN)/perennial-lab
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: build
+build: ## Build token-issuer, secret-writer, scheduler, perennial and perennial-lab into target/release
+	cargo build --locked --release --workspace --bins
+
+.PHONY: cluster
+cluster: build ## Find or build kube-apiserver, etcd and grpcurl (minutes the first time, then nothing)
+	$(LAB) prepare --tools
+
+.PHONY: demo
+demo: cluster ## Keep the tokens of two shoots fresh for a minute and prove it; KEEP=1 stays
+	$(LAB) demo $(if $(KEEP),--keep)
+
+.PHONY: test
+test: unit integration e2e ## Everything: unit, property, integration and end to end on real API servers
+
+.PHONY: unit
+unit: ## Unit and property tests of all crates, freshness of generated code, architecture
+	cargo test --locked --workspace --exclude perennial-tests
+	cargo test --locked -p perennial-tests --test architecture
+
+.PHONY: integration
+integration: ## Three real services in one process over mutual TLS against a fake API server
+	cargo test --locked -p perennial-tests --test integration
+
+.PHONY: e2e
+e2e: cluster ## Real API servers, the three services as processes; ONLY=name runs some
+	cargo test --locked -p perennial-tests --test e2e -- --test-threads=1 --nocapture $(ONLY)
+
+.PHONY: check
+check: ## The inner loop for one crate, CRATE=core by default: format, lint, its tests
+	cargo fmt -p perennial-$(CRATE)
+	cargo clippy --locked -p perennial-$(CRATE) --all-targets -- -D warnings
+	cargo test --locked -p perennial-$(CRATE)
+
+.PHONY: lint
+lint: ## Format and clippy over everything, nothing is changed
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: generate
+generate: ## Write crates/proto/src/gen anew from proto/
+	for f in crates/proto/src/gen/*; do : > $$f; done # what does not compile must not stop this
+	UPDATE=1 cargo test -p perennial-proto --test fresh
+
+.PHONY: fmt
+fmt: ## Format everything
+	cargo fmt --all

@@ -1,0 +1,108 @@
+//! A table that stays in its place on the terminal while lines of news scroll above it. Where
+//! there is no terminal, only the news are printed.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use crossterm::{cursor, queue, style::Print, terminal};
+
+/// The table on the terminal.
+#[derive(Debug)]
+pub struct Live<W> {
+    out: W,
+    terminal: bool,
+    drawn: u16,
+}
+
+impl Live<io::Stdout> {
+    /// On stdout.
+    #[must_use]
+    pub fn stdout() -> Self {
+        let out = io::stdout();
+        let terminal = out.is_terminal();
+        Self {
+            out,
+            terminal,
+            drawn: 0,
+        }
+    }
+}
+
+impl<W: Write> Live<W> {
+    /// Prints news above the table. The table itself comes back with the next [`Self::draw`].
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn say(&mut self, line: &str) -> io::Result<()> {
+        self.erase()?;
+        writeln!(self.out, "{line}")?;
+        self.out.flush()
+    }
+
+    /// Draws the table in place of the one before. Lines are cut to the width of the terminal, and
+    /// only as many as fit are shown.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn draw(&mut self, lines: &[String]) -> io::Result<()> {
+        if !self.terminal {
+            return Ok(());
+        }
+        self.erase()?;
+        let (columns, rows) = terminal::size().unwrap_or((80, 24));
+        let fit = usize::from(rows.saturating_sub(1));
+        for line in lines.iter().take(fit) {
+            let cut: String = line.chars().take(usize::from(columns)).collect();
+            queue!(self.out, Print(cut), Print("\n"))?;
+            self.drawn += 1;
+        }
+        self.out.flush()
+    }
+
+    /// Whether a table is shown at all.
+    #[must_use]
+    pub const fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    fn erase(&mut self) -> io::Result<()> {
+        if self.drawn > 0 {
+            queue!(
+                self.out,
+                cursor::MoveToPreviousLine(self.drawn),
+                terminal::Clear(terminal::ClearType::FromCursorDown)
+            )?;
+            self.drawn = 0;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_terminal_only_the_news_are_printed() {
+        let mut live = Live {
+            out: Vec::new(),
+            terminal: false,
+            drawn: 0,
+        };
+        live.draw(&["table".to_owned()]).unwrap();
+        live.say("renewed").unwrap();
+        assert_eq!(live.out, b"renewed\n");
+    }
+
+    #[test]
+    fn news_take_the_table_away_before_they_are_printed() {
+        let mut live = Live {
+            out: Vec::new(),
+            terminal: true,
+            drawn: 0,
+        };
+        live.draw(&["a".to_owned(), "b".to_owned()]).unwrap();
+        live.say("renewed").unwrap();
+        let text = String::from_utf8(live.out).unwrap();
+        assert_eq!(text, "a\nb\n\u{1b}[2F\u{1b}[Jrenewed\n");
+    }
+}

@@ -1,0 +1,139 @@
+//! What happens, and when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::RENEWAL_BASIS;
+use super::components::{self, COMPONENTS};
+use super::ledger::Key;
+use super::proof;
+use super::stage::Stage;
+use crate::lab::Lab;
+use crate::shoot;
+
+/// How long each act is watched; with start and proof about a minute.
+const ACT: Duration = Duration::from_secs(13);
+
+/// Longest wait for something that takes a moment.
+const MOMENT: Duration = Duration::from_secs(30);
+
+/// The numbers of the shoots.
+pub(super) const SHOOTS: [usize; 2] = [1, 2];
+
+/// Where the counting begins.
+pub(super) struct Baseline {
+    /// TokenRequests each shoot had granted.
+    pub(super) granted: BTreeMap<usize, u64>,
+    /// Tokens each Secret had had.
+    pub(super) tokens: BTreeMap<Key, usize>,
+}
+
+/// Tells the story; whether everything was proved.
+pub(super) async fn tell(lab: &Lab, keep: bool) -> Result<bool> {
+    let mut stage = Stage::set(lab)?;
+    stage.say(&format!(
+        "\n1/5  Two shoots, each with a real API server; Perennial has a token of its own in both.\n\
+         \x20    Every token is renewed within 80 % of {RENEWAL_BASIS}, so that one can watch.\n"
+    ))?;
+    let baseline = baseline(lab, &mut stage).await?;
+
+    stage.say(&format!(
+        "\n2/5  {} components get an access Secret each.\n",
+        keys().len()
+    ))?;
+    for number in SHOOTS {
+        components::create(number, &lab.seed().client()).await?;
+    }
+    let keys = keys();
+    if !stage
+        .play_until(MOMENT, |ledger| ledger.waits(&keys).is_some())
+        .await?
+    {
+        bail!("not every Secret got a token within {MOMENT:?}");
+    }
+    let waits = stage.ledger.waits(&keys).unwrap_or_default();
+    let longest = waits.last().copied().unwrap_or_default();
+    stage.say(&format!(
+        "\n     All have a token, the last one after {longest:.2} s.\n"
+    ))?;
+    stage.play(ACT).await?;
+
+    stage.say(
+        "\n3/5  The bootstrap credentials are removed: Perennial lives on its own tokens now.\n",
+    )?;
+    for number in SHOOTS {
+        components::remove_bootstrap(number, &lab.seed().client()).await?;
+    }
+    let removed = stage.ledger.counts();
+    stage.play(ACT).await?;
+
+    let killed = lab.service("scheduler").kill()?;
+    stage.say(&format!(
+        "\n4/5  The scheduler (pid {killed}) is killed, and started again by the lab.\n"
+    ))?;
+    stage.play(ACT).await?;
+
+    stage.say("\n5/5  Proof. The scheduler is stopped, so that everything can be counted.\n")?;
+    lab.service("scheduler").stop().await?;
+    stage.play(Duration::from_secs(1)).await?;
+    let proved = proof::all(lab, &mut stage, &baseline, &removed, longest).await?;
+    if keep {
+        lab.service("scheduler").start().await?;
+        stay(lab, &mut stage).await?;
+    }
+    Ok(proved)
+}
+
+/// Counts while nothing can change: the scheduler is down.
+async fn baseline(lab: &Lab, stage: &mut Stage) -> Result<Baseline> {
+    lab.service("scheduler").stop().await?;
+    stage.play(Duration::from_secs(1)).await?;
+    let mut granted = BTreeMap::new();
+    for number in SHOOTS {
+        let counts = lab.shoot(number).request_counts().await?;
+        granted.insert(number, counts.tokens_granted());
+    }
+    lab.service("scheduler").start().await?;
+    Ok(Baseline {
+        granted,
+        tokens: stage.ledger.counts(),
+    })
+}
+
+/// The Secrets of the components.
+pub(super) fn keys() -> Vec<Key> {
+    let of = |number: usize| {
+        COMPONENTS.map(|name| (shoot::namespace(number), format!("shoot-access-{name}")))
+    };
+    SHOOTS.into_iter().flat_map(of).collect()
+}
+
+/// Shows how to look around, and goes on until somebody interrupts.
+async fn stay(lab: &Lab, stage: &mut Stage) -> Result<()> {
+    let of = |file: &str| lab.dir().certificates().join(file).display().to_string();
+    let service = |name: &str| lab.service(name).addr().to_string();
+    let flags = format!(
+        "-cacert {} -cert {} -key {}",
+        of("ca.crt"),
+        of("operator.crt"),
+        of("operator.key")
+    );
+    let grpcurl = crate::binaries::grpcurl().await?;
+    let call = format!("{} {flags}", grpcurl.display());
+    let (scheduler, issuer) = (service("scheduler"), service("token-issuer"));
+    let one = r#"'{"namespace":"shoot--lab--1","name":"shoot-access-kube-scheduler"}'"#;
+    stage.say(&format!(
+        "\n     It goes on until Ctrl-C. To look around, in another terminal:\n\n\
+         {call} {scheduler} list\n\
+         {call} {scheduler} perennial.scheduler.v1.Scheduler/ListSchedules\n\
+         {call} -d {one} {scheduler} perennial.scheduler.v1.Scheduler/RenewNow\n\
+         {call} {issuer} perennial.issuer.v1.TokenIssuer/ListShoots\n\
+         kubectl --kubeconfig {} -n shoot--lab--1 get secrets -o yaml\n",
+        lab.seed().kubeconfig().display()
+    ))?;
+    loop {
+        stage.play(Duration::from_secs(3600)).await?;
+    }
+}
