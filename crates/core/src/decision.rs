@@ -183,12 +183,7 @@ pub enum ShootView<'a> {
 /// Decides about one Secret. Deterministic; the same record, shoot, policy and moment always give
 /// the same answer, and a decision to renew stays one until the record changes.
 #[must_use]
-pub fn decide(
-    now: Timestamp,
-    record: &Record,
-    shoot: ShootView<'_>,
-    policy: &Policy,
-) -> Decision {
+pub fn decide(now: Timestamp, record: &Record, shoot: ShootView<'_>, policy: &Policy) -> Decision {
     if let Some(obstacle) = record.obstacle {
         return Decision::Obstructed(obstacle);
     }
@@ -312,8 +307,7 @@ pub fn ordinary_interval(
     basis_seconds: i64,
     window: Window,
 ) -> Duration {
-    let granted =
-        record.held.claims().map_or(inputs.lifetime_seconds, Claims::granted_seconds);
+    let granted = record.held.claims().map_or(inputs.lifetime_seconds, Claims::granted_seconds);
     Duration::from_secs_f64(window.begin_offset(granted, basis_seconds).max(0.0))
 }
 

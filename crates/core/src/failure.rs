@@ -66,7 +66,7 @@ pub trait Failure: std::error::Error {
 
     /// Stable, upper-case name of what went wrong, such as `SERVICE_ACCOUNT_MISSING`; it becomes
     /// `google.rpc.ErrorInfo.reason`.
-    fn reason(&self) -> &'static str;
+    fn reason(&self) -> &str;
 
     /// How long the other side asked us to wait, where it did.
     fn retry_after(&self) -> Option<Duration> {

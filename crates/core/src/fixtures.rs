@@ -45,9 +45,12 @@ impl SecretBuilder {
             labels: [(keys::PURPOSE, keys::PURPOSE_TOKEN_REQUESTOR), (keys::CLASS, "shoot")]
                 .map(text)
                 .into(),
-            annotations: [(keys::ACCOUNT_NAME, "kube-proxy"), (keys::ACCOUNT_NAMESPACE, "kube-system")]
-                .map(text)
-                .into(),
+            annotations: [
+                (keys::ACCOUNT_NAME, "kube-proxy"),
+                (keys::ACCOUNT_NAMESPACE, "kube-system"),
+            ]
+            .map(text)
+            .into(),
             token: None,
             kubeconfig: None,
         }

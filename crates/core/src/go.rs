@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn what_go_refuses_is_refused() {
-        for text in ["", "12", "h", "1d", "-1h", "1 h", "1h ", "1H", ".s", "1e3s", "3000000h", "+"] {
+        for text in ["", "12", "h", "1d", "-1h", "1 h", "1h ", "1H", ".s", "1e3s", "3000000h", "+"]
+        {
             assert_eq!(duration(text), None, "{text:?}");
         }
     }

@@ -190,10 +190,7 @@ fn lifetime(value: Option<&str>) -> Result<i64, Invalid> {
         .ok_or_else(|| invalid(Problem::LifetimeOutOfRange))
 }
 
-fn audiences(
-    value: Option<&str>,
-    interpretation: &Interpretation,
-) -> Result<Vec<String>, Invalid> {
+fn audiences(value: Option<&str>, interpretation: &Interpretation) -> Result<Vec<String>, Invalid> {
     let Some(text) = value else { return Ok(interpretation.audiences.clone()) };
     let parts: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
     let bad = |part: &String| part.is_empty() || part.chars().any(char::is_control);
@@ -206,8 +203,9 @@ fn audiences(
 fn flag(key: &'static str, value: Option<&str>) -> Result<bool, Invalid> {
     match value {
         None | Some("") => Ok(false),
-        Some(text) => go::boolean(text)
-            .ok_or_else(|| Invalid::annotation(key, Some(text), Problem::NotABool)),
+        Some(text) => {
+            go::boolean(text).ok_or_else(|| Invalid::annotation(key, Some(text), Problem::NotABool))
+        }
     }
 }
 
@@ -224,7 +222,6 @@ fn refuse_unserved(annotations: &BTreeMap<String, String>) -> Result<(), Invalid
     }
     Ok(())
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@ pub mod keys;
 pub mod kubeconfig;
 pub mod name;
 pub mod queue;
+mod quote;
 pub mod record;
 pub mod shoot;
 pub mod storm;

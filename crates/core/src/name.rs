@@ -25,7 +25,9 @@ pub enum NameError {
         max: usize,
     },
     /// Characters or places of characters that the API server refuses.
-    #[error("must be lower-case letters, digits and `-`{dots}, starting and ending with a letter or digit")]
+    #[error(
+        "must be lower-case letters, digits and `-`{dots}, starting and ending with a letter or digit"
+    )]
     Malformed {
         /// Continues the sentence where dots are allowed too.
         dots: &'static str,
@@ -38,11 +40,7 @@ fn label(text: &str) -> Result<(), NameError> {
     match text.as_bytes() {
         [] => Err(NameError::Empty),
         bytes if bytes.len() > LABEL_BYTES_MAX => Err(NameError::TooLong { max: LABEL_BYTES_MAX }),
-        bytes
-            if bytes.iter().copied().all(inside)
-                && edge(bytes.first())
-                && edge(bytes.last()) =>
-        {
+        bytes if bytes.iter().copied().all(inside) && edge(bytes.first()) && edge(bytes.last()) => {
             Ok(())
         }
         _ => Err(NameError::Malformed { dots: "" }),

@@ -93,14 +93,18 @@ impl Queue {
     /// after the last served.
     fn next_shoot(&self, admits: &impl Fn(&ShootId) -> bool) -> Option<&ShootId> {
         let heads = || {
-            self.ready.iter().filter(|(shoot, _)| admits(shoot)).filter_map(|(shoot, places)| {
-                places.first().map(|(urgency, ..)| (shoot, *urgency))
-            })
+            self.ready
+                .iter()
+                .filter(|(shoot, _)| admits(shoot))
+                .filter_map(|(shoot, places)| places.first().map(|(urgency, ..)| (shoot, *urgency)))
         };
         let most_urgent = heads().map(|(_, urgency)| urgency).min()?;
         let of_that = || heads().filter(|(_, urgency)| *urgency == most_urgent);
         let after = |shoot: &ShootId| self.last_served.as_ref().is_none_or(|last| shoot > last);
-        of_that().find(|(shoot, _)| after(shoot)).or_else(|| of_that().next()).map(|(shoot, _)| shoot)
+        of_that()
+            .find(|(shoot, _)| after(shoot))
+            .or_else(|| of_that().next())
+            .map(|(shoot, _)| shoot)
     }
 
     /// The slot of a Secret.

@@ -142,7 +142,9 @@ fn inputs_and_token(
     let Some(document) = view.kubeconfig else {
         return (inputs, view.token.map(<[u8]>::to_vec));
     };
-    match kubeconfig::current_token(document) {
+    let wants_ca = inputs.as_ref().is_ok_and(|inputs| inputs.inject_ca);
+    let ca_place = || if wants_ca { kubeconfig::check_ca_place(document) } else { Ok(()) };
+    match kubeconfig::current_token(document).and_then(|token| ca_place().map(|()| token)) {
         Ok(token) => (inputs, token.map(|token| token.expose().as_bytes().to_vec())),
         Err(error) => {
             let invalid = Invalid::data(keys::DATA_KUBECONFIG, Problem::Kubeconfig(error));
@@ -229,7 +231,9 @@ mod tests {
         let mut secret = SecretBuilder::new().renewed(0, 43_200, 86_400, 0.5);
         secret.token = Some(jwt("kube-system", "other", 50, 90_000));
         let record = secret.record();
-        assert!(matches!(record.held, Held::Token(ref claims) if claims.account.name.as_str() == "other"));
+        assert!(
+            matches!(record.held, Held::Token(ref claims) if claims.account.name.as_str() == "other")
+        );
         assert_eq!(record.issued, None);
         assert!(record.memory.is_some());
     }
@@ -247,7 +251,7 @@ mod tests {
         ] {
             assert_ne!(secret.clone().annotated(key, value).record().digest, digest, "{key}");
         }
-        let mut other = secret.clone();
+        let mut other = secret;
         other.token = Some(String::new());
         assert_ne!(other.record().digest, digest);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{kubeconfig::KubeconfigError, name::NameError};
+use crate::{kubeconfig::KubeconfigError, name::NameError, quote::cut};
 
 /// A Secret that asks for something impossible.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,9 +81,6 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Longest part of a value that is repeated in a message, in characters.
-pub(super) const VALUE_CHARS_MAX: usize = 80;
-
 impl Invalid {
     pub(crate) fn annotation(key: &'static str, value: Option<&str>, problem: Problem) -> Self {
         Self { place: Place::Annotation, key, value: value.map(cut), problem }
@@ -109,16 +106,6 @@ impl Invalid {
             Problem::NotServedYet => "NOT_SERVED",
         }
     }
-}
-
-/// The text, cut to [`VALUE_CHARS_MAX`] characters and without control characters.
-pub(crate) fn cut(value: &str) -> String {
-    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut text: String = value.chars().take(VALUE_CHARS_MAX).map(clean).collect();
-    if value.chars().nth(VALUE_CHARS_MAX).is_some() {
-        text.push('…');
-    }
-    text
 }
 
 impl fmt::Display for Invalid {

@@ -4,15 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use super::invalid::{Invalid, Problem, cut};
-use crate::{keys, name::SecretName};
+use super::invalid::{Invalid, Problem};
+use crate::{keys, name::SecretName, quote::cut};
 
 /// Longest name or value of a label, in bytes.
 const PART_BYTES_MAX: usize = 63;
 
 pub(super) fn read(text: &str) -> Result<BTreeMap<String, String>, Invalid> {
-    let invalid =
-        |problem| Invalid::annotation(keys::ACCOUNT_LABELS, Some(text), problem);
+    let invalid = |problem| Invalid::annotation(keys::ACCOUNT_LABELS, Some(text), problem);
     let labels: BTreeMap<String, String> =
         serde_json::from_str(text).map_err(|_| invalid(Problem::NotALabelObject))?;
     match labels.iter().find(|(key, value)| !(is_key(key) && is_value(value))) {

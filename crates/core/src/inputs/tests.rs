@@ -68,8 +68,8 @@ fn only_the_class_shoot_is_served_unless_told_otherwise() {
 
 #[test]
 fn a_long_or_unprintable_value_is_cut_in_the_message() {
-    let invalid =
-        read(&SecretBuilder::new().annotated(keys::TOKEN_LIFETIME, &"x\n".repeat(500))).unwrap_err();
+    let invalid = read(&SecretBuilder::new().annotated(keys::TOKEN_LIFETIME, &"x\n".repeat(500)))
+        .unwrap_err();
     assert!(invalid.to_string().chars().count() < 300);
     assert!(!invalid.to_string().contains('\n'));
 }
