@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use perennial_core::failure::{Failure, Kind};
+use perennial_core::failure::{self, Failure, Kind};
+
+/// Longest text of an API server that is repeated, in characters. It goes into logs and into the
+/// trailers of gRPC, and a shoot is someone else's machine.
+const TEXT_CHARS_MAX: usize = 600;
 
 /// An error of a call to an API server. The text names the operation; it never holds the body of
 /// an answer that could not be parsed, because that body may be a token.
@@ -68,9 +72,9 @@ impl Error {
                 Self::Refused {
                     operation,
                     code: status.code,
-                    reason: status.reason.clone(),
-                    message: status.message.clone(),
-                    about: details.map(|d| d.kind.clone()).filter(|kind| !kind.is_empty()),
+                    reason: short(&status.reason),
+                    message: short(&status.message),
+                    about: details.map(|d| short(&d.kind)).filter(|kind| !kind.is_empty()),
                     retry_after: details
                         .map(|d| d.retry_after_seconds)
                         .filter(|seconds| *seconds > 0)
@@ -81,9 +85,10 @@ impl Error {
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
                 Self::Nonsense { operation, problem: "the answer cannot be parsed".to_owned() }
             }
-            other => {
-                Self::Unreachable { operation, cause: perennial_core::failure::chain(&other) }
+            other if is_too_long(&other) => {
+                Self::Nonsense { operation, problem: "the answer is implausibly long".to_owned() }
             }
+            other => Self::Unreachable { operation, cause: short(&failure::chain(&other)) },
         }
     }
 
@@ -98,6 +103,17 @@ impl Error {
             | Self::Unusable { .. } => None,
         }
     }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).collect()
+}
+
+/// Whether an answer was cut off by the limit of [`crate::shoot::ANSWER_BYTES_MAX`].
+fn is_too_long(error: &kube::Error) -> bool {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |error| error.source())
+        .any(|error| error.is::<http_body_util::LengthLimitError>())
 }
 
 impl Failure for Error {

@@ -8,5 +8,7 @@
 pub mod call;
 pub mod error;
 pub mod seed;
+pub mod shoot;
+pub mod shoot_secrets;
 
 pub use error::Error;

@@ -1,1 +1,28 @@
-//! token-issuer: learns shoots, keeps one client for each and asks them for ServiceAccount tokens.
+//! token-issuer: learns shoots, keeps one client for each credential and asks them for
+//! ServiceAccount tokens.
+//!
+//! The way of a token: [`service`] takes the message, [`issue`] checks it, [`directory`] says how
+//! the shoot is reached, [`attempt`](mod@attempt) calls with the second credential where the first
+//! does not hold, and what comes back is checked before it is passed on. Beside it [`learn`]
+//! follows the two Secrets of each shoot, [`probe`] looks at every shoot once a minute, and
+//! [`watch`] tells others what was seen.
+//!
+//! No token is kept: the credential of a shoot lives in its client, an issued one in its answer.
+
+pub mod args;
+pub mod attempt;
+pub mod directory;
+pub mod issue;
+pub mod learn;
+pub mod metrics;
+pub mod policy;
+pub mod probe;
+pub mod service;
+pub mod shoot;
+pub mod start;
+pub mod watch;
+
+#[cfg(test)]
+mod fakes;
+
+pub use start::run;

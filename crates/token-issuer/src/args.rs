@@ -1,0 +1,143 @@
+//! Flags.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args as ClapArgs, Parser};
+use perennial_core::name::{AccountRef, NameError, SecretName};
+use perennial_process::args::{AdminArgs, DrainArgs, LogArgs, duration};
+use perennial_rpc::tls::TlsArgs;
+
+/// Issues tokens of ServiceAccounts in shoots
+///
+/// It learns from two Secrets of fixed names, in whatever namespace of the seed they are, that a
+/// shoot exists and how it is reached; nothing else of the seed is read. Every flag can be given as
+/// the environment variable beside it; the flag wins.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "token-issuer", version)]
+pub struct Args {
+    /// Address of the gRPC server (mutual TLS)
+    #[arg(long, env = "PERENNIAL_LISTEN_ADDR", default_value = "0.0.0.0:8443")]
+    pub listen_addr: SocketAddr,
+
+    /// Kubeconfig of the seed; without it the ServiceAccount of the Pod is used
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub seed_kubeconfig: Option<PathBuf>,
+
+    /// What it does
+    #[command(flatten)]
+    pub settings: Settings,
+
+    /// Certificates and identity
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
+    /// Admin port
+    #[command(flatten)]
+    pub admin: AdminArgs,
+
+    /// Logs
+    #[command(flatten)]
+    pub log: LogArgs,
+
+    /// Stop
+    #[command(flatten)]
+    pub drain: DrainArgs,
+}
+
+/// How the token-issuer does its work.
+#[derive(ClapArgs, Clone, Debug)]
+pub struct Settings {
+    /// Name of the Secret with our own access to a shoot, in kubeconfig mode; itself an access
+    /// Secret that is renewed like any other. On a Gardener seed: gardener-internal
+    #[arg(
+        long,
+        env = "PERENNIAL_SHOOT_SECRET",
+        value_name = "NAME",
+        default_value = "shoot-access-token-issuer"
+    )]
+    pub shoot_secret: SecretName,
+
+    /// Name of the Secret with a short-lived kubeconfig of whoever made the shoot; used while our
+    /// own access has no token or does not hold
+    #[arg(
+        long,
+        env = "PERENNIAL_BOOTSTRAP_SECRET",
+        value_name = "NAME",
+        default_value = "shoot-bootstrap-token-issuer"
+    )]
+    pub bootstrap_secret: SecretName,
+
+    /// Our own ServiceAccount in every shoot, NAMESPACE/NAME. Only --shoot-secret gets tokens of it
+    #[arg(
+        long,
+        env = "PERENNIAL_OWN_ACCOUNT",
+        value_name = "NAMESPACE/NAME",
+        value_parser = account,
+        default_value = "kube-system/perennial-token-issuer"
+    )]
+    pub own_account: AccountRef,
+
+    /// Pause between two looks at a shoot that is reached, such as 60s. Each is one small GET; one
+    /// that is not reached is looked at more often, after 1 s and then up to every 15 s
+    #[arg(long, env = "PERENNIAL_PROBE_INTERVAL", value_parser = duration, default_value = "60s")]
+    pub probe_interval: Duration,
+
+    /// Most shoots looked at at once
+    #[arg(
+        long,
+        env = "PERENNIAL_PROBES_IN_FLIGHT_MAX",
+        value_name = "COUNT",
+        value_parser = count,
+        default_value = "32"
+    )]
+    pub probes_in_flight_max: usize,
+
+    /// Most tokens being issued at once, over all shoots; a caller beyond is asked to try again
+    #[arg(
+        long,
+        env = "PERENNIAL_ISSUES_IN_FLIGHT_MAX",
+        value_name = "COUNT",
+        value_parser = count,
+        default_value = "256"
+    )]
+    pub issues_in_flight_max: usize,
+}
+
+/// Highest limit of what is in flight: beyond, memory and not the limit decides.
+const COUNT_MAX: usize = 65_536;
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=COUNT_MAX) => Ok(count),
+        Ok(_) | Err(_) => Err(format!("must be a number from 1 to {COUNT_MAX}")),
+    }
+}
+
+fn account(text: &str) -> Result<AccountRef, String> {
+    let advice = "write it as NAMESPACE/NAME, each as Kubernetes accepts it";
+    text.parse().map_err(|_: NameError| advice.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_fixed_names() {
+        Args::command().debug_assert();
+        let Settings { shoot_secret, bootstrap_secret, own_account, .. } =
+            Args::try_parse_from(["token-issuer"]).unwrap().settings;
+        assert_eq!(shoot_secret.as_str(), "shoot-access-token-issuer");
+        assert_eq!(bootstrap_secret.as_str(), "shoot-bootstrap-token-issuer");
+        assert_eq!(own_account.to_string(), "kube-system/perennial-token-issuer");
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_refused() {
+        for flag in ["--probes-in-flight-max=0", "--issues-in-flight-max=-1", "--own-account=x"] {
+            assert!(Args::try_parse_from(["token-issuer", flag]).is_err(), "{flag}");
+        }
+    }
+}

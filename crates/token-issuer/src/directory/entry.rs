@@ -1,0 +1,211 @@
+//! One shoot: its two ways in, which one is in use, and what was last seen of it.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use perennial_core::shoot::{Credential, Reach, ShootId, ShootStatus};
+use perennial_kube::shoot_secrets::{Names, Which};
+
+use super::access::{Access, Endpoint};
+use crate::shoot::Shoot;
+
+/// Offsets that differ by no more count as the same one: `Date` has whole seconds, and a clock that
+/// is 3.5 s off would be told anew with every probe.
+const CLOCK_JITTER: SignedDuration = SignedDuration::from_secs(1);
+
+/// What a call is for; it decides which credential goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A call that issues: the credential that worked last goes first.
+    Issue,
+    /// A probe: always the own one first, so that it is taken up again when it works again.
+    Probe,
+}
+
+/// A way to a shoot for one call.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Which credential it is.
+    pub which: Which,
+    /// Where it goes.
+    pub endpoint: Endpoint,
+    /// The client.
+    pub client: Arc<dyn Shoot>,
+}
+
+/// What a probe found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// The shoot answers and takes a credential.
+    Reached {
+        /// Which one.
+        which: Which,
+        /// Ids of its signing keys; `None` where it would not show them.
+        key_ids: Option<Vec<String>>,
+        /// Its clock minus ours; `None` where the answer had no `Date`.
+        clock_offset: Option<SignedDuration>,
+        /// What it lacks, in words; empty where nothing.
+        detail: String,
+    },
+    /// It does not answer, or takes no credential of ours.
+    NotReached {
+        /// Why, and what to do.
+        detail: String,
+    },
+}
+
+pub(super) struct Entry {
+    own: Option<Access>,
+    bootstrap: Option<Access>,
+    in_use: Which,
+    /// Counts changes of the connections, so that what an old client saw is not taken for the new.
+    pub(super) generation: u64,
+    pub(super) status: ShootStatus,
+    /// Of the last change that others are told of.
+    pub(super) version: u64,
+}
+
+impl Entry {
+    pub(super) fn new(shoot: ShootId) -> Self {
+        let status = ShootStatus {
+            shoot,
+            reach: Reach::Unknown,
+            credential: Credential::None,
+            detail: String::new(),
+            clock_offset: None,
+            checked_at: None,
+            key_ids: Vec::new(),
+        };
+        Self { own: None, bootstrap: None, in_use: Which::Own, generation: 0, status, version: 0 }
+    }
+
+    pub(super) fn access(&self, which: Which) -> Option<&Access> {
+        match which {
+            Which::Own => self.own.as_ref(),
+            Which::Bootstrap => self.bootstrap.as_ref(),
+        }
+    }
+
+    /// A new own credential is tried first again.
+    pub(super) fn set(&mut self, which: Which, access: Option<Access>) {
+        self.generation += 1;
+        match which {
+            Which::Own => {
+                self.own = access;
+                self.in_use = Which::Own;
+            }
+            Which::Bootstrap => self.bootstrap = access,
+        }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.own.is_none() && self.bootstrap.is_none()
+    }
+
+    /// The ways to try, in this order.
+    pub(super) fn candidates(&self, purpose: Purpose) -> Vec<Candidate> {
+        let order = match (purpose, self.in_use) {
+            (Purpose::Issue, Which::Bootstrap) => [Which::Bootstrap, Which::Own],
+            (Purpose::Issue, Which::Own) | (Purpose::Probe, _) => [Which::Own, Which::Bootstrap],
+        };
+        order.into_iter().filter_map(|which| self.candidate(which)).collect()
+    }
+
+    fn candidate(&self, which: Which) -> Option<Candidate> {
+        let Access { endpoint, client, .. } = self.access(which)?;
+        let (endpoint, client) = (endpoint.clone()?, Arc::clone(client.as_ref().ok()?));
+        Some(Candidate { which, endpoint, client })
+    }
+
+    /// The addresses, the own one first.
+    pub(super) fn endpoints(&self) -> Vec<Endpoint> {
+        let endpoint = |which| self.access(which)?.endpoint.clone();
+        let mut endpoints: Vec<_> =
+            [Which::Own, Which::Bootstrap].into_iter().filter_map(endpoint).collect();
+        endpoints.dedup();
+        endpoints
+    }
+
+    /// The address in use, else one that is known, else empty.
+    pub(super) fn address(&self) -> &str {
+        [self.in_use, Which::Own, Which::Bootstrap]
+            .into_iter()
+            .find_map(|which| self.access(which)?.endpoint.as_ref())
+            .map_or("", Endpoint::server)
+    }
+
+    /// Why there is no way in, and what to do.
+    pub(super) fn no_way_in(&self, names: &Names) -> String {
+        let about = |which, name| match self.access(which) {
+            None => format!("Secret {name} is missing"),
+            Some(Access { client: Err(problem), .. }) => format!("Secret {name}: {problem}"),
+            Some(_) => format!("Secret {name} has a credential"),
+        };
+        format!(
+            "no credential to reach the shoot with; {}; {}; put a kubeconfig with a valid \
+             credential into {}",
+            about(Which::Own, &names.own),
+            about(Which::Bootstrap, &names.bootstrap),
+            names.bootstrap
+        )
+    }
+
+    /// A call succeeded with this credential. Says whether others are to be told.
+    pub(super) fn worked(&mut self, which: Which, now: Timestamp) -> bool {
+        let before = (self.status.clone(), self.address().to_owned());
+        self.in_use = which;
+        if (before.0.reach, before.0.credential) != (Reach::Reachable, credential(which)) {
+            self.status.reach = Reach::Reachable;
+            self.status.credential = credential(which);
+            self.status.detail.clear();
+        }
+        self.checked(before, now)
+    }
+
+    /// A probe ended. Says whether others are to be told.
+    pub(super) fn seen(&mut self, sight: Sight, now: Timestamp) -> bool {
+        let before = (self.status.clone(), self.address().to_owned());
+        let status = &mut self.status;
+        match sight {
+            Sight::Reached { which, key_ids, clock_offset, detail } => {
+                self.in_use = which;
+                status.reach = Reach::Reachable;
+                status.credential = credential(which);
+                status.detail = detail;
+                // A key set that is hidden is not an empty one: what was last known stays.
+                status.key_ids = key_ids.unwrap_or(std::mem::take(&mut status.key_ids));
+                status.clock_offset = steady(status.clock_offset, clock_offset);
+            }
+            // Clock and key set stay: they are what was last known of it.
+            Sight::NotReached { detail } => {
+                status.reach = Reach::Unreachable;
+                status.credential = Credential::None;
+                status.detail = detail;
+            }
+        }
+        self.checked(before, now)
+    }
+
+    /// Whether anything but `checked_at` changed: that alone would flood the streams.
+    fn checked(&mut self, (before, address): (ShootStatus, String), now: Timestamp) -> bool {
+        self.status.checked_at = before.checked_at;
+        let changed = self.status != before || self.address() != address;
+        self.status.checked_at = Some(now);
+        changed
+    }
+}
+
+const fn credential(which: Which) -> Credential {
+    match which {
+        Which::Own => Credential::Own,
+        Which::Bootstrap => Credential::Bootstrap,
+    }
+}
+
+fn steady(old: Option<SignedDuration>, new: Option<SignedDuration>) -> Option<SignedDuration> {
+    match (old, new) {
+        (Some(old), Some(new)) if (new - old).abs() <= CLOCK_JITTER => Some(old),
+        (old, None) => old,
+        (_, new) => new,
+    }
+}

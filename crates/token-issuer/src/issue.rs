@@ -1,0 +1,171 @@
+//! IssueToken: from a checked request to a checked token.
+//!
+//! TokenRequest goes first, because an account that is missing is rare. Only a 404 that is about
+//! the account makes it and asks once more. Nothing is retried beyond that and the second
+//! credential ([`attempt`](mod@crate::attempt)): whoever schedules renewals knows better when.
+
+mod check;
+mod error;
+mod proof;
+mod request;
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use perennial_core::{clock::Clock, token::Token};
+use perennial_kube::{Error as KubeError, shoot::is_account_missing, shoot_secrets::Which};
+use tokio::sync::Semaphore;
+
+pub use self::{error::Error, request::Ask};
+use crate::{
+    attempt::{Failed, attempt},
+    directory::{Candidate, Directory, Purpose, Ways},
+    policy::Policy,
+    probe::Probes,
+    shoot::Shoot,
+};
+
+/// Longest time one IssueToken may take: with each credential a TokenRequest, an account and a
+/// second TokenRequest, and a proof. Each call has 10 s of its own; a shoot that needs more than
+/// this for all of them is not well. A caller's own deadline should be a little longer.
+pub const LIMIT: Duration = Duration::from_secs(25);
+const _: () = assert!(LIMIT.as_secs() > 2 * perennial_kube::call::LIMIT.as_secs());
+
+/// A token and what belongs to it.
+#[derive(Debug)]
+pub struct IssuedToken {
+    /// The token.
+    pub token: Token,
+    /// CA certificates of the shoot, PEM.
+    pub ca_pem: Vec<u8>,
+    /// Whether the ServiceAccount had to be made.
+    pub account_created: bool,
+    /// The credential it was asked for with.
+    pub credential: Which,
+}
+
+/// Issues tokens, so many at once.
+#[derive(Debug)]
+pub struct Issuer {
+    /// The shoots.
+    pub directory: Arc<Directory>,
+    /// What is refused whoever asks.
+    pub policy: Policy,
+    /// Told when a shoot should be looked at.
+    pub probes: Arc<Probes>,
+    /// Our clock.
+    pub clock: Arc<dyn Clock>,
+    in_flight_max: usize,
+    in_flight: Semaphore,
+}
+
+impl Issuer {
+    /// An issuer that has at most `in_flight_max` requests under way.
+    #[must_use]
+    pub fn new(
+        directory: Arc<Directory>,
+        policy: Policy,
+        probes: Arc<Probes>,
+        clock: Arc<dyn Clock>,
+        in_flight_max: usize,
+    ) -> Self {
+        let in_flight = Semaphore::new(in_flight_max);
+        Self { directory, policy, probes, clock, in_flight_max, in_flight }
+    }
+
+    /// How many are under way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight_max - self.in_flight.available_permits()
+    }
+
+    /// Issues a token within 25 s.
+    ///
+    /// # Errors
+    /// Why there is none; no token is passed on then.
+    pub async fn issue(&self, ask: &Ask) -> Result<IssuedToken, Error> {
+        let _permit =
+            self.in_flight.try_acquire().map_err(|_| Error::Busy { max: self.in_flight_max })?;
+        self.policy.admit(&ask.secret, &ask.account)?;
+        match tokio::time::timeout(LIMIT, self.issue_at_shoot(ask)).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let shoot = ask.secret.namespace.clone();
+                self.probes.soon(&shoot);
+                Err(Error::TimedOut { shoot, limit: LIMIT })
+            }
+        }
+    }
+
+    async fn issue_at_shoot(&self, ask: &Ask) -> Result<IssuedToken, Error> {
+        let shoot = &ask.secret.namespace;
+        let ways = self.ways(ask)?;
+        let (candidate, (token, account_created)) = self.request(ask, &ways).await?;
+        self.directory.worked(shoot, &ways, candidate.which, self.clock.now());
+        check::check(&token, ask)
+            .map_err(|cause| Error::Mismatch { shoot: shoot.clone(), cause })?;
+        if self.policy.is_own(&ask.secret) {
+            proof::prove(&token, shoot, &self.directory)
+                .await
+                .map_err(|cause| Error::Proof { shoot: shoot.clone(), cause })?;
+        }
+        let ca_pem = candidate.endpoint.ca_pem().to_vec();
+        Ok(IssuedToken { token, ca_pem, account_created, credential: candidate.which })
+    }
+
+    fn ways(&self, ask: &Ask) -> Result<Ways, Error> {
+        let shoot = &ask.secret.namespace;
+        let ways = self.directory.ways(shoot, Purpose::Issue);
+        ways.ok_or_else(|| match self.directory.is_complete() {
+            false => Error::Starting,
+            true => Error::ShootUnknown {
+                shoot: shoot.clone(),
+                secret: self.directory.names().own.to_string(),
+                bootstrap: self.directory.names().bootstrap.to_string(),
+            },
+        })
+    }
+
+    async fn request(&self, ask: &Ask, ways: &Ways) -> Result<(Candidate, (Token, bool)), Error> {
+        let shoot = &ask.secret.namespace;
+        let call = |candidate: Candidate| async move {
+            request_token(candidate.client.as_ref(), ask).await
+        };
+        let Some(outcome) = attempt(&ways.candidates, Purpose::Issue, call).await else {
+            let obstacle = ways.obstacle.clone();
+            return Err(Error::NoCredential { shoot: shoot.clone(), obstacle });
+        };
+        outcome.map_err(|cause| {
+            if cause.is_way_lost() {
+                self.probes.soon(shoot);
+            }
+            refused(cause, ask)
+        })
+    }
+}
+
+/// Asks for a token; makes the account where that is what is missing. Says whether it was made.
+async fn request_token(shoot: &dyn Shoot, ask: &Ask) -> Result<(Token, bool), KubeError> {
+    let ask_once = || shoot.request_token(&ask.account, ask.lifetime_seconds, &ask.audiences);
+    match ask_once().await {
+        Ok(token) => Ok((token, false)),
+        Err(error) if is_account_missing(&error) => {
+            let created = shoot.create_account(&ask.account, &ask.account_labels).await?;
+            ask_once().await.map(|token| (token, created))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn refused(cause: Failed, ask: &Ask) -> Error {
+    let shoot = ask.secret.namespace.clone();
+    match cause.decisive() {
+        KubeError::Refused { code: 404, about: Some(kind), .. } if kind == "namespaces" => {
+            let (account, namespace) = (ask.account.clone(), ask.account.namespace.clone());
+            Error::NamespaceMissing { shoot, namespace, account }
+        }
+        _ => Error::Shoot { shoot, cause: Box::new(cause) },
+    }
+}

@@ -1,0 +1,149 @@
+//! Why there is no token.
+
+use std::time::Duration;
+
+use perennial_core::{
+    failure::{Failure, Kind},
+    name::{AccountRef, Namespace},
+    shoot::ShootId,
+};
+use perennial_rpc::convert::ConvertError;
+
+use super::{check::Mismatch, proof::ProofError};
+use crate::{attempt::Failed, policy::Refusal};
+
+/// Why there is no token. The text goes to the caller: it says what to do and holds no token.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A request that can never succeed.
+    #[error(transparent)]
+    Request(#[from] ConvertError),
+    /// Only the first lists of the seed can tell a shoot that is unknown.
+    #[error("the token-issuer is starting and does not know the shoots yet; try again")]
+    Starting,
+    /// Nobody told us how to reach it.
+    #[error(
+        "no shoot is known under namespace {shoot}; it needs the Secret {secret} or {bootstrap}"
+    )]
+    ShootUnknown {
+        /// What was asked for.
+        shoot: ShootId,
+        /// Name of the own Secret.
+        secret: String,
+        /// Name of the bootstrap Secret.
+        bootstrap: String,
+    },
+    /// Our own policy.
+    #[error(transparent)]
+    Policy(#[from] Refusal),
+    /// It is known, but there is nothing to reach it with.
+    #[error("shoot {shoot}: {obstacle}")]
+    NoCredential {
+        /// Which shoot.
+        shoot: ShootId,
+        /// Why, and what to do.
+        obstacle: String,
+    },
+    /// The shoot did not do it.
+    #[error("shoot {shoot}: {cause}")]
+    Shoot {
+        /// Which shoot.
+        shoot: ShootId,
+        /// What was tried and answered.
+        cause: Box<Failed>,
+    },
+    /// There is no such namespace, and we make none.
+    #[error(
+        "shoot {shoot} has no namespace {namespace} for ServiceAccount {account}; create it in the \
+         shoot"
+    )]
+    NamespaceMissing {
+        /// Which shoot.
+        shoot: ShootId,
+        /// What is missing there.
+        namespace: Namespace,
+        /// What was to be made in it.
+        account: AccountRef,
+    },
+    /// The answer is not what was asked for, and is not passed on.
+    #[error("shoot {shoot} answered with another token than was asked for: {cause}")]
+    Mismatch {
+        /// Which shoot.
+        shoot: ShootId,
+        /// What differs.
+        cause: Mismatch,
+    },
+    /// The token is for ourselves, and does not work.
+    #[error("shoot {shoot}: {cause}")]
+    Proof {
+        /// Which shoot.
+        shoot: ShootId,
+        /// What is missing.
+        cause: ProofError,
+    },
+    /// As many issues are under way as are admitted.
+    #[error("{max} tokens are being issued already (--issues-in-flight-max); try again")]
+    Busy {
+        /// The limit.
+        max: usize,
+    },
+    /// Everything together took too long; whether a token was issued is unknown.
+    #[error("shoot {shoot} did not issue a token within {} s", .limit.as_secs())]
+    TimedOut {
+        /// Which shoot.
+        shoot: ShootId,
+        /// How long we waited.
+        limit: Duration,
+    },
+}
+
+/// Pause that a caller is asked for when too much is in flight. An issue takes some 20 ms.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
+impl Failure for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Request(_) => Kind::Invalid,
+            Self::Starting | Self::NoCredential { .. } => Kind::Unavailable,
+            Self::ShootUnknown { .. } | Self::NamespaceMissing { .. } => Kind::NotFound,
+            Self::Policy(refusal) => refusal.kind(),
+            Self::Shoot { cause, .. } => cause.kind(),
+            Self::Mismatch { .. } => Kind::Internal,
+            Self::Proof { cause, .. } => cause.kind(),
+            Self::Busy { .. } => Kind::Throttled,
+            Self::TimedOut { .. } => Kind::TimedOut,
+        }
+    }
+
+    fn reason(&self) -> &str {
+        match self {
+            Self::Request(_) => "REQUEST_INVALID",
+            Self::Starting => "STARTING",
+            Self::ShootUnknown { .. } => "SHOOT_UNKNOWN",
+            Self::Policy(refusal) => refusal.reason(),
+            Self::NoCredential { .. } => "SHOOT_WITHOUT_CREDENTIAL",
+            Self::Shoot { cause, .. } => cause.reason(),
+            Self::NamespaceMissing { .. } => "NAMESPACE_MISSING",
+            Self::Mismatch { .. } => "TOKEN_MISMATCH",
+            Self::Proof { cause, .. } => cause.reason(),
+            Self::Busy { .. } => "ISSUER_BUSY",
+            Self::TimedOut { .. } => "ISSUE_TIMED_OUT",
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Shoot { cause, .. } => cause.retry_after(),
+            Self::Proof { cause, .. } => cause.retry_after(),
+            Self::Busy { .. } => Some(BUSY_PAUSE),
+            Self::Request(_)
+            | Self::Starting
+            | Self::ShootUnknown { .. }
+            | Self::Policy(_)
+            | Self::NoCredential { .. }
+            | Self::NamespaceMissing { .. }
+            | Self::Mismatch { .. }
+            | Self::TimedOut { .. } => None,
+        }
+    }
+}

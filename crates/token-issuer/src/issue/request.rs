@@ -1,0 +1,139 @@
+//! From the message to a request that can be sent: only what the API server would take gets in.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use perennial_core::name::{AccountRef, SecretRef};
+use perennial_proto::issuer::v1 as proto;
+use perennial_rpc::convert::{self, ConvertError};
+
+/// Shortest lifetime the API server accepts, in seconds (contract, B3).
+const LIFETIME_SECONDS_MIN: i64 = 600;
+/// Longest lifetime the API server accepts, in seconds (contract, B3).
+const LIFETIME_SECONDS_MAX: i64 = 1 << 32;
+/// Most audiences of a token; a token with more would not fit into a header.
+const AUDIENCES_MAX: usize = 32;
+/// Longest audience, in bytes.
+const AUDIENCE_BYTES_MAX: usize = 253;
+/// Most labels of a ServiceAccount.
+const LABELS_MAX: usize = 64;
+
+/// A checked request for a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The access Secret on the seed; its namespace is the shoot.
+    pub secret: SecretRef,
+    /// The ServiceAccount in the shoot.
+    pub account: AccountRef,
+    /// Its labels, if it has to be made.
+    pub account_labels: BTreeMap<String, String>,
+    /// Lifetime to ask for, in seconds.
+    pub lifetime_seconds: i64,
+    /// Audiences to ask for; empty means those of the API server.
+    pub audiences: Vec<String>,
+}
+
+impl Ask {
+    /// Checks a message.
+    ///
+    /// # Errors
+    /// Names the field that is wrong.
+    pub fn parse(message: proto::IssueTokenRequest) -> Result<Self, ConvertError> {
+        let proto::IssueTokenRequest {
+            namespace,
+            name,
+            account,
+            account_labels,
+            lifetime,
+            audiences,
+        } = message;
+        let account = account.ok_or_else(|| wrong("account", "is missing"))?;
+        if account_labels.len() > LABELS_MAX {
+            return Err(wrong("account_labels", "has too many labels"));
+        }
+        Ok(Self {
+            secret: SecretRef {
+                namespace: convert::parsed("namespace", &namespace)?,
+                name: convert::parsed("name", &name)?,
+            },
+            account: AccountRef {
+                namespace: convert::parsed("account.namespace", &account.namespace)?,
+                name: convert::parsed("account.name", &account.name)?,
+            },
+            account_labels: account_labels.into_iter().collect(),
+            lifetime_seconds: lifetime_seconds(convert::duration_from("lifetime", lifetime)?)?,
+            audiences: checked_audiences(audiences)?,
+        })
+    }
+}
+
+fn lifetime_seconds(lifetime: Duration) -> Result<i64, ConvertError> {
+    let seconds = i64::try_from(lifetime.as_secs()).ok();
+    seconds
+        .filter(|seconds| (LIFETIME_SECONDS_MIN..=LIFETIME_SECONDS_MAX).contains(seconds))
+        .ok_or_else(|| wrong("lifetime", "must be 600 s to 2^32 s"))
+}
+
+fn checked_audiences(audiences: Vec<String>) -> Result<Vec<String>, ConvertError> {
+    let plausible = |audience: &String| {
+        !audience.is_empty()
+            && audience.len() <= AUDIENCE_BYTES_MAX
+            && !audience.chars().any(char::is_control)
+    };
+    if audiences.len() > AUDIENCES_MAX || !audiences.iter().all(plausible) {
+        return Err(wrong(
+            "audiences",
+            "must be at most 32, each of 1 to 253 printable characters",
+        ));
+    }
+    Ok(audiences)
+}
+
+fn wrong(field: &'static str, problem: &str) -> ConvertError {
+    ConvertError { field, problem: problem.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> proto::IssueTokenRequest {
+        proto::IssueTokenRequest {
+            namespace: "shoot--lab--1".to_owned(),
+            name: "shoot-access-kube-proxy".to_owned(),
+            account: Some(proto::ServiceAccount {
+                namespace: "kube-system".to_owned(),
+                name: "kube-proxy".to_owned(),
+            }),
+            account_labels: [("app".to_owned(), "proxy".to_owned())].into(),
+            lifetime: Some(convert::duration(Duration::from_secs(43_200))),
+            audiences: vec!["gardener".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_good_message_becomes_a_request() {
+        let ask = Ask::parse(message()).unwrap();
+        assert_eq!(ask.account.to_string(), "kube-system/kube-proxy");
+        assert_eq!((ask.lifetime_seconds, ask.audiences.len()), (43_200, 1));
+    }
+
+    #[test]
+    fn what_the_api_server_would_refuse_is_refused_before_it_is_sent() {
+        let field = |spoil: &dyn Fn(&mut proto::IssueTokenRequest)| {
+            let mut message = message();
+            spoil(&mut message);
+            Ask::parse(message).unwrap_err().field
+        };
+        assert_eq!(field(&|m| m.namespace = "../kube-system".to_owned()), "namespace");
+        assert_eq!(field(&|m| m.name = String::new()), "name");
+        assert_eq!(field(&|m| m.account = None), "account");
+        assert_eq!(field(&|m| m.account.as_mut().unwrap().name = "a/b".to_owned()), "account.name");
+        for seconds in [-1, 0, 599, (1 << 32) + 1, i64::MAX] {
+            assert_eq!(field(&|m| m.lifetime.as_mut().unwrap().seconds = seconds), "lifetime");
+        }
+        assert_eq!(field(&|m| m.lifetime = None), "lifetime");
+        assert_eq!(field(&|m| m.audiences = vec![String::new()]), "audiences");
+        assert_eq!(field(&|m| m.audiences = vec!["a\n".to_owned()]), "audiences");
+        assert_eq!(field(&|m| m.audiences = vec!["a".to_owned(); 33]), "audiences");
+    }
+}

@@ -1,0 +1,78 @@
+//! Learns from the two Secrets of each shoot that it exists and how it is reached.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use futures::{Stream, StreamExt as _};
+use perennial_kube::shoot_secrets::Change;
+use perennial_process::{ready::Gate, supervise::Shutdown};
+use tracing::{info, warn};
+
+use crate::{directory::Directory, probe::Probes};
+
+/// The task that learns.
+#[derive(Debug)]
+pub struct Learner {
+    /// Where the shoots go.
+    pub directory: Arc<Directory>,
+    /// Told of every change.
+    pub probes: Arc<Probes>,
+    /// Opened when the first lists of both Secrets are in.
+    pub gate: Gate,
+}
+
+impl Learner {
+    /// Follows the changes until shutdown.
+    ///
+    /// # Errors
+    /// When the changes end, which they should not.
+    pub async fn run(
+        self,
+        changes: impl Stream<Item = Change>,
+        shutdown: Shutdown,
+    ) -> anyhow::Result<()> {
+        let mut changes = std::pin::pin!(changes);
+        loop {
+            tokio::select! {
+                () = shutdown.requested() => return Ok(()),
+                change = changes.next() => match change {
+                    Some(change) => self.apply(change),
+                    None => bail!("the watch of the seed ended"),
+                },
+            }
+        }
+    }
+
+    fn apply(&self, change: Change) {
+        match change {
+            Change::Upsert { shoot, which, connection } => {
+                if !self.directory.upsert(&shoot, which, &connection) {
+                    return;
+                }
+                self.probes.changed(&shoot);
+                match connection {
+                    Ok(_) => info!(%shoot, secret = ?which, "learned how a shoot is reached"),
+                    Err(error) => warn!(%shoot, secret = ?which, "of no use: {error}"),
+                }
+            }
+            Change::Removed { shoot, which } => {
+                if self.directory.remove(&shoot, which) {
+                    self.probes.remove(&shoot);
+                } else {
+                    self.probes.changed(&shoot);
+                }
+                info!(%shoot, secret = ?which, "Secret is gone");
+            }
+            Change::SnapshotComplete => {
+                self.directory.complete();
+                self.gate.open();
+            }
+            Change::Trouble(text) => {
+                warn!("{text}");
+                if !self.directory.is_complete() {
+                    self.gate.close(text);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! One look at each shoot once in an interval, spread over shoots, a bounded number at once.
+//!
+//! A look is also taken at once when a shoot is new or its connections changed, and soon after a
+//! call found it gone ([`schedule`]). One failed call alone declares no shoot unreachable; a look
+//! does.
+
+mod look;
+mod schedule;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use perennial_core::{
+    clock::Clock,
+    shoot::{Reach, ShootId, ShootStatus},
+};
+use perennial_process::{ready::Gate, supervise::Shutdown};
+use tokio::{
+    sync::Notify,
+    time::{self, MissedTickBehavior},
+};
+use tracing::{info, warn};
+
+use self::schedule::Schedule;
+use crate::{
+    directory::{Directory, Sight},
+    metrics::Metrics,
+};
+
+/// Pause between two looks at the clock. A shoot that is back is noticed within 30 s, so a quarter
+/// of a second does not matter.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Who is looked at when. Shared with those who know a reason to look.
+#[derive(Debug)]
+pub struct Probes {
+    schedule: Mutex<Schedule>,
+    clock: Arc<dyn Clock>,
+    wake: Notify,
+}
+
+impl Probes {
+    /// Looks at every shoot once in `interval`.
+    #[must_use]
+    pub fn new(interval: Duration, clock: Arc<dyn Clock>) -> Self {
+        Self { schedule: Mutex::new(Schedule::new(interval)), clock, wake: Notify::new() }
+    }
+
+    /// A shoot is new, or its connections changed: look at once.
+    pub fn changed(&self, shoot: &ShootId) {
+        self.lock().changed(shoot, self.clock.now());
+        self.wake.notify_one();
+    }
+
+    /// A call found it gone: look soon.
+    pub fn soon(&self, shoot: &ShootId) {
+        self.lock().soon(shoot, self.clock.now());
+        self.wake.notify_one();
+    }
+
+    /// A shoot is gone.
+    pub fn remove(&self, shoot: &ShootId) {
+        self.lock().remove(shoot);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The task that looks.
+#[derive(Debug)]
+pub struct Prober {
+    /// Who is looked at when.
+    pub probes: Arc<Probes>,
+    /// Where the shoots are, and where what was seen goes.
+    pub directory: Arc<Directory>,
+    /// Most looks at once.
+    pub in_flight_max: usize,
+    /// Opened when each shoot of the first lists was looked at once, however that ended.
+    pub gate: Gate,
+    /// Counts looks.
+    pub metrics: Metrics,
+}
+
+impl Prober {
+    /// Looks until shutdown; what is under way then is dropped.
+    pub async fn run(self, shutdown: Shutdown) {
+        let mut beat = time::interval(TICK);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = FuturesUnordered::new();
+        let mut waiting = true;
+        loop {
+            if waiting && self.directory.unseen_count() == Some(0) {
+                self.gate.open();
+                waiting = false;
+            }
+            let room = self.in_flight_max - looks.len();
+            let due = self.probes.lock().take(self.probes.clock.now(), room);
+            looks.extend(due.into_iter().map(|shoot| self.look(shoot)));
+            tokio::select! {
+                () = shutdown.requested() => return,
+                _ = beat.tick() => {}
+                () = self.probes.wake.notified() => {}
+                Some(()) = looks.next() => {}
+            }
+        }
+    }
+
+    async fn look(&self, shoot: ShootId) {
+        let clock = self.probes.clock.as_ref();
+        let Some((ways, sight)) = look::look(&shoot, &self.directory, clock).await else {
+            return self.probes.lock().ended(&shoot, false, clock.now());
+        };
+        let reached = matches!(sight, Sight::Reached { .. });
+        self.metrics.probed(reached);
+        if let Some((before, after)) = self.directory.seen(&shoot, &ways, sight, clock.now()) {
+            log(&before, &after);
+        }
+        self.probes.lock().ended(&shoot, reached, clock.now());
+    }
+}
+
+/// Once for each time that a shoot comes or goes, or another credential is used.
+fn log(before: &ShootStatus, after: &ShootStatus) {
+    if (before.reach, before.credential) == (after.reach, after.credential) {
+        return;
+    }
+    let ShootStatus { shoot, credential, detail, .. } = after;
+    match after.reach {
+        Reach::Reachable => info!(%shoot, ?credential, detail, "shoot is reached"),
+        Reach::Unknown | Reach::Unreachable => warn!(%shoot, detail, "shoot is not reached"),
+    }
+}

@@ -1,0 +1,107 @@
+//! The gRPC service: messages in, messages out, one log line for each token.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use futures::{Stream, StreamExt as _};
+use perennial_core::failure::{self, Failure as _};
+use perennial_process::supervise::Shutdown;
+use perennial_proto::issuer::v1::{
+    IssueTokenRequest, IssueTokenResponse, ListShootsRequest, ListShootsResponse,
+    WatchShootsRequest, WatchShootsResponse, token_issuer_server::TokenIssuer,
+};
+use perennial_rpc::status::to_status;
+use tonic::{Request, Response, Status};
+use tracing::{debug, info, warn};
+
+use crate::{
+    issue::{Ask, Error, IssuedToken, Issuer},
+    metrics::Metrics,
+    watch::{Filter, Watches},
+};
+
+/// The service. It decides nothing.
+#[derive(Debug)]
+pub struct Service {
+    issuer: Arc<Issuer>,
+    watches: Watches,
+    metrics: Metrics,
+    shutdown: Shutdown,
+}
+
+impl Service {
+    /// A service whose streams end at shutdown.
+    #[must_use]
+    pub fn new(issuer: Arc<Issuer>, metrics: Metrics, shutdown: Shutdown) -> Self {
+        let watches = Watches::new(Arc::clone(&issuer.directory));
+        Self { issuer, watches, metrics, shutdown }
+    }
+
+    async fn issue(&self, message: IssueTokenRequest) -> Result<IssueTokenResponse, Error> {
+        let ask = Ask::parse(message)?;
+        let secret = &ask.secret;
+        let (namespace, name, account) = (&secret.namespace, &secret.name, &ask.account);
+        match self.issuer.issue(&ask).await {
+            Ok(IssuedToken { token, ca_pem, account_created, credential }) => {
+                info!(%namespace, %name, %account, ?credential, account_created, "issued a token");
+                if account_created {
+                    self.metrics.account_created();
+                }
+                Ok(IssueTokenResponse { token: token.expose().to_owned(), ca_pem, account_created })
+            }
+            Err(error @ (Error::Busy { .. } | Error::Starting)) => {
+                debug!(%namespace, %name, "issued no token: {error}");
+                Err(error)
+            }
+            Err(error) => {
+                let kind = error.kind().as_str();
+                let chain = failure::chain(&error);
+                warn!(%namespace, %name, %account, kind, "issued no token: {chain}");
+                Err(error)
+            }
+        }
+    }
+
+    /// Wall time; a clock that was set back meanwhile counts as no time.
+    async fn measured<T>(&self, call: impl Future<Output = T>) -> (T, Duration) {
+        let begun = self.issuer.clock.now();
+        let outcome = call.await;
+        let took = self.issuer.clock.now().duration_since(begun);
+        (outcome, Duration::try_from(took).unwrap_or_default())
+    }
+}
+
+#[tonic::async_trait]
+impl TokenIssuer for Service {
+    async fn issue_token(
+        &self,
+        request: Request<IssueTokenRequest>,
+    ) -> Result<Response<IssueTokenResponse>, Status> {
+        let (outcome, took) = self.measured(self.issue(request.into_inner())).await;
+        let label = outcome.as_ref().map_or_else(|error| error.kind().as_str(), |_| "ok");
+        self.metrics.issued(label, took);
+        outcome.map(Response::new).map_err(|error| to_status(&error))
+    }
+
+    type WatchShootsStream =
+        Pin<Box<dyn Stream<Item = Result<WatchShootsResponse, Status>> + Send>>;
+
+    async fn watch_shoots(
+        &self,
+        request: Request<WatchShootsRequest>,
+    ) -> Result<Response<Self::WatchShootsStream>, Status> {
+        let stream = Filter::parse(&request.into_inner().shoots)
+            .and_then(|filter| self.watches.watch(filter, self.shutdown.clone()))
+            .map_err(|error| to_status(&error))?;
+        Ok(Response::new(Box::pin(stream.map(Ok))))
+    }
+
+    async fn list_shoots(
+        &self,
+        request: Request<ListShootsRequest>,
+    ) -> Result<Response<ListShootsResponse>, Status> {
+        let shoots = Filter::parse(&request.into_inner().shoots)
+            .and_then(|filter| self.watches.list(&filter))
+            .map_err(|error| to_status(&error))?;
+        Ok(Response::new(ListShootsResponse { shoots }))
+    }
+}

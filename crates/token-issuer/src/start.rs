@@ -1,0 +1,165 @@
+//! Wiring: from flags, or from parts that a test brings, to running tasks.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use perennial_core::clock::Clock;
+use perennial_kube::{
+    seed,
+    shoot_secrets::{self, Names},
+};
+use perennial_process::{
+    admin::{self, Admin},
+    clock::SystemClock,
+    listen,
+    ready::Readiness,
+    start::StartError,
+    supervise::{Supervisor, Tasks},
+};
+use perennial_proto::{FILE_DESCRIPTOR_SET, issuer::v1::token_issuer_server::TokenIssuerServer};
+use perennial_rpc::{identity::Trust, server::Server, tls::TlsStore};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+use crate::{
+    args::{Args, Settings},
+    directory::Directory,
+    issue::Issuer,
+    learn::Learner,
+    metrics::{self, Metrics},
+    policy::Policy,
+    probe::{Prober, Probes},
+    service::Service,
+    shoot::{ApiServers, Connect},
+};
+
+/// Longest message that is read, in bytes: a list of some 10,000 shoots.
+const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// What the token-issuer works with. A test brings its own.
+#[derive(Debug)]
+pub struct Parts {
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// How clients of shoots are made.
+    pub connect: Arc<dyn Connect>,
+    /// Where the gRPC server listens.
+    pub listener: TcpListener,
+    /// Our certificate, and whom we trust.
+    pub tls: Arc<TlsStore>,
+    /// Who has a role.
+    pub trust: Trust,
+}
+
+/// Runs the token-issuer until it is asked to stop.
+///
+/// # Errors
+/// When it cannot start, or ends before it was asked to.
+pub async fn run(args: Args) -> Result<(), StartError> {
+    let Args { listen_addr, seed_kubeconfig, settings, tls, admin, log: _, drain } = args;
+    let listener = listen::bind("--listen-addr", listen_addr).await?;
+    let admin_listener = listen::bind("--admin-addr", admin.admin_addr).await?;
+    let parts = Parts {
+        clock: Arc::new(SystemClock),
+        connect: Arc::new(ApiServers),
+        listener,
+        tls: TlsStore::open(&tls.tls_dir).map_err(StartError::configuration)?,
+        trust: tls.trust(),
+    };
+    let seed =
+        seed::connect(seed_kubeconfig.as_deref()).await.map_err(StartError::configuration)?;
+    let names = names(&settings);
+    let supervisor = Supervisor::new(drain.drain_grace);
+    let (readiness, mut registry) = (Readiness::new(), Registry::default());
+    let changes = shoot_secrets::watch(seed, &names);
+    start(settings, parts, changes, &supervisor.tasks(), &readiness, &mut registry);
+    let admin = Admin { readiness, registry: Arc::new(registry) };
+    let shutdown = supervisor.shutdown();
+    supervisor.tasks().spawn("admin server", async move {
+        Ok(admin::serve(admin_listener, admin, shutdown).await?)
+    });
+    supervisor.run().await.map_err(StartError::unexpected)
+}
+
+/// The names of the two Secrets.
+#[must_use]
+pub fn names(settings: &Settings) -> Names {
+    Names { own: settings.shoot_secret.clone(), bootstrap: settings.bootstrap_secret.clone() }
+}
+
+/// Starts the tasks; `changes` come from [`shoot_secrets::watch`]. All gates of readiness are
+/// there when this returns. Must be called inside a tokio runtime.
+pub fn start(
+    settings: Settings,
+    parts: Parts,
+    changes: impl futures::Stream<Item = shoot_secrets::Change> + Send + 'static,
+    tasks: &Tasks,
+    readiness: &Readiness,
+    registry: &mut Registry,
+) {
+    let names = names(&settings);
+    let Settings {
+        shoot_secret,
+        bootstrap_secret: _, // in `names`
+        own_account,
+        probe_interval,
+        probes_in_flight_max,
+        issues_in_flight_max,
+    } = settings;
+    let Parts { clock, connect, listener, tls, trust } = parts;
+
+    let metrics = Metrics::register(registry);
+    let directory = Arc::new(Directory::new(names, connect));
+    let probes = Arc::new(Probes::new(probe_interval, Arc::clone(&clock)));
+    let policy = Policy { own_secret: shoot_secret, own_account };
+    let issuer = Arc::new(Issuer::new(
+        Arc::clone(&directory),
+        policy,
+        Arc::clone(&probes),
+        clock,
+        issues_in_flight_max,
+    ));
+    metrics::register_state(registry, Arc::clone(&issuer));
+
+    let learner = Learner {
+        directory: Arc::clone(&directory),
+        probes: Arc::clone(&probes),
+        gate: readiness.gate("first lists of the Secrets with access to shoots"),
+    };
+    let prober = Prober {
+        probes,
+        directory,
+        in_flight_max: probes_in_flight_max,
+        gate: readiness.gate("first look at each shoot"),
+        metrics: metrics.clone(),
+    };
+    let service = Service::new(issuer, metrics, tasks.shutdown());
+    let server = Server {
+        tls: Arc::clone(&tls),
+        trust,
+        routes: Routes::new(
+            TokenIssuerServer::new(service).max_decoding_message_size(MESSAGE_BYTES_MAX),
+        ),
+        ready: readiness.subscribe(),
+        descriptors: FILE_DESCRIPTOR_SET,
+    };
+
+    let shutdown = tasks.shutdown();
+    tasks.spawn("seed watch", learner.run(changes, shutdown.clone()));
+    let until = shutdown.clone();
+    tasks.spawn("probes", async move {
+        prober.run(until).await;
+        Ok(())
+    });
+    let until = shutdown.clone();
+    tasks.spawn("certificates", async move {
+        tls.reload_loop(until.requested_owned()).await;
+        Ok(())
+    });
+    tasks.spawn("gRPC server", async move {
+        Ok(server.serve(listener, shutdown.requested_owned()).await?)
+    });
+}

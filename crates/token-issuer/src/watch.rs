@@ -1,0 +1,196 @@
+//! WatchShoots and ListShoots: the whole set, a mark, then every change.
+//!
+//! A stream remembers which version of each shoot it has sent, and compares on every wake-up. So
+//! changes that come faster than a caller reads fall together, and a stream costs no more than one
+//! entry a shoot. A new `checked_at` alone is no change: it would send every shoot once a minute
+//! for nothing; ListShoots shows it.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use futures::{Stream, stream};
+use perennial_core::{
+    failure::{Failure, Kind},
+    shoot::ShootId,
+};
+use perennial_process::supervise::Shutdown;
+use perennial_proto::issuer::v1::{
+    Shoot, SnapshotComplete, WatchShootsResponse, watch_shoots_response::Event,
+};
+use perennial_rpc::convert::{self, ConvertError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::directory::{Directory, Listed};
+
+/// Most streams at once: two a replica of the scheduler, and a few operators.
+const STREAMS_MAX: usize = 64;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not the name of a shoot.
+    #[error(transparent)]
+    Request(#[from] ConvertError),
+    /// A list that is not whole yet would be taken for the whole.
+    #[error("the token-issuer is starting and does not know the shoots yet; try again")]
+    Starting,
+    /// As many streams are open as are admitted.
+    #[error("{STREAMS_MAX} streams are open already; close one, or try again")]
+    Busy,
+}
+
+impl Failure for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Request(_) => Kind::Invalid,
+            Self::Starting => Kind::Unavailable,
+            Self::Busy => Kind::Throttled,
+        }
+    }
+
+    fn reason(&self) -> &str {
+        match self {
+            Self::Request(_) => "REQUEST_INVALID",
+            Self::Starting => "STARTING",
+            Self::Busy => "STREAMS_BUSY",
+        }
+    }
+}
+
+/// Which shoots a caller wants.
+#[derive(Clone, Debug)]
+pub struct Filter(Option<BTreeSet<ShootId>>);
+
+impl Filter {
+    /// Those of the list; all where it is empty.
+    ///
+    /// # Errors
+    /// When one is not a namespace.
+    pub fn parse(shoots: &[String]) -> Result<Self, Error> {
+        if shoots.is_empty() {
+            return Ok(Self(None));
+        }
+        let parsed = shoots.iter().map(|shoot| convert::parsed("shoots", shoot));
+        Ok(Self(Some(parsed.collect::<Result<_, _>>()?)))
+    }
+
+    fn admits(&self, listed: &Listed) -> bool {
+        self.0.as_ref().is_none_or(|shoots| shoots.contains(&listed.status.shoot))
+    }
+}
+
+/// Answers watches and lists.
+#[derive(Debug)]
+pub struct Watches {
+    directory: Arc<Directory>,
+    streams: Arc<Semaphore>,
+}
+
+impl Watches {
+    /// Watches and lists of this directory.
+    #[must_use]
+    pub fn new(directory: Arc<Directory>) -> Self {
+        Self { directory, streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
+    }
+
+    /// The state of shoots once.
+    ///
+    /// # Errors
+    /// Before the first lists of the seed are in.
+    pub fn list(&self, filter: &Filter) -> Result<Vec<Shoot>, Error> {
+        if !self.directory.is_complete() {
+            return Err(Error::Starting);
+        }
+        let listed = self.directory.list();
+        Ok(listed.iter().filter(|listed| filter.admits(listed)).map(message).collect())
+    }
+
+    /// A stream that ends at shutdown. The mark comes when the first lists of the seed are in.
+    ///
+    /// # Errors
+    /// When too many are open.
+    pub fn watch(
+        &self,
+        filter: Filter,
+        shutdown: Shutdown,
+    ) -> Result<impl Stream<Item = WatchShootsResponse> + Send + use<>, Error> {
+        let permit = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Error::Busy)?;
+        let watch = Watch {
+            changed: self.directory.subscribe(),
+            directory: Arc::clone(&self.directory),
+            filter,
+            shutdown,
+            sent: BTreeMap::new(),
+            queue: VecDeque::new(),
+            looked: false,
+            marked: false,
+            _permit: permit,
+        };
+        Ok(stream::unfold(watch, |mut watch| async {
+            let event = watch.next().await?;
+            Some((WatchShootsResponse { event: Some(event) }, watch))
+        }))
+    }
+}
+
+struct Watch {
+    directory: Arc<Directory>,
+    changed: watch::Receiver<u64>,
+    filter: Filter,
+    shutdown: Shutdown,
+    /// Version of each shoot that was sent.
+    sent: BTreeMap<ShootId, u64>,
+    /// Not more than two events a shoot.
+    queue: VecDeque<Event>,
+    looked: bool,
+    marked: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Watch {
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.queue.pop_front() {
+                return Some(event);
+            }
+            if self.looked {
+                tokio::select! {
+                    () = self.shutdown.requested() => return None,
+                    changed = self.changed.changed() => changed.ok()?,
+                }
+            }
+            self.look();
+        }
+    }
+
+    /// Compares what is with what was sent.
+    fn look(&mut self) {
+        self.looked = true;
+        self.changed.mark_unchanged(); // before reading, so that nothing falls between
+        let complete = self.directory.is_complete(); // before reading, or the mark comes too early
+        let mut listed = self.directory.list();
+        listed.retain(|listed| self.filter.admits(listed));
+        let now: BTreeMap<_, _> =
+            listed.iter().map(|listed| (listed.status.shoot.clone(), listed.version)).collect();
+        let gone = self.sent.keys().filter(|shoot| !now.contains_key(*shoot));
+        self.queue.extend(gone.map(|shoot| Event::Removed(shoot.to_string())));
+        let is_new = |listed: &&Listed| {
+            self.sent.get(&listed.status.shoot).is_none_or(|sent| *sent != listed.version)
+        };
+        let new = listed.iter().filter(is_new);
+        self.queue.extend(new.map(|listed| Event::Upsert(message(listed))));
+        self.sent = now;
+        if complete && !std::mem::replace(&mut self.marked, true) {
+            self.queue.push_back(Event::SnapshotComplete(SnapshotComplete {}));
+        }
+    }
+}
+
+fn message(listed: &Listed) -> Shoot {
+    convert::shoot_to_proto(&listed.status, &listed.address)
+}

@@ -1,0 +1,155 @@
+use std::time::Duration;
+
+use futures::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
+use perennial_core::shoot::Reach;
+use perennial_kube::shoot_secrets::Which;
+use perennial_process::supervise::Supervisor;
+
+use super::*;
+use crate::{
+    directory::{Purpose, Sight},
+    fakes::{HERE, World, shoot, token_at},
+};
+
+struct Reader(std::pin::Pin<Box<dyn Stream<Item = WatchShootsResponse>>>);
+
+impl Reader {
+    fn of(directory: &Arc<Directory>, shoots: &[&str]) -> (Self, Supervisor) {
+        let supervisor = Supervisor::new(Duration::from_secs(1));
+        let shoots: Vec<_> = shoots.iter().map(|&shoot| shoot.to_owned()).collect();
+        let watches = Watches::new(Arc::clone(directory));
+        let stream = watches.watch(Filter::parse(&shoots).unwrap(), supervisor.shutdown()).unwrap();
+        (Self(Box::pin(stream)), supervisor)
+    }
+
+    /// All that can be read without waiting: `+SHOOT`, `-SHOOT`, `mark` or `end`.
+    fn read(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(next) = self.0.next().now_or_never() {
+            let Some(response) = next else {
+                lines.push("end".to_owned());
+                return lines;
+            };
+            lines.push(match response.event.unwrap() {
+                Event::Upsert(shoot) => format!("+{}", shoot.namespace),
+                Event::Removed(shoot) => format!("-{shoot}"),
+                Event::SnapshotComplete(_) => "mark".to_owned(),
+            });
+        }
+        lines
+    }
+}
+
+fn look_at(directory: &Directory, sight: Sight) {
+    let ways = directory.ways(&shoot(1), Purpose::Probe).unwrap();
+    let now = Timestamp::from_second(crate::fakes::NOON).unwrap();
+    directory.seen(&shoot(1), &ways, sight, now);
+}
+
+fn reached() -> Sight {
+    Sight::Reached {
+        which: Which::Own,
+        key_ids: Some(vec![]),
+        clock_offset: None,
+        detail: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_the_whole_set_then_a_mark_then_every_change() {
+    let directory = World::new().directory();
+    let (mut reader, _supervisor) = Reader::of(&directory, &[]);
+    assert_eq!(reader.read(), ["+shoot--lab--1", "mark"]);
+    assert!(reader.read().is_empty());
+
+    directory.upsert(&shoot(2), Which::Own, &Ok(token_at(HERE, "own")));
+    assert_eq!(reader.read(), ["+shoot--lab--2"]);
+    directory.remove(&shoot(2), Which::Own);
+    assert_eq!(reader.read(), ["-shoot--lab--2"]);
+    look_at(&directory, reached());
+    assert_eq!(reader.read(), ["+shoot--lab--1"]);
+}
+
+#[tokio::test]
+async fn the_mark_waits_for_the_first_lists_of_the_seed() {
+    let directory = World::new().empty_directory();
+    let (mut reader, _supervisor) = Reader::of(&directory, &[]);
+    assert!(reader.read().is_empty());
+    directory.upsert(&shoot(1), Which::Own, &Ok(token_at(HERE, "own")));
+    assert_eq!(reader.read(), ["+shoot--lab--1"]);
+    directory.complete();
+    assert_eq!(reader.read(), ["mark"]);
+}
+
+#[tokio::test]
+async fn changes_faster_than_the_reader_fall_together() {
+    let directory = World::new().directory();
+    let (mut reader, _supervisor) = Reader::of(&directory, &[]);
+    reader.read();
+    for _ in 0..100 {
+        look_at(&directory, Sight::NotReached { detail: "gone".to_owned() });
+        look_at(&directory, reached());
+    }
+    directory.upsert(&shoot(2), Which::Own, &Ok(token_at(HERE, "own")));
+    directory.remove(&shoot(2), Which::Own);
+    assert_eq!(reader.read(), ["+shoot--lab--1"]);
+}
+
+#[tokio::test]
+async fn a_look_that_finds_nothing_new_is_not_sent() {
+    let directory = World::new().directory();
+    look_at(&directory, reached());
+    let (mut reader, _supervisor) = Reader::of(&directory, &[]);
+    reader.read();
+    look_at(&directory, reached());
+    assert!(reader.read().is_empty());
+    assert_eq!(directory.list()[0].status.reach, Reach::Reachable);
+}
+
+#[tokio::test]
+async fn a_caller_sees_the_shoots_it_asked_for() {
+    let directory = World::new().directory();
+    let (mut reader, _supervisor) = Reader::of(&directory, &["shoot--lab--2"]);
+    assert_eq!(reader.read(), ["mark"]);
+    directory.upsert(&shoot(2), Which::Own, &Ok(token_at(HERE, "own")));
+    look_at(&directory, reached());
+    assert_eq!(reader.read(), ["+shoot--lab--2"]);
+    assert!(Filter::parse(&["not a name".to_owned()]).is_err());
+}
+
+#[tokio::test]
+async fn a_stream_ends_at_shutdown() {
+    let (mut reader, supervisor) = Reader::of(&World::new().directory(), &[]);
+    reader.read();
+    supervisor.run_until(std::future::ready(())).await.unwrap();
+    assert_eq!(reader.read(), ["end"]);
+}
+
+#[test]
+fn a_list_is_ordered_and_whole_or_not_given() {
+    let world = World::new();
+    let directory = world.empty_directory();
+    let watches = Watches::new(Arc::clone(&directory));
+    let all = Filter::parse(&[]).unwrap();
+    assert_eq!(watches.list(&all), Err(Error::Starting));
+    for number in [2, 1] {
+        directory.upsert(&shoot(number), Which::Own, &Ok(token_at(HERE, "own")));
+    }
+    directory.complete();
+    let listed = watches.list(&all).unwrap();
+    let named: Vec<_> = listed.iter().map(|shoot| shoot.namespace.as_str()).collect();
+    assert_eq!(named, ["shoot--lab--1", "shoot--lab--2"]);
+    assert_eq!(listed[0].address, HERE);
+}
+
+#[test]
+fn streams_have_a_limit() {
+    let supervisor = Supervisor::new(Duration::from_secs(1));
+    let watches = Watches::new(World::new().directory());
+    let open = || watches.watch(Filter::parse(&[]).unwrap(), supervisor.shutdown());
+    let streams: Vec<_> = (0..STREAMS_MAX).map(|_| open().unwrap()).collect();
+    assert!(matches!(open().map(|_| ()), Err(Error::Busy)));
+    drop(streams);
+    assert!(open().is_ok());
+}
