@@ -1,0 +1,118 @@
+//! Tokens: made on request, read back as credentials.
+
+use std::collections::BTreeSet;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// `iss` of every token.
+pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+
+/// What is signed, and what still counts.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    pub key_id: String,
+    issued: Vec<Issued>,
+    accepted: BTreeSet<String>, // bearer tokens of people, without end
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Issued {
+    pub token: String,
+    pub account: Account,
+    pub audiences: Vec<String>,
+    pub expires_at: Timestamp,
+    refused: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Account {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { key_id: key_id(), issued: Vec::new(), accepted: BTreeSet::new() }
+    }
+}
+
+impl Tokens {
+    pub(super) fn issue(
+        &mut self,
+        account: &Account,
+        audiences: &[String],
+        now: Timestamp,
+        lifetime_seconds: i64,
+    ) -> String {
+        let Account { namespace, name, uid } = account;
+        let iat = now.as_second();
+        let exp = iat.saturating_add(lifetime_seconds);
+        let claims = json!({
+            "aud": audiences, "exp": exp, "iat": iat, "iss": ISSUER, "jti": Uuid::new_v4().to_string(),
+            "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}},
+            "nbf": iat, "sub": format!("system:serviceaccount:{namespace}:{name}"),
+        });
+        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let header = part(json!({"alg": "RS256", "kid": self.key_id}));
+        let token = format!("{header}.{}.{}", part(claims), signature());
+        self.issued.push(Issued {
+            token: token.clone(),
+            account: account.clone(),
+            audiences: audiences.to_vec(),
+            expires_at: Timestamp::from_second(exp).unwrap_or(Timestamp::MAX),
+            refused: false,
+        });
+        token
+    }
+
+    /// Signs with another key from now on, and takes no token of the one before.
+    pub(super) fn rotate_key(&mut self) {
+        self.key_id = key_id();
+        self.refuse_issued();
+    }
+
+    pub(super) fn refuse_issued(&mut self) {
+        self.issued.iter_mut().for_each(|issued| issued.refused = true);
+    }
+
+    pub(super) fn accept(&mut self, token: &str) {
+        self.accepted.insert(token.to_owned());
+    }
+
+    pub(super) fn withdraw(&mut self, token: &str) {
+        self.accepted.remove(token);
+    }
+
+    pub(super) fn is_accepted(&self, token: &str) -> bool {
+        self.accepted.contains(token)
+    }
+
+    /// A token of ours that has not expired. Whether its account is still there is not asked.
+    pub(super) fn living(&self, token: &str, now: Timestamp) -> Option<&Issued> {
+        let issued = self.issued.iter().rev().find(|issued| issued.token == token)?;
+        (!issued.refused && now < issued.expires_at).then_some(issued)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        self.issued.iter().map(|issued| issued.token.as_str())
+    }
+
+    pub(super) fn key_set(&self) -> Value {
+        json!({"keys": [{"use": "sig", "kty": "RSA", "kid": self.key_id, "alg": "RS256",
+            "n": signature(), "e": "AQAB"}]})
+    }
+}
+
+fn key_id() -> String {
+    URL_SAFE_NO_PAD.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat())
+}
+
+/// As long as one of RSA 2048.
+fn signature() -> String {
+    let bytes: Vec<u8> = (0..16).flat_map(|_| Uuid::new_v4().into_bytes()).collect();
+    URL_SAFE_NO_PAD.encode(bytes)
+}
