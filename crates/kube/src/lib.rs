@@ -5,6 +5,7 @@
 //! client of one shoot. Every call goes through [`call`], which bounds it and names it in the
 //! error.
 
+pub mod access;
 pub mod call;
 pub mod error;
 pub mod seed;

@@ -1,0 +1,147 @@
+//! The operations of the one patch that writes a token.
+//!
+//! `test` of `null` holds where a key is absent, but fails where the object around it is absent.
+//! `metadata.labels` and `metadata.annotations` are always there: without the purpose label and
+//! the account's annotation no Secret is ours and valid. `data` may be absent, then `/data` itself
+//! is tested and added.
+
+use std::fmt;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use perennial_core::{
+    inputs::Mode,
+    keys,
+    kubeconfig::{KubeconfigError, with_token},
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{Layout, order::Order, reduce::data};
+
+/// One operation of RFC 6902. `Debug` shows no value: it may be a credential.
+#[derive(Serialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub(super) enum Operation {
+    Test { path: String, value: Value },
+    Add { path: String, value: Value },
+    Remove { path: String },
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Test { path, .. } => write!(f, "test {path}"),
+            Self::Add { path, .. } => write!(f, "add {path}"),
+            Self::Remove { path } => write!(f, "remove {path}"),
+        }
+    }
+}
+
+/// Token mode, for the very version that the decision saw. Token bytes are not kept, and need not
+/// be: the version stands for them.
+pub(super) fn for_version_seen(order: &Order) -> Vec<Operation> {
+    let mut operations = vec![
+        test("/metadata/uid", json!(order.seen.record.uid)),
+        test("/metadata/resourceVersion", json!(order.seen.resource_version.as_str())),
+    ];
+    operations.extend(put_token(order, order.seen.layout));
+    operations.extend(put_annotations(order));
+    operations
+}
+
+/// Either mode, for every version in which all that the decision depends on is as in `found`:
+/// unrelated edits neither stop it nor are lost.
+///
+/// # Errors
+/// When the kubeconfig cannot take the token.
+pub(super) fn for_content(
+    order: &Order,
+    found: &Secret,
+) -> Result<Vec<Operation>, KubeconfigError> {
+    let mut operations = tests_of_metadata(found);
+    operations.extend(tests_of_data(order.mode, found));
+    match order.mode {
+        Mode::Token => operations.extend(put_token(order, layout(found))),
+        Mode::Kubeconfig => {
+            let document = data(found, keys::DATA_KUBECONFIG).unwrap_or_default();
+            let document = with_token(document, &order.token, order.ca_pem.as_deref())?;
+            operations.push(add(pointer("/data", keys::DATA_KUBECONFIG), base64(&document)));
+        }
+    }
+    operations.extend(put_annotations(order));
+    Ok(operations)
+}
+
+fn layout(found: &Secret) -> Layout {
+    Layout { data: found.data.is_some(), bundle: data(found, keys::DATA_BUNDLE).is_some() }
+}
+
+fn tests_of_metadata(found: &Secret) -> Vec<Operation> {
+    let meta = &found.metadata;
+    let label = |key| (key, meta.labels.as_ref().and_then(|labels| labels.get(key)));
+    let annotation = |key| (key, meta.annotations.as_ref().and_then(|held| held.get(key)));
+    let labels = [keys::PURPOSE, keys::CLASS].map(label);
+    let own = [keys::RENEW_TIMESTAMP, keys::ISSUED];
+    let annotations = keys::INPUT_ANNOTATIONS.into_iter().chain(own).map(annotation);
+    let as_is = |parent| move |(key, value)| test(&pointer(parent, key), json!(value));
+    let mut tests = vec![test("/metadata/uid", json!(meta.uid))];
+    tests.extend(labels.into_iter().map(as_is("/metadata/labels")));
+    tests.extend(annotations.map(as_is("/metadata/annotations")));
+    tests
+}
+
+/// The token or the document that was read, and that the mode is still the same.
+fn tests_of_data(mode: Mode, found: &Secret) -> Vec<Operation> {
+    if found.data.is_none() {
+        return vec![test("/data", Value::Null)];
+    }
+    let as_is = |key| test(&pointer("/data", key), data(found, key).map_or(Value::Null, base64));
+    match mode {
+        Mode::Token => vec![as_is(keys::DATA_TOKEN), as_is(keys::DATA_KUBECONFIG)],
+        Mode::Kubeconfig => vec![as_is(keys::DATA_KUBECONFIG)],
+    }
+}
+
+fn put_token(order: &Order, layout: Layout) -> Vec<Operation> {
+    let token = base64(order.token.expose().as_bytes());
+    let bundle = order.ca_pem.as_deref().map(base64);
+    if !layout.data {
+        let mut all = Map::from_iter([(keys::DATA_TOKEN.to_owned(), token)]);
+        all.extend(bundle.map(|bundle| (keys::DATA_BUNDLE.to_owned(), bundle)));
+        return vec![add("/data".to_owned(), Value::Object(all))];
+    }
+    let mut operations = vec![add(pointer("/data", keys::DATA_TOKEN), token)];
+    let path = pointer("/data", keys::DATA_BUNDLE);
+    match bundle {
+        Some(bundle) => operations.push(add(path, bundle)),
+        None if layout.bundle => operations.push(Operation::Remove { path }),
+        None => {}
+    }
+    operations
+}
+
+fn put_annotations(order: &Order) -> [Operation; 2] {
+    let put = |key, value: String| add(pointer("/metadata/annotations", key), json!(value));
+    // `Display` of a jiff timestamp is RFC 3339 in UTC with `Z`; this one has whole seconds.
+    [put(keys::RENEW_TIMESTAMP, order.latest.to_string()), put(keys::ISSUED, order.note.to_line())]
+}
+
+fn test(path: &str, value: Value) -> Operation {
+    Operation::Test { path: path.to_owned(), value }
+}
+
+fn add(path: String, value: Value) -> Operation {
+    Operation::Add { path, value }
+}
+
+/// A JSON Pointer (RFC 6901) to a key that may hold `/` and `~`.
+fn pointer(parent: &str, key: &str) -> String {
+    format!("{parent}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+fn base64(bytes: &[u8]) -> Value {
+    json!(ByteString(bytes.to_vec()))
+}
+
+#[cfg(test)]
+mod tests;

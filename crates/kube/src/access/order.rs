@@ -1,0 +1,100 @@
+//! What is to be written, and what came of it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use perennial_core::{
+    failure::{Failure, Kind},
+    inputs::Mode,
+    issued::Issued,
+    kubeconfig::KubeconfigError,
+    name::SecretRef,
+    token::Token,
+};
+
+use super::Seen;
+use crate::error::Error;
+
+/// A token with its timestamp and note, for the Secret that a decision saw.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The Secret as the decision saw it; its inputs are valid.
+    pub seen: Arc<Seen>,
+    /// Where the token stands.
+    pub mode: Mode,
+    /// The token.
+    pub token: Token,
+    /// CA certificates of the shoot, PEM, where they go beside the token. In token mode a stale
+    /// `bundle.crt` is removed where they do not (B5).
+    pub ca_pem: Option<Vec<u8>>,
+    /// Latest moment of renewal: the renew timestamp.
+    pub latest: Timestamp,
+    /// The note about this token.
+    pub note: Issued,
+}
+
+impl Order {
+    pub(super) fn secret(&self) -> &SecretRef {
+        &self.seen.record.secret
+    }
+}
+
+/// What came of an order.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The Secret holds the token; this is the Secret as it was written.
+    Written(Seen),
+    /// It is no longer the Secret that the decision saw, and was left alone; this is what it is
+    /// now, `None` where it is gone or no longer ours.
+    Changed(Option<Seen>),
+}
+
+/// Why an order could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The API server refuses or does not answer. Where it did not answer, whether the token was
+    /// written is unknown; the watch will show it.
+    #[error(transparent)]
+    Api(#[from] Error),
+    /// The kubeconfig cannot take this token.
+    #[error("failed to write Secret {secret}: data key kubeconfig cannot take a token: {problem}")]
+    Kubeconfig {
+        /// Which Secret.
+        secret: SecretRef,
+        /// Why.
+        problem: KubeconfigError,
+    },
+    /// Others wrote it between every look and write of ours.
+    #[error("failed to write Secret {secret}: it changed {rounds} times under our hands")]
+    Contended {
+        /// Which Secret.
+        secret: SecretRef,
+        /// How often.
+        rounds: usize,
+    },
+}
+
+impl Failure for WriteError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Api(error) => error.kind(),
+            Self::Kubeconfig { .. } => Kind::Invalid,
+            Self::Contended { .. } => Kind::Changed,
+        }
+    }
+
+    fn reason(&self) -> &str {
+        match self {
+            Self::Api(error) => error.reason(),
+            Self::Kubeconfig { .. } => "KUBECONFIG_INVALID",
+            Self::Contended { .. } => "SECRET_CONTENDED",
+        }
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Self::Api(error) => error.retry_after(),
+            Self::Kubeconfig { .. } | Self::Contended { .. } => None,
+        }
+    }
+}

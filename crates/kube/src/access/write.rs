@@ -1,0 +1,127 @@
+//! The write: token, timestamp and note in one patch, only on the Secret that the decision saw
+//! (contract B8).
+//!
+//! ```text
+//! token mode ──► patch if it is the very version seen ──► written
+//!                     │ no longer that version
+//! kubeconfig ──► read ◄──────────────────────┐
+//!                 ├─ another decision's Secret ──► changed, nothing written
+//!                 └─ only unrelated edits ──► patch if the content is the one read ──► written
+//! ```
+//!
+//! A failed test comes back as 422 without saying that a test failed. So nobody reads the message:
+//! a refused patch whose Secret is still at the version it was made for was refused for another
+//! reason, and that is the error.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Patch, PatchParams};
+use perennial_core::inputs::Mode;
+
+use super::{
+    AccessSecrets, ResourceVersion,
+    operations::{self, Operation},
+    order::{Order, Outcome, WriteError},
+    reduce::{reduce, resource_version},
+};
+use crate::{call::bounded, error::Error};
+
+/// Looks at a Secret that others keep changing. Between look and patch lie milliseconds; whoever
+/// hits that gap five times in a row writes the parts that matter without pause.
+pub(super) const ROUNDS_MAX: usize = 5;
+
+/// Our name in `managedFields`.
+const FIELD_MANAGER: &str = "perennial-secret-writer";
+
+/// A patch that was refused, perhaps by one of its tests, and the version it was made for.
+struct Refusal {
+    made_for: ResourceVersion,
+    error: Error,
+}
+
+enum Patched {
+    Done(Box<Secret>),
+    Refused(Error),
+}
+
+impl AccessSecrets {
+    /// Carries out an order: never twice, never on another Secret than the one decided on, and
+    /// without losing anybody's update. One PATCH in the common case; in kubeconfig mode one GET
+    /// before it.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub async fn write(&self, order: &Order) -> Result<Outcome, WriteError> {
+        let mut refusal = None;
+        if order.mode == Mode::Token {
+            match self.patch(order, operations::for_version_seen(order)).await? {
+                Patched::Done(object) => return Ok(self.written(&object)),
+                Patched::Refused(error) => {
+                    let made_for = order.seen.resource_version.clone();
+                    refusal = Some(Refusal { made_for, error });
+                }
+            }
+        }
+        for _ in 0..ROUNDS_MAX {
+            let Some(found) = self.read(order.secret()).await? else {
+                return Ok(Outcome::Changed(None));
+            };
+            if let Some(outcome) = self.no_longer_to_do(order, &found) {
+                return Ok(outcome);
+            }
+            let made_for = resource_version(&found);
+            if let Some(refusal) = refusal.take_if(|refusal| refusal.made_for == made_for) {
+                return Err(refusal.error.into());
+            }
+            let operations = operations::for_content(order, &found).map_err(|problem| {
+                WriteError::Kubeconfig { secret: order.secret().clone(), problem }
+            })?;
+            match self.patch(order, operations).await? {
+                Patched::Done(object) => return Ok(self.written(&object)),
+                Patched::Refused(error) => refusal = Some(Refusal { made_for, error }),
+            }
+        }
+        Err(WriteError::Contended { secret: order.secret().clone(), rounds: ROUNDS_MAX })
+    }
+
+    /// What ends an order without another patch: the token stands there already (the answer of a
+    /// patch was lost, and kube repeated it), or it is not the Secret that was decided on.
+    fn no_longer_to_do(&self, order: &Order, found: &Secret) -> Option<Outcome> {
+        let Some(seen) = reduce(found, &self.interpretation) else {
+            return Some(Outcome::Changed(None));
+        };
+        let record = &seen.record;
+        if record.issued.as_ref().is_some_and(|note| note.sha256 == order.note.sha256) {
+            return Some(Outcome::Written(seen));
+        }
+        let same = record.digest == order.seen.record.digest
+            && record.inputs.is_ok()
+            && record.obstacle.is_none();
+        (!same).then_some(Outcome::Changed(Some(seen)))
+    }
+
+    async fn patch(&self, order: &Order, operations: Vec<Operation>) -> Result<Patched, Error> {
+        let secret = order.secret();
+        let operation = format!("write Secret {secret}");
+        let params =
+            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let patch = serde_json::to_value(&operations).and_then(serde_json::from_value);
+        let patch: Patch<()> = Patch::Json(patch.expect("operations of ours are a JSON Patch"));
+        let api = self.in_namespace_of(secret);
+        match bounded(&operation, api.patch(secret.name.as_str(), &params, &patch)).await {
+            Ok(object) => Ok(Patched::Done(Box::new(object))),
+            // 404: gone; the look that follows will say so.
+            Err(error) if matches!(error.code(), Some(404 | 409 | 422)) => {
+                Ok(Patched::Refused(error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn written(&self, object: &Secret) -> Outcome {
+        match reduce(object, &self.interpretation) {
+            Some(seen) => Outcome::Written(seen),
+            // Its class was taken away between decision and write.
+            None => Outcome::Changed(None),
+        }
+    }
+}

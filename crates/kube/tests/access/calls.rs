@@ -1,0 +1,52 @@
+//! What a write costs, and what becomes of lost answers: only the fake can tell.
+
+use perennial_core::failure::{Failure as _, Kind};
+use perennial_testing::api_server::{Fault, On};
+use serde_json::json;
+
+use super::seed::{KUBECONFIG, Seed, base64, order, written};
+
+#[tokio::test]
+async fn a_write_is_one_patch_and_in_kubeconfig_mode_one_read_more() {
+    let seed = Seed::fake().await;
+    for (name, data, reads) in [
+        ("token", json!({"token": ""}), 0),
+        ("kubeconfig", json!({"kubeconfig": base64(KUBECONFIG)}), 1),
+    ] {
+        let order = order(&seed.create(name, data).await, 0, None);
+        let calls = seed.calls(seed.write(&order)).await;
+        assert_eq!((calls.of("get", "secrets"), calls.of("patch", "secrets")), (reads, 1));
+        assert_eq!(calls.count(|_| true), reads + 1);
+    }
+}
+
+#[tokio::test]
+async fn beside_an_unrelated_edit_it_is_two_patches_and_a_read() {
+    let seed = Seed::fake().await;
+    let order = order(&seed.create("a", json!({"token": ""})).await, 0, None);
+    seed.edit("a", json!({"metadata": {"annotations": {"stranger": "1"}}})).await;
+    let calls = seed.calls(seed.write(&order)).await;
+    assert_eq!((calls.of("get", "secrets"), calls.of("patch", "secrets")), (1, 2));
+}
+
+#[tokio::test]
+async fn a_patch_whose_answer_was_lost_is_found_done_by_the_next_try() {
+    let seed = Seed::fake().await;
+    let order = order(&seed.create("a", json!({"token": ""})).await, 0, None);
+    let fake = seed.fake.as_ref().unwrap();
+    fake.fail_times(1, On::call("patch", "secrets"), Fault::AnswerLost);
+    let error = seed.access.write(&order).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable);
+    let there = seed.seen("a").await;
+    assert_eq!(written(seed.write(&order).await), there, "written once");
+}
+
+#[tokio::test]
+async fn a_throttled_write_says_so_without_the_token() {
+    let seed = Seed::fake().await;
+    let order = order(&seed.create("a", json!({"token": ""})).await, 0, None);
+    seed.fake.as_ref().unwrap().fail(On::call("patch", "secrets"), Fault::Forbidden);
+    let error = seed.access.write(&order).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied);
+    assert!(!format!("{error:?} {error}").contains(order.token.expose()));
+}
