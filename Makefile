@@ -6,7 +6,6 @@ SHELL := /bin/bash
 CRATE ?= core
 KEEP ?=
 BIN := target/release
-LAB := $(BIN)/perennial-lab
 
 .PHONY: help
 help: ## List the targets
@@ -16,19 +15,22 @@ help: ## List the targets
 build: ## Build token-issuer, secret-writer, scheduler, perennial and perennial-lab into target/release
 	cargo build --locked --release --workspace --bins
 
-.PHONY: cluster
-cluster: build ## Find or build kube-apiserver, etcd and grpcurl (minutes the first time, then nothing)
-	$(LAB) prepare --tools
-
 .PHONY: demo
-demo: cluster ## Keep the tokens of two shoots fresh for a minute and prove it; KEEP=1 stays
-	$(LAB) demo $(if $(KEEP),--keep)
+demo: build ## Keep the tokens of two shoots fresh for a minute and prove it; KEEP=1 stays
+	$(BIN)/perennial-lab prepare --tools
+	$(BIN)/perennial-lab demo $(if $(KEEP),--keep)
 
 .PHONY: test
 test: unit integration e2e ## Everything: unit, property, integration and end to end on real API servers
 
+# Tests drive the binaries of the dev profile, which they share everything with.
+.PHONY: cluster
+cluster: ## Find or build kube-apiserver, etcd and grpcurl (minutes the first time, then nothing)
+	cargo build --locked --workspace --bins
+	target/debug/perennial-lab prepare --tools
+
 .PHONY: unit
-unit: ## Unit and property tests of all crates, freshness of generated code, architecture
+unit: cluster ## Unit and property tests of all crates, freshness of generated code, architecture
 	cargo test --locked --workspace --exclude perennial-tests
 	cargo test --locked -p perennial-tests --test architecture
 

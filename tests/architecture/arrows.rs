@@ -23,7 +23,10 @@ const ARROWS: [(&str, &[&str]); 11] = [
 const ADAPTERS: [(&str, &[&str]); 6] = [
     ("kube", &["kube", "lab", "tests"]),
     ("k8s-openapi", &["kube", "lab", "tests"]),
-    ("tonic", &["proto", "rpc", "token-issuer", "secret-writer", "scheduler", "cli", "lab", "tests"]),
+    (
+        "tonic",
+        &["proto", "rpc", "token-issuer", "secret-writer", "scheduler", "cli", "lab", "tests"],
+    ),
     ("prost", &["proto", "rpc"]),
     ("rustls", &["rpc", "process"]),
     ("axum", &["process", "testing"]),
@@ -65,7 +68,10 @@ fn only_the_adapters_name_kube_tonic_and_tls() {
     for (name, of) in dependencies(&metadata()) {
         for (foreign, allowed) in ADAPTERS {
             let names_it = of.contains(foreign);
-            assert!(!names_it || allowed.contains(&name.as_str()), "{name} must not name {foreign}");
+            assert!(
+                !names_it || allowed.contains(&name.as_str()),
+                "{name} must not name {foreign}"
+            );
         }
     }
 }

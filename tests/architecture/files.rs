@@ -27,7 +27,9 @@ fn files() -> Vec<String> {
 
 fn ours() -> impl Iterator<Item = (String, String)> {
     let generated = |name: &str| {
-        name.contains("/src/gen/") || name.ends_with(".lock") || name.ends_with("go.sum")
+        name.contains("/src/gen/")
+            || name.ends_with(".lock")
+            || name.ends_with("go.sum")
             || name == "LICENSE"
     };
     files().into_iter().filter(move |name| !generated(name)).filter_map(|name| {
@@ -68,6 +70,7 @@ fn nothing_is_left_for_later_in_the_code() {
         for word in &words {
             assert!(!text.contains(word.as_str()), "{name} contains {word}: open an issue");
         }
-        assert!(!text.contains("#[ignore"), "{name} ignores a test");
+        let ignored = ["#[ig", "nore"].concat();
+        assert!(!text.contains(&ignored), "{name} ignores a test");
     }
 }

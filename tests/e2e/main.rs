@@ -1,1 +1,21 @@
-fn main() {}
+//! The three services as processes, under the RBAC of `deploy/`, on real API servers.
+//!
+//! Each test has a lab of its own and looks only at the two API servers and at gRPC, as a user
+//! would. `make e2e ONLY=name` runs some; run them one at a time, each has several processes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says so by panicking, and shows the figures it saw"
+)]
+
+mod cost;
+mod credential;
+mod first_token;
+mod grpc;
+mod house;
+mod nonsense;
+mod renewal;
+mod restart;
+mod rights;

@@ -1,0 +1,71 @@
+//! What a renewal costs, counted by the API servers.
+
+use std::time::Duration;
+
+use crate::house::{House, kubeconfig_secret};
+
+const SECRETS: u64 = 10;
+const DOCUMENT: &str = "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
+    contexts: [{name: a, context: {cluster: a, user: a}}]\n\
+    clusters: [{name: a, cluster: {server: 'https://api.example'}}]\n\
+    users: [{name: a, user: {}}]\n";
+/// How long nothing is due and nothing may be asked; longer than the pause between two probes.
+const IDLE: Duration = Duration::from_secs(65);
+
+#[tokio::test]
+async fn a_renewal_costs_one_token_request_and_one_patch_and_a_kubeconfig_one_get_more() {
+    let house = House::start(1, &[]).await;
+    let plain: Vec<String> = (0..SECRETS).map(|n| format!("shoot-access-plain-{n}")).collect();
+    let documents: Vec<String> = (0..SECRETS).map(|n| format!("shoot-access-doc-{n}")).collect();
+    for name in &plain {
+        house.ask(1, name, &[]).await;
+    }
+    for name in &documents {
+        house.create(1, kubeconfig_secret(name, DOCUMENT)).await;
+    }
+    for name in plain.iter().chain(&documents) {
+        house.wait_for_token(1, name).await;
+    }
+
+    for (names, gets) in [(&plain, 0), (&documents, SECRETS)] {
+        let before = house.counts().await;
+        for name in names {
+            house.renew_now(1, name).await.unwrap();
+        }
+        let spent = house.counts().await.since(&before);
+        assert_eq!(spent.shoot.token_requests(), SECRETS, "{:?}", spent.shoot);
+        assert_eq!(spent.shoot.token_reviews(), 0);
+        assert_eq!(spent.shoot.writes("serviceaccounts"), 0);
+        assert_eq!(spent.seed.writes("secrets"), SECRETS, "{:?}", spent.seed);
+        assert_eq!(spent.gets(), gets, "{:?}", spent.seed);
+        println!("{SECRETS} renewals: {SECRETS} TokenRequests, {SECRETS} patches, {gets} GETs");
+    }
+
+    between_renewals(&house).await;
+    house.end().await;
+}
+
+/// Per Secret nothing is called; per shoot there is the probe.
+async fn between_renewals(house: &House) {
+    let before = house.counts().await;
+    tokio::time::sleep(IDLE).await; // nothing can be waited for: it is the absence that counts
+    let spent = house.counts().await.since(&before);
+    let probes = spent.shoot.count(|r| r.subresource == "/openid/v1/jwks");
+    let asked = spent.shoot.count(|r| {
+        // Health checks are the lab's, the metrics our own look.
+        let surroundings = ["/openid/v1/jwks", "/metrics", "/readyz"];
+        !surroundings.contains(&r.subresource.as_str())
+            && r.resource != "leases"
+            && !r.verb.contains("WATCH")
+            && !by_the_api_server_itself(&r.resource)
+    });
+    println!("{IDLE:?} between renewals: {probes} probes of the shoot, {asked} other calls");
+    assert_eq!(asked, 0, "{:?}", spent.shoot);
+    assert!(probes <= 2, "{probes} probes in {IDLE:?}");
+    assert_eq!(spent.seed.writes("secrets") + spent.gets(), 0, "{:?}", spent.seed);
+}
+
+/// What an API server asks itself in its own controllers. None of it is a ServiceAccount.
+fn by_the_api_server_itself(resource: &str) -> bool {
+    !["serviceaccounts", "secrets", "tokenreviews", "selfsubjectaccessreviews"].contains(&resource)
+}
