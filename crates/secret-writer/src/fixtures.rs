@@ -1,0 +1,239 @@
+//! Builders and fakes for the unit tests of this crate.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use perennial_core::{
+    clock::Clock,
+    inputs::{Inputs, Interpretation},
+    keys,
+    name::SecretRef,
+    record::{Record, SecretView},
+    token::Token,
+};
+use perennial_kube::access::{
+    Layout, Order as WriteOrder, Outcome, ResourceVersion, Seen, WriteError,
+};
+use perennial_rpc::status::Remote;
+use perennial_testing::clock::ManualClock;
+use prometheus_client::registry::Registry;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::{
+    issuer::{Issuance, Issue},
+    metrics::Metrics,
+    renew::Write,
+};
+
+pub(crate) const LIFETIME: i64 = 36_000;
+
+/// Seconds since the epoch.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
+}
+
+pub(crate) fn version(number: u64) -> ResourceVersion {
+    ResourceVersion::new(number.to_string())
+}
+
+pub(crate) fn secret_ref(name: &str) -> SecretRef {
+    SecretRef::parse("shoot--lab--1", name).unwrap()
+}
+
+pub(crate) fn metrics() -> Metrics {
+    Metrics::new(&mut Registry::default())
+}
+
+/// A token of the account kube-system/NAME for the audience gardener.
+pub(crate) fn jwt(name: &str, issued_at: i64) -> String {
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = part(json!({
+        "iat": issued_at, "exp": issued_at + LIFETIME, "iss": "https://shoot.example",
+        "aud": ["gardener"], "sub": format!("system:serviceaccount:kube-system:{name}"),
+    }));
+    format!("{}.{claims}.c2ln", part(json!({"alg": "RS256"})))
+}
+
+/// An access Secret in the making.
+#[derive(Clone, Debug)]
+pub(crate) struct SecretBuilder {
+    name: String,
+    uid: String,
+    annotations: BTreeMap<String, String>,
+    token: Option<String>,
+    immutable: bool,
+}
+
+impl SecretBuilder {
+    pub(crate) fn new(name: &str) -> Self {
+        let text = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let annotations = [
+            (keys::ACCOUNT_NAME, name),
+            (keys::ACCOUNT_NAMESPACE, "kube-system"),
+            (keys::AUDIENCES, "gardener"),
+        ];
+        Self {
+            name: name.to_owned(),
+            uid: format!("uid-{name}"),
+            annotations: annotations.map(text).into(),
+            token: None,
+            immutable: false,
+        }
+    }
+
+    pub(crate) fn uid(mut self, uid: &str) -> Self {
+        self.uid = uid.to_owned();
+        self
+    }
+
+    pub(crate) fn immutable(mut self) -> Self {
+        self.immutable = true;
+        self
+    }
+
+    pub(crate) fn annotated(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.annotations.insert(key.to_owned(), value.into());
+        self
+    }
+
+    pub(crate) fn without(mut self, key: &str) -> Self {
+        self.annotations.remove(key);
+        self
+    }
+
+    pub(crate) fn token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    /// As an order of ours leaves it.
+    pub(crate) fn written(self, order: &WriteOrder) -> Self {
+        self.token(order.token.expose())
+            .annotated(keys::RENEW_TIMESTAMP, order.latest.to_string())
+            .annotated(keys::ISSUED, order.note.to_line())
+    }
+
+    pub(crate) fn seen(&self, resource_version: u64) -> Seen {
+        let secret = secret_ref(&self.name);
+        let view = SecretView {
+            secret: &secret,
+            uid: &self.uid,
+            annotations: &self.annotations,
+            token: self.token.as_deref().map(str::as_bytes),
+            kubeconfig: None,
+            immutable: self.immutable,
+            terminating: false,
+        };
+        Seen {
+            record: Record::reduce(&view, &Interpretation::default()),
+            resource_version: version(resource_version),
+            layout: Layout { data: self.token.is_some(), bundle: false },
+        }
+    }
+}
+
+/// A token-issuer that answers what it was told to, and waits where it was told to.
+#[derive(Debug)]
+pub(crate) struct FakeIssuer {
+    clock: ManualClock,
+    answers: Mutex<VecDeque<Result<String, Remote>>>,
+    pub(crate) asked: AtomicI64,
+    pub(crate) may_answer: Semaphore,
+}
+
+impl FakeIssuer {
+    /// Gives the token that was asked for, at once.
+    pub(crate) fn new(clock: &ManualClock) -> Self {
+        Self {
+            clock: clock.clone(),
+            answers: Mutex::default(),
+            asked: AtomicI64::default(),
+            may_answer: Semaphore::new(Semaphore::MAX_PERMITS),
+        }
+    }
+
+    pub(crate) fn will_answer(&self, answer: Result<String, Remote>) {
+        self.answers.lock().unwrap().push_back(answer);
+    }
+
+    pub(crate) fn asked(&self) -> i64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Issue for FakeIssuer {
+    fn issue<'a>(
+        &'a self,
+        _: &'a SecretRef,
+        inputs: &'a Inputs,
+    ) -> BoxFuture<'a, Result<Issuance, Remote>> {
+        Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            self.may_answer.acquire().await.unwrap().forget();
+            let now = self.clock.now().as_second();
+            let told = self.answers.lock().unwrap().pop_front();
+            let answer = told.unwrap_or_else(|| Ok(jwt(inputs.account.name.as_str(), now)));
+            answer.map(|token| Issuance { token: Token::new(token), ca_pem: Vec::new() })
+        })
+    }
+}
+
+/// What a fake writer does with an order.
+pub(crate) type Answer = Box<dyn Fn(&WriteOrder) -> Result<Outcome, WriteError> + Send>;
+
+/// A seed that takes every order, unless it was told otherwise.
+#[derive(Default)]
+pub(crate) struct FakeWriter {
+    answers: Mutex<VecDeque<Answer>>,
+    pub(crate) orders: Mutex<Vec<WriteOrder>>,
+}
+
+impl std::fmt::Debug for FakeWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FakeWriter")
+    }
+}
+
+impl FakeWriter {
+    pub(crate) fn will_answer(&self, answer: Answer) {
+        self.answers.lock().unwrap().push_back(answer);
+    }
+
+    /// Answers so from now on, until told again.
+    pub(crate) fn answers_with(&self, answer: Answer) {
+        *self.answers.lock().unwrap() = VecDeque::from([answer]);
+    }
+
+    pub(crate) fn orders(&self) -> usize {
+        self.orders.lock().unwrap().len()
+    }
+}
+
+impl Write for FakeWriter {
+    fn write<'a>(&'a self, order: &'a WriteOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
+        Box::pin(async move {
+            self.orders.lock().unwrap().push(order.clone());
+            let told = self.answers.lock().unwrap().pop_front();
+            match told {
+                Some(answer) => answer(order),
+                None => Ok(Outcome::Written(take(order))),
+            }
+        })
+    }
+}
+
+/// The Secret with this order carried out.
+pub(crate) fn take(order: &WriteOrder) -> Seen {
+    let record = &order.seen.record;
+    let before: u64 = order.seen.resource_version.as_str().parse().unwrap();
+    SecretBuilder::new(record.secret.name.as_str()).uid(&record.uid).written(order).seen(before + 1)
+}

@@ -1,0 +1,111 @@
+//! What the secret-writer counts.
+
+use perennial_core::{decision::Reason, failure::Kind};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// Counters and gauges; clones count the same.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    renewals: Family<RenewalLabels, Counter>,
+    seconds: Histogram,
+    issued_in_vain: Family<KindLabels, Counter>,
+    watch_failures: Family<KindLabels, Counter>,
+    /// Access Secrets that are known.
+    pub access_secrets: Gauge,
+    /// Renewals in flight.
+    pub in_flight: Gauge,
+    /// Open `WatchAccessSecrets` streams.
+    pub watchers: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RenewalLabels {
+    reason: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+impl Metrics {
+    /// Registers all of them, with the prefix `perennial_secret_writer_`.
+    #[must_use]
+    pub fn new(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            renewals: Family::default(),
+            // 5 ms to 41 s, doubling: two API calls up to all limits together.
+            seconds: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
+            issued_in_vain: Family::default(),
+            watch_failures: Family::default(),
+            access_secrets: Gauge::default(),
+            in_flight: Gauge::default(),
+            watchers: Gauge::default(),
+        };
+        let registry = registry.sub_registry_with_prefix("perennial_secret_writer");
+        registry.register(
+            "renewals",
+            "Orders to renew, by reason and by outcome: written, or the kind of failure",
+            metrics.renewals.clone(),
+        );
+        registry.register_with_unit(
+            "renewal",
+            "Time from a permitted order to its outcome",
+            Unit::Seconds,
+            metrics.seconds.clone(),
+        );
+        registry.register(
+            "issued_in_vain",
+            "Tokens that were issued and not surely written, by the kind of failure",
+            metrics.issued_in_vain.clone(),
+        );
+        registry.register(
+            "watch_failures",
+            "Failures of the watch over access Secrets, by kind",
+            metrics.watch_failures.clone(),
+        );
+        registry.register(
+            "access_secrets",
+            "Access Secrets that are known",
+            metrics.access_secrets.clone(),
+        );
+        registry.register(
+            "renewals_in_flight",
+            "Renewals that are permitted and not at their end",
+            metrics.in_flight.clone(),
+        );
+        registry.register("watchers", "Open WatchAccessSecrets streams", metrics.watchers.clone());
+        metrics
+    }
+
+    /// One order came to its end.
+    pub fn renewal(&self, reason: Reason, outcome: &'static str) {
+        let labels = RenewalLabels { reason: reason.as_str(), outcome };
+        self.renewals.get_or_create(&labels).inc();
+    }
+
+    /// How long a permitted order took, in seconds.
+    pub fn took(&self, seconds: f64) {
+        self.seconds.observe(seconds.max(0.0)); // a clock may be set back
+    }
+
+    /// A token was issued and not surely written.
+    pub fn issued_in_vain(&self, kind: Kind) {
+        self.issued_in_vain.get_or_create(&KindLabels { kind: kind.as_str() }).inc();
+    }
+
+    /// The watch failed once.
+    pub fn watch_failure(&self, kind: Kind) {
+        self.watch_failures.get_or_create(&KindLabels { kind: kind.as_str() }).inc();
+    }
+}

@@ -1,0 +1,127 @@
+//! One renewal: permitted, issued, checked, written.
+//!
+//! ```text
+//! RenewToken ─► permit ─► issue ─► check ─► still as decided? ─► write ─► record
+//!                 │         │        │            │               │
+//!                 └ refused └ error  └──── issued in vain ────────┘
+//! ```
+//!
+//! A renewal belongs to no caller. Once permitted it runs to its end in a task of ours ([`run`]),
+//! because a caller that goes away between token and write would leave a token issued in vain.
+//! From the moment a token exists it is remembered, written or not, so that whatever goes wrong
+//! after that cannot become a storm (B12).
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use perennial_core::{clock::Clock, failure::Failure};
+use perennial_kube::access::{AccessSecrets, Order as WriteOrder, Outcome, Seen, WriteError};
+use tokio::sync::{mpsc, oneshot};
+use tracing::debug;
+
+use crate::{issuer::Issue, metrics::Metrics, store::Store};
+
+mod carry_out;
+mod check;
+mod error;
+mod order;
+mod permit;
+mod queue;
+mod under_way;
+
+pub use check::Unfit;
+pub use error::RenewError;
+pub use order::Order;
+pub use queue::{Job, run};
+
+use under_way::UnderWay;
+
+/// Who writes Secrets.
+pub trait Write: Send + Sync + Debug {
+    /// Carries out an order.
+    fn write<'a>(&'a self, order: &'a WriteOrder) -> BoxFuture<'a, Result<Outcome, WriteError>>;
+}
+
+impl Write for AccessSecrets {
+    fn write<'a>(&'a self, order: &'a WriteOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
+        Box::pin(Self::write(self, order))
+    }
+}
+
+/// Limits of renewals.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// `--renewal-interval-min`
+    pub interval_min: Duration,
+    /// `--renewals-in-flight-max`
+    pub in_flight_max: usize,
+}
+
+/// What renewals work with.
+#[derive(Clone, Debug)]
+pub struct Means {
+    /// The records.
+    pub store: Store,
+    /// Where tokens come from.
+    pub issuer: Arc<dyn Issue>,
+    /// Where they go.
+    pub writer: Arc<dyn Write>,
+    /// Our own time.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Limits.
+    pub settings: Settings,
+}
+
+/// Renews tokens on order. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Renewals {
+    means: Means,
+    under_way: UnderWay,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Renewals {
+    /// Renewals, and the jobs that [`run`] must work off.
+    #[must_use]
+    pub fn new(means: Means) -> (Self, mpsc::Receiver<Job>) {
+        let in_flight_max = means.settings.in_flight_max;
+        let (jobs, to_do) = mpsc::channel(in_flight_max);
+        let under_way = UnderWay::new(in_flight_max, means.metrics.in_flight.clone());
+        (Self { means, under_way, jobs }, to_do)
+    }
+
+    /// Carries out an order and returns the Secret as it was written.
+    ///
+    /// # Errors
+    /// [`RenewError`].
+    pub async fn renew(&self, order: Order) -> Result<Box<Seen>, RenewError> {
+        let reason = order.reason;
+        // Taken before the record is looked at: of two equal orders one sees the other, or sees
+        // the record that the other wrote.
+        let permitted = self.under_way.begin(&order.secret).and_then(|guard| {
+            let permit = permit::permit(&self.means, &order)?;
+            Ok((guard, permit))
+        });
+        let (guard, permit) = permitted.inspect_err(|error| {
+            self.means.metrics.renewal(reason, error.kind().as_str());
+            debug!(
+                namespace = %order.secret.namespace, name = %order.secret.name,
+                request_id = order.request_id, "refused to renew: {error}"
+            );
+        })?;
+        let (answer, answered) = oneshot::channel();
+        let means = self.means.clone();
+        let job = async move {
+            let outcome = carry_out::carry_out(&means, &order, permit).await;
+            drop(guard); // before the answer, so that the next order is not refused for this one
+            let _ = answer.send(outcome); // the caller may be gone
+        };
+        self.jobs.try_send(Box::pin(job)).map_err(|_| RenewError::Draining)?;
+        answered.await.unwrap_or(Err(RenewError::Lost))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! A permitted order, carried out to its end.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use perennial_core::{
+    failure::{Failure, chain},
+    issued::{Issued, IssuedFor},
+    name::SecretRef,
+    storm::Memory,
+    token::Claims,
+    window::Plan,
+};
+use perennial_kube::access::{Order as WriteOrder, Outcome, Seen};
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+
+use super::{Means, Order, RenewError, check, permit::Permit};
+use crate::issuer::{ISSUE_DEADLINE, Issuance};
+
+/// Longest time for a token: the deadline of the call and three seconds to connect before it.
+const ISSUE_LIMIT: Duration = Duration::from_secs(ISSUE_DEADLINE.as_secs() + 3);
+/// Longest time for the write: two calls of at most 10 s in the common cases. With that the whole
+/// stays under the 60 s that the gRPC server gives a handler.
+const WRITE_LIMIT: Duration = Duration::from_secs(20);
+const _: () = assert!(ISSUE_LIMIT.as_secs() + WRITE_LIMIT.as_secs() < 60);
+
+pub(super) async fn carry_out(
+    means: &Means,
+    order: &Order,
+    permit: Permit,
+) -> Result<Box<Seen>, RenewError> {
+    let begin = means.clock.now();
+    let streak = permit.streak;
+    let outcome = issue_and_write(means, order, permit).await;
+    means.metrics.took(means.clock.now().duration_since(begin).as_secs_f64());
+    let SecretRef { namespace, name } = &order.secret;
+    let (reason, request_id) = (order.reason.as_str(), order.request_id.as_str());
+    match &outcome {
+        Ok(seen) => {
+            means.metrics.renewal(order.reason, "written");
+            let renew_at = seen.record.issued.as_ref().map(|note| note.renew_at);
+            info!(
+                %namespace, %name, shoot = %namespace, reason, request_id, streak,
+                renew_at = renew_at.map(tracing::field::display), "renewed"
+            );
+        }
+        Err(error) => {
+            means.metrics.renewal(order.reason, error.kind().as_str());
+            // The caller gets the same words and decides what they mean.
+            debug!(%namespace, %name, shoot = %namespace, reason, request_id, "{}", chain(error));
+        }
+    }
+    outcome
+}
+
+async fn issue_and_write(
+    means: &Means,
+    order: &Order,
+    permit: Permit,
+) -> Result<Box<Seen>, RenewError> {
+    let issuance = issue(means, &permit).await?;
+    let at = means.clock.now();
+    let memory = Memory { at, streak: permit.streak };
+    let written = check_and_write(means, order, &permit, issuance, at).await;
+    if let Err(error) = &written {
+        means.metrics.issued_in_vain(error.kind());
+        means.store.remember(&order.secret, &permit.seen.record.uid, memory);
+        let SecretRef { namespace, name } = &order.secret;
+        let (reason, request_id) = (order.reason.as_str(), order.request_id.as_str());
+        warn!(
+            %namespace, %name, shoot = %namespace, reason, request_id,
+            "a token was issued in vain: {}", chain(error)
+        );
+    }
+    written
+}
+
+async fn issue(means: &Means, permit: &Permit) -> Result<Issuance, RenewError> {
+    let secret = &permit.seen.record.secret;
+    let issued = timeout(ISSUE_LIMIT, means.issuer.issue(secret, &permit.inputs)).await;
+    let issued = issued.map_err(|_| RenewError::TimedOut {
+        secret: secret.clone(),
+        step: "token-issuer did not answer",
+        limit: ISSUE_LIMIT,
+    })?;
+    issued.map_err(|cause| RenewError::Issue { secret: secret.clone(), cause })
+}
+
+async fn check_and_write(
+    means: &Means,
+    order: &Order,
+    permit: &Permit,
+    issuance: Issuance,
+    at: Timestamp,
+) -> Result<Box<Seen>, RenewError> {
+    let secret = &order.secret;
+    let claims = check::check(&issuance, &permit.inputs)
+        .map_err(|problem| RenewError::Unfit { secret: secret.clone(), problem })?;
+    let still = means.store.get(secret);
+    if still.is_none_or(|seen| seen.record.digest != order.digest) {
+        return Err(RenewError::Changed { secret: secret.clone() });
+    }
+    let order = write_order(order, permit, issuance, &claims, at);
+    let written = timeout(WRITE_LIMIT, means.writer.write(&order)).await;
+    let outcome = written.map_err(|_| RenewError::TimedOut {
+        secret: secret.clone(),
+        step: "the seed did not take the token",
+        limit: WRITE_LIMIT,
+    })?;
+    match outcome.map_err(RenewError::Write)? {
+        Outcome::Written(seen) => {
+            means.store.learn(seen.clone());
+            Ok(Box::new(seen))
+        }
+        Outcome::Changed(now) => {
+            if let Some(now) = now {
+                means.store.learn(now);
+            }
+            Err(RenewError::Changed { secret: secret.clone() })
+        }
+    }
+}
+
+fn write_order(
+    order: &Order,
+    permit: &Permit,
+    issuance: Issuance,
+    claims: &Claims,
+    at: Timestamp,
+) -> WriteOrder {
+    let plan = Plan::draw(claims, order.basis_seconds, order.window, order.place);
+    let note = Issued::note(IssuedFor {
+        token: issuance.token.hash(),
+        claims,
+        inputs: &permit.inputs,
+        plan,
+        reason: order.reason,
+        written_at: at,
+        streak: permit.streak,
+    });
+    WriteOrder {
+        seen: Arc::clone(&permit.seen),
+        mode: permit.inputs.mode,
+        token: issuance.token,
+        ca_pem: permit.inputs.inject_ca.then_some(issuance.ca_pem),
+        latest: plan.latest,
+        note,
+    }
+}

@@ -1,0 +1,178 @@
+//! Why a renewal was refused or failed.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use perennial_core::{
+    failure::{Failure, Kind},
+    inputs::Refusal,
+    name::SecretRef,
+    record::Obstacle,
+};
+use perennial_kube::access::WriteError;
+use perennial_rpc::{convert::ConvertError, status::Remote};
+
+use super::check::Unfit;
+
+/// What somebody who was refused for work in flight should wait.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a renewal was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RenewError {
+    /// The request makes no sense.
+    #[error("cannot understand the order: {0}")]
+    Request(#[from] ConvertError),
+    /// The first whole set is not in: what is not known may exist.
+    #[error("the first snapshot of access Secrets is not complete yet")]
+    SnapshotIncomplete,
+    /// No such access Secret.
+    #[error("there is no access Secret {secret}")]
+    NotFound {
+        /// Which Secret.
+        secret: SecretRef,
+    },
+    /// Not the Secret that was decided on.
+    #[error("Secret {secret} is no longer the one that was decided on")]
+    Changed {
+        /// Which Secret.
+        secret: SecretRef,
+    },
+    /// It asks for something impossible (B10).
+    #[error("Secret {secret} cannot be served: {refusal}")]
+    Invalid {
+        /// Which Secret.
+        secret: SecretRef,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// It cannot be written (B11).
+    #[error("Secret {secret} cannot be written: it is {}", obstacle_text(*obstacle))]
+    Obstructed {
+        /// Which Secret.
+        secret: SecretRef,
+        /// Why.
+        obstacle: Obstacle,
+    },
+    /// One renewal per Secret at a time.
+    #[error("a renewal of Secret {secret} is under way")]
+    UnderWay {
+        /// Which Secret.
+        secret: SecretRef,
+    },
+    /// Too many renewals at once.
+    #[error("{max} renewals are in flight already (--renewals-in-flight-max)")]
+    Full {
+        /// How many may be.
+        max: usize,
+    },
+    /// Another token so soon would be a storm (B12).
+    #[error("Secret {secret} gets no other token before {until}")]
+    Held {
+        /// Which Secret.
+        secret: SecretRef,
+        /// When it may.
+        until: Timestamp,
+        /// How long that is.
+        left: Duration,
+    },
+    /// The token-issuer gave no token.
+    #[error("failed to get a token for Secret {secret}: {cause}")]
+    Issue {
+        /// Which Secret.
+        secret: SecretRef,
+        /// What it said.
+        cause: Remote,
+    },
+    /// The token-issuer gave one that must not be written.
+    #[error("the token issued for Secret {secret} does not fit: {problem}")]
+    Unfit {
+        /// Which Secret.
+        secret: SecretRef,
+        /// Why.
+        problem: Unfit,
+    },
+    /// The seed did not take it.
+    #[error(transparent)]
+    Write(WriteError),
+    /// A step took too long.
+    #[error("failed to renew Secret {secret}: {step} within {} s", .limit.as_secs())]
+    TimedOut {
+        /// Which Secret.
+        secret: SecretRef,
+        /// What did not happen.
+        step: &'static str,
+        /// In which time.
+        limit: Duration,
+    },
+    /// We are about to stop.
+    #[error("the secret-writer is shutting down")]
+    Draining,
+    /// Our own mistake.
+    #[error("the renewal ended without an answer")]
+    Lost,
+}
+
+const fn obstacle_text(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::Immutable => "immutable",
+        Obstacle::Terminating => "being deleted",
+    }
+}
+
+impl Failure for RenewError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Request(_) | Self::Invalid { .. } => Kind::Invalid,
+            Self::SnapshotIncomplete | Self::Draining => Kind::Unavailable,
+            Self::NotFound { .. } => Kind::NotFound,
+            Self::Changed { .. } => Kind::Changed,
+            Self::Obstructed { .. } | Self::UnderWay { .. } | Self::Held { .. } => Kind::Held,
+            Self::Full { .. } => Kind::Throttled,
+            Self::Issue { cause, .. } => cause.kind(),
+            Self::Write(error) => error.kind(),
+            Self::TimedOut { .. } => Kind::TimedOut,
+            Self::Unfit { .. } | Self::Lost => Kind::Internal,
+        }
+    }
+
+    fn reason(&self) -> &str {
+        match self {
+            Self::Request(_) => "REQUEST_INVALID",
+            Self::SnapshotIncomplete => "SNAPSHOT_INCOMPLETE",
+            Self::NotFound { .. } => "ACCESS_SECRET_NOT_FOUND",
+            Self::Changed { .. } => "RECORD_CHANGED",
+            Self::Invalid { refusal, .. } => &refusal.reason,
+            Self::Obstructed { obstacle: Obstacle::Immutable, .. } => "SECRET_IMMUTABLE",
+            Self::Obstructed { obstacle: Obstacle::Terminating, .. } => "SECRET_TERMINATING",
+            Self::UnderWay { .. } => "RENEWAL_UNDER_WAY",
+            Self::Full { .. } => "RENEWALS_IN_FLIGHT_MAX",
+            Self::Held { .. } => "RENEWAL_HELD",
+            Self::Issue { cause, .. } => cause.reason(),
+            Self::Unfit { .. } => "TOKEN_UNFIT",
+            Self::Write(error) => error.reason(),
+            Self::TimedOut { .. } => "RENEWAL_TIMED_OUT",
+            Self::Draining => "SHUTTING_DOWN",
+            Self::Lost => "RENEWAL_LOST",
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::UnderWay { .. } | Self::Full { .. } => Some(PAUSE),
+            Self::Held { left, .. } => Some(*left),
+            Self::Issue { cause, .. } => cause.retry_after(),
+            Self::Write(error) => error.retry_after(),
+            Self::Request(_)
+            | Self::SnapshotIncomplete
+            | Self::NotFound { .. }
+            | Self::Changed { .. }
+            | Self::Invalid { .. }
+            | Self::Obstructed { .. }
+            | Self::Unfit { .. }
+            | Self::TimedOut { .. }
+            | Self::Draining
+            | Self::Lost => None,
+        }
+    }
+}

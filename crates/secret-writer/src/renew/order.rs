@@ -1,0 +1,109 @@
+//! The order of a scheduler, parsed.
+
+use perennial_core::{decision::Reason, digest::Digest, name::SecretRef, window::Window};
+use perennial_proto::writer::v1::RenewTokenRequest;
+use perennial_rpc::convert::{ConvertError, duration_from, parsed};
+
+/// Longest request id that is logged, in bytes. Ours are UUIDs.
+const REQUEST_ID_BYTES_MAX: usize = 64;
+
+/// An order to renew one Secret as the scheduler saw it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// Which Secret.
+    pub secret: SecretRef,
+    /// Digest of the record that was decided on.
+    pub digest: Digest,
+    /// Why.
+    pub reason: Reason,
+    /// Lifetime beyond which a token is renewed as if it lived only this long, in seconds.
+    pub basis_seconds: i64,
+    /// Where the renewal window begins.
+    pub window: Window,
+    /// Place in the window, 0 to 1; clamped when the plan is drawn.
+    pub place: f64,
+    /// Id of this attempt, for logs.
+    pub request_id: String,
+}
+
+impl TryFrom<RenewTokenRequest> for Order {
+    type Error = ConvertError;
+
+    fn try_from(request: RenewTokenRequest) -> Result<Self, ConvertError> {
+        let secret = SecretRef {
+            namespace: parsed("namespace", &request.namespace)?,
+            name: parsed("name", &request.name)?,
+        };
+        let reason = Reason::named(&request.reason);
+        if reason == Reason::Unknown {
+            return Err(refuse("reason", "is none that this version knows"));
+        }
+        let basis = duration_from("renewal_basis", request.renewal_basis)?;
+        let basis_seconds = i64::try_from(basis.as_secs())
+            .ok()
+            .filter(|seconds| *seconds > 0)
+            .ok_or_else(|| refuse("renewal_basis", "must be at least one second"))?;
+        if request.request_id.len() > REQUEST_ID_BYTES_MAX {
+            return Err(refuse("request_id", "is longer than 64 bytes"));
+        }
+        Ok(Self {
+            secret,
+            digest: Digest::received(request.digest),
+            reason,
+            basis_seconds,
+            window: Window::from_share(request.window_from),
+            place: request.window_place,
+            request_id: request.request_id,
+        })
+    }
+}
+
+fn refuse(field: &'static str, problem: &str) -> ConvertError {
+    ConvertError { field, problem: problem.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> RenewTokenRequest {
+        RenewTokenRequest {
+            namespace: "shoot--lab--1".to_owned(),
+            name: "access".to_owned(),
+            digest: "d".to_owned(),
+            reason: "due".to_owned(),
+            renewal_basis: Some(perennial_rpc::convert::duration(std::time::Duration::from_secs(
+                8,
+            ))),
+            window_from: 0.72,
+            window_place: 0.5,
+            request_id: "1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_order_is_understood() {
+        let order = Order::try_from(request()).unwrap();
+        assert_eq!(order.secret.to_string(), "shoot--lab--1/access");
+        assert_eq!((order.reason, order.basis_seconds), (Reason::Due, 8));
+        assert_eq!(order.window, Window::ORDINARY);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_field() {
+        let field = |spoil: fn(&mut RenewTokenRequest)| {
+            let mut request = request();
+            spoil(&mut request);
+            Order::try_from(request).unwrap_err().field
+        };
+        assert_eq!(field(|request| request.namespace = "../x".to_owned()), "namespace");
+        assert_eq!(field(|request| request.name.clear()), "name");
+        assert_eq!(field(|request| request.reason = "just_so".to_owned()), "reason");
+        assert_eq!(field(|request| request.renewal_basis = None), "renewal_basis");
+        assert_eq!(
+            field(|request| request.renewal_basis = Some(Default::default())),
+            "renewal_basis"
+        );
+        assert_eq!(field(|request| request.request_id = "x".repeat(65)), "request_id");
+    }
+}

@@ -1,0 +1,152 @@
+//! The parts put together.
+
+use std::{io, sync::Arc};
+
+use perennial_core::clock::Clock;
+use perennial_kube::access::AccessSecrets;
+use perennial_process::{
+    admin::{self, Admin},
+    clock::SystemClock,
+    listen::bind,
+    ready::Readiness,
+    start::StartError,
+    supervise::{Supervisor, Tasks},
+};
+use perennial_proto::{FILE_DESCRIPTOR_SET, writer::v1::secret_writer_server::SecretWriterServer};
+use perennial_rpc::{
+    client::Replicas,
+    identity::{Role, Trust},
+    server::Server,
+    tls::TlsStore,
+};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+use crate::{
+    args::Args,
+    follow::follow,
+    grpc,
+    issuer::{Issue, TokenIssuer},
+    metrics::Metrics,
+    renew::{self, Means, Renewals, Settings},
+    store::Store,
+};
+
+/// Runs the secret-writer until it is asked to stop.
+///
+/// # Errors
+/// [`StartError`], whose kind is the exit code.
+pub async fn run(args: Args) -> Result<(), StartError> {
+    let settings = args.settings();
+    let Args {
+        listen_addr,
+        token_issuer_addr,
+        seed_kubeconfig,
+        interpretation,
+        renewal_interval_min: _, // in the settings
+        renewals_in_flight_max: _,
+        tls: tls_args,
+        admin,
+        drain,
+        log: _, // set up by now
+    } = args;
+    let trust = tls_args.trust();
+    let tls = TlsStore::open(&tls_args.tls_dir).map_err(StartError::configuration)?;
+    let issuer = Replicas::new(token_issuer_addr, trust.id(Role::TokenIssuer), &tls)
+        .map_err(StartError::configuration)?;
+    // KUBECONFIG="" means none, as for kubectl.
+    let kubeconfig = seed_kubeconfig.filter(|path| !path.as_os_str().is_empty());
+    let client = perennial_kube::seed::connect(kubeconfig.as_deref())
+        .await
+        .map_err(StartError::configuration)?;
+    let parts = Parts {
+        access: AccessSecrets::new(client, interpretation.into()),
+        issuer: Arc::new(TokenIssuer::new(issuer)),
+        clock: Arc::new(SystemClock),
+        settings,
+        tls,
+        trust,
+        listener: bind("--listen-addr", listen_addr).await?,
+        admin_listener: bind("--admin-addr", admin.admin_addr).await?,
+    };
+    let supervisor = Supervisor::new(drain.drain_grace);
+    start(parts, &supervisor.tasks());
+    supervisor.run().await.map_err(StartError::unexpected)
+}
+
+/// What a secret-writer is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The access Secrets of the seed.
+    pub access: AccessSecrets,
+    /// Where tokens come from.
+    pub issuer: Arc<dyn Issue>,
+    /// Our own time.
+    pub clock: Arc<dyn Clock>,
+    /// Limits of renewals.
+    pub settings: Settings,
+    /// Certificates.
+    pub tls: Arc<TlsStore>,
+    /// Who has a role.
+    pub trust: Trust,
+    /// Where gRPC is served.
+    pub listener: TcpListener,
+    /// Where `/healthz`, `/readyz` and `/metrics` are served.
+    pub admin_listener: TcpListener,
+}
+
+/// Starts all tasks of a secret-writer; they end with the supervisor of `tasks`. Returns its
+/// readiness.
+pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
+    let Parts { access, issuer, clock, settings, tls, trust, listener, admin_listener } = parts;
+    let readiness = Readiness::new();
+    let gate = readiness.gate("snapshot of access Secrets");
+    let mut registry = Registry::default();
+    let metrics = Metrics::new(&mut registry);
+    let store = Store::default();
+    let means = Means {
+        store: store.clone(),
+        issuer,
+        writer: Arc::new(access.clone()),
+        clock,
+        metrics: metrics.clone(),
+        settings,
+    };
+    let (renewals, jobs) = Renewals::new(means);
+    let service = grpc::Service {
+        store: store.clone(),
+        renewals,
+        metrics: metrics.clone(),
+        shutdown: tasks.shutdown(),
+    };
+    let server = Server {
+        tls: Arc::clone(&tls),
+        trust,
+        routes: Routes::new(SecretWriterServer::new(service)),
+        ready: readiness.subscribe(),
+        descriptors: FILE_DESCRIPTOR_SET,
+    };
+    let admin = Admin { readiness: readiness.clone(), registry: Arc::new(registry) };
+    let shutdown = tasks.shutdown();
+    tasks.spawn("admin", served(admin::serve(admin_listener, admin, shutdown.clone())));
+    tasks
+        .spawn("certificates", until_shutdown(tls.reload_loop(shutdown.clone().requested_owned())));
+    tasks.spawn("watch", follow(access.watch(), store, gate, metrics, shutdown.clone()));
+    tasks.spawn("renewals", until_shutdown(renew::run(jobs, shutdown.clone())));
+    tasks.spawn(
+        "gRPC",
+        async move { Ok(server.serve(listener, shutdown.requested_owned()).await?) },
+    );
+    readiness
+}
+
+/// A task that cannot fail.
+async fn until_shutdown(task: impl Future<Output = ()>) -> anyhow::Result<()> {
+    task.await;
+    Ok(())
+}
+
+async fn served(server: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {
+    Ok(server.await?)
+}
