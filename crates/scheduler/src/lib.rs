@@ -1,1 +1,198 @@
 //! scheduler: decides which token is renewed when, and never sees one.
+//!
+//! [`fleet`] is pure state: what is known of Secrets and shoots, and which Secret is renewed next.
+//! [`engine`] brings it to life with streams, a beat and calls of the secret-writer. [`service`]
+//! answers operators. [`board`] is what these two share.
+
+use std::{sync::Arc, time::Duration};
+
+use perennial_core::{clock::Clock, decision::Policy};
+use perennial_process::{
+    admin::{self, Admin},
+    clock::SystemClock,
+    listen,
+    ready::Readiness,
+    start::StartError,
+    supervise::{Supervisor, Tasks},
+};
+use perennial_proto::{FILE_DESCRIPTOR_SET, scheduler::v1::scheduler_server::SchedulerServer};
+use perennial_rpc::{
+    client::{ClientError, Replicas},
+    identity::{Role, Trust},
+    server::Server,
+    tls::TlsStore,
+};
+use prometheus_client::registry::Registry;
+use tokio::{net::TcpListener, sync::mpsc};
+use tonic::service::Routes;
+
+use self::{
+    args::Args,
+    board::Board,
+    engine::{Engine, Gates, Parts, follow::follow, remote},
+    fleet::{Settings, request::REQUESTS_MAX},
+    metrics::Metrics,
+    service::Service,
+};
+
+pub mod args;
+pub mod board;
+pub mod engine;
+pub mod fleet;
+pub mod metrics;
+pub mod service;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;
+
+/// What the scheduler is told from outside, apart from flags for logs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Limits and policy.
+    pub settings: Settings,
+    /// Replicas of the secret-writer, host:port.
+    pub secret_writers: Vec<String>,
+    /// Replicas of the token-issuer, host:port.
+    pub token_issuers: Vec<String>,
+    /// Who has a role.
+    pub trust: Trust,
+    /// How long renewals under way may take to end after a stop was requested.
+    pub finish_within: Duration,
+}
+
+/// Bound listeners.
+#[derive(Debug)]
+pub struct Listeners {
+    /// gRPC for operators.
+    pub grpc: TcpListener,
+    /// `/healthz`, `/readyz` and `/metrics`.
+    pub admin: TcpListener,
+}
+
+/// The whole service, until it is asked to stop.
+///
+/// # Errors
+/// When it cannot start, or ends without being asked to.
+pub async fn run(args: Args) -> Result<(), StartError> {
+    let Args {
+        listen_addr,
+        secret_writer_addr,
+        token_issuer_addr,
+        renewal_basis,
+        in_flight_max,
+        in_flight_per_shoot_max,
+        own_secret,
+        tls,
+        admin,
+        drain,
+        log: _, // set up before we are called
+    } = args;
+    let listeners = Listeners {
+        grpc: listen::bind("--listen-addr", listen_addr).await?,
+        admin: listen::bind("--admin-addr", admin.admin_addr).await?,
+    };
+    let trust = tls.trust();
+    let tls = TlsStore::open(tls.tls_dir).map_err(StartError::configuration)?;
+    let basis_seconds = i64::try_from(renewal_basis.as_secs()).unwrap_or(i64::MAX);
+    let config = Config {
+        settings: Settings {
+            policy: Policy { basis_seconds },
+            in_flight_max: in_flight_max.get(),
+            in_flight_per_shoot_max: in_flight_per_shoot_max.get(),
+            own_secret,
+        },
+        secret_writers: secret_writer_addr,
+        token_issuers: token_issuer_addr,
+        trust,
+        // The rest of the grace is for the answers that follow.
+        finish_within: drain.drain_grace.mul_f64(0.8),
+    };
+    let supervisor = Supervisor::new(drain.drain_grace);
+    start(config, listeners, tls, Arc::new(SystemClock), &supervisor.tasks())
+        .map_err(StartError::configuration)?;
+    supervisor.run().await.map_err(StartError::unexpected)
+}
+
+/// Starts every task of the service. Tests call it with listeners, certificates and a clock of
+/// their own; the readiness that comes back is true once both first whole sets are in.
+///
+/// # Errors
+/// When an address is not host:port.
+pub fn start(
+    config: Config,
+    listeners: Listeners,
+    tls: Arc<TlsStore>,
+    clock: Arc<dyn Clock>,
+    tasks: &Tasks,
+) -> Result<Readiness, ClientError> {
+    let Config { settings, secret_writers, token_issuers, trust, finish_within } = config;
+    let writers = Replicas::new(secret_writers, trust.id(Role::SecretWriter), &tls)?;
+    let issuers = Replicas::new(token_issuers, trust.id(Role::TokenIssuer), &tls)?;
+    let readiness = Readiness::new();
+    let mut registry = Registry::default();
+    let (inputs, from_streams) = mpsc::channel(engine::INPUTS_MAX);
+    let (requests, from_operators) = mpsc::channel(REQUESTS_MAX);
+    let basis = Duration::from_secs(settings.policy.basis_seconds.unsigned_abs());
+    let renew = Arc::new(remote::Writer::new(writers.clone(), basis, clock.now()));
+    let board = Board::new(settings, clock);
+    let engine = Engine::new(Parts {
+        board: Arc::clone(&board),
+        renew,
+        inputs: from_streams,
+        requests: from_operators,
+        gates: Gates::add(&readiness),
+        metrics: Metrics::register(&mut registry),
+    });
+
+    let shutdown = || tasks.shutdown();
+    let stop = shutdown();
+    tasks.spawn("engine", async move {
+        engine.run(stop, finish_within).await;
+        Ok(())
+    });
+    let (records, into, stop) = (remote::Records::new(&writers), inputs.clone(), shutdown());
+    tasks.spawn("records", async move {
+        follow(records, into, stop).await;
+        Ok(())
+    });
+    for shoots in remote::Shoots::each(&issuers) {
+        let (into, stop) = (inputs.clone(), shutdown());
+        tasks.spawn("shoots", async move {
+            follow(shoots, into, stop).await;
+            Ok(())
+        });
+    }
+    let service = Service::new(board, requests, shutdown());
+    serve(service, listeners, (tls, trust), &readiness, registry, tasks);
+    Ok(readiness)
+}
+
+fn serve(
+    service: Service,
+    listeners: Listeners,
+    (tls, trust): (Arc<TlsStore>, Trust),
+    readiness: &Readiness,
+    registry: Registry,
+    tasks: &Tasks,
+) {
+    let stop = || tasks.shutdown().requested_owned();
+    let (certificates, until) = (Arc::clone(&tls), stop());
+    tasks.spawn("certificates", async move {
+        certificates.reload_loop(until).await;
+        Ok(())
+    });
+    let (admin, shutdown) =
+        (Admin { readiness: readiness.clone(), registry: Arc::new(registry) }, tasks.shutdown());
+    tasks.spawn("admin", async move { Ok(admin::serve(listeners.admin, admin, shutdown).await?) });
+    let server = Server {
+        tls,
+        trust,
+        routes: Routes::new(SchedulerServer::new(service)),
+        ready: readiness.subscribe(),
+        descriptors: FILE_DESCRIPTOR_SET,
+    };
+    let until = stop();
+    tasks.spawn("grpc", async move { Ok(server.serve(listeners.grpc, until).await?) });
+}

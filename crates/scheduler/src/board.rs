@@ -1,0 +1,143 @@
+//! The fleet as engine and operators share it: one lock, held for moments and never across an
+//! await, and those who watch.
+
+use std::{
+    collections::BTreeSet,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use jiff::Timestamp;
+use perennial_core::{
+    clock::Clock,
+    name::{Namespace, SecretRef},
+};
+use tokio::sync::Notify;
+
+use crate::fleet::{Fleet, Settings, request, schedule::Schedule};
+
+/// Most who watch at once.
+const WATCHERS_MAX: usize = 64;
+/// Changes that one who watches has not taken yet. They are kept once per Secret, so only a fleet
+/// larger than this, or one that is made and deleted without end, gets there.
+const CHANGES_MAX: usize = 200_000;
+
+/// The fleet, for engine and service.
+#[derive(Debug)]
+pub struct Board {
+    fleet: Mutex<Fleet>,
+    clock: Arc<dyn Clock>,
+    watchers: Mutex<Vec<Weak<Watcher>>>,
+}
+
+impl Board {
+    /// A board with an empty fleet.
+    #[must_use]
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let fleet = Mutex::new(Fleet::new(settings));
+        Arc::new(Self { fleet, clock, watchers: Mutex::default() })
+    }
+
+    /// Changes the fleet and tells those who watch. Gives back what `change` does, and the
+    /// requests that it dismissed.
+    pub(crate) fn update<R>(
+        &self,
+        change: impl FnOnce(&mut Fleet, Timestamp) -> R,
+    ) -> (R, Vec<(SecretRef, request::Error)>) {
+        let mut fleet = lock(&self.fleet);
+        let result = change(&mut fleet, self.clock.now());
+        let effects = fleet.take_effects();
+        drop(fleet);
+        if !effects.changed.is_empty() {
+            self.tell(&effects.changed);
+        }
+        (result, effects.dismissed)
+    }
+
+    /// Looks at the fleet.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&Fleet, Timestamp) -> R) -> R {
+        look(&lock(&self.fleet), self.clock.now())
+    }
+
+    /// The schedule of one Secret.
+    #[must_use]
+    pub fn schedule(&self, secret: &SecretRef) -> Option<Schedule> {
+        self.read(|fleet, now| fleet.schedule(now, secret))
+    }
+
+    /// A page of schedules, see [`Fleet::schedules`].
+    #[must_use]
+    pub fn schedules(
+        &self,
+        namespace: Option<&Namespace>,
+        after: Option<&SecretRef>,
+        count: usize,
+    ) -> Vec<Schedule> {
+        self.read(|fleet, now| fleet.schedules(now, namespace, after, count))
+    }
+
+    /// Begins to collect changes, of one namespace or of all; `None` when too many do.
+    #[must_use]
+    pub fn watch(&self, namespace: Option<Namespace>) -> Option<Arc<Watcher>> {
+        let mut watchers = lock(&self.watchers);
+        watchers.retain(|watcher| watcher.strong_count() > 0);
+        if watchers.len() >= WATCHERS_MAX {
+            return None;
+        }
+        let watcher = Arc::new(Watcher { namespace, ..Watcher::default() });
+        watchers.push(Arc::downgrade(&watcher));
+        Some(watcher)
+    }
+
+    fn tell(&self, changed: &BTreeSet<SecretRef>) {
+        let watchers = lock(&self.watchers);
+        watchers.iter().filter_map(Weak::upgrade).for_each(|watcher| watcher.note(changed));
+    }
+}
+
+/// Collects what changed until it is taken.
+#[derive(Debug, Default)]
+pub struct Watcher {
+    namespace: Option<Namespace>,
+    changed: Mutex<BTreeSet<SecretRef>>,
+    woken: Notify,
+}
+
+/// More changed than can be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooSlow;
+
+impl Watcher {
+    fn note(&self, changed: &BTreeSet<SecretRef>) {
+        let ours = |secret: &&SecretRef| {
+            self.namespace.as_ref().is_none_or(|namespace| secret.namespace == *namespace)
+        };
+        let mut kept = lock(&self.changed);
+        if kept.len() <= CHANGES_MAX {
+            kept.extend(changed.iter().filter(ours).cloned());
+        }
+        if !kept.is_empty() {
+            self.woken.notify_one();
+        }
+    }
+
+    /// Waits for changes and takes them. One task at a time.
+    ///
+    /// # Errors
+    /// When they were not taken in time and some are lost.
+    pub async fn changes(&self) -> Result<BTreeSet<SecretRef>, TooSlow> {
+        loop {
+            let changed = mem::take(&mut *lock(&self.changed));
+            match changed.len() {
+                0 => self.woken.notified().await,
+                count if count > CHANGES_MAX => return Err(TooSlow),
+                _ => return Ok(changed),
+            }
+        }
+    }
+}
+
+/// A panic while the lock was held ends the process anyway: the supervisor sees it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

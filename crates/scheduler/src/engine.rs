@@ -1,0 +1,266 @@
+//! Brings the fleet to life: streams in, orders out, attempts watched to their end.
+//!
+//! One task owns all of it. It wakes on a message, a request, the end of an attempt, or the beat,
+//! and looks at the wall clock each time; it never sleeps until a renewal is due.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use perennial_core::{failure::Kind, record::Record};
+use perennial_process::supervise::Shutdown;
+use tokio::{sync::mpsc, time};
+use tracing::{debug, info, warn};
+
+use self::waiting::Waiting;
+use crate::{
+    board::Board,
+    fleet::{
+        attempts::{Blame, Fault},
+        feed::{RecordEvent, ShootEvent},
+        order::Order,
+        request,
+        schedule::Schedule,
+    },
+    metrics::Metrics,
+};
+
+pub mod follow;
+mod gates;
+pub mod remote;
+mod waiting;
+
+pub use gates::Gates;
+pub use waiting::{Reply, Request};
+
+#[cfg(test)]
+mod tests;
+
+/// How often the wall clock is looked at. A renewal is at most this late.
+pub const BEAT: Duration = Duration::from_millis(200);
+/// How often everything is counted for metrics.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+/// Messages of streams that wait for the engine.
+pub const INPUTS_MAX: usize = 1_024;
+/// Messages of streams that are taken at once before orders are given.
+const BATCH_MAX: usize = 256;
+
+/// What the tasks that follow streams hand in.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every message is a record; a box would cost \
+    an allocation each"
+)]
+pub enum Input {
+    /// From the secret-writer.
+    Records(RecordEvent),
+    /// From the token-issuer of that number.
+    Shoots(usize, ShootEvent),
+    /// The secret-writer's stream cannot be opened or broke.
+    NoRecords(String),
+    /// The stream of a token-issuer cannot be opened or broke.
+    NoShoots(String),
+}
+
+/// Who carries out orders.
+pub trait Renew: Send + Sync + std::fmt::Debug + 'static {
+    /// Has one Secret renewed; the answer is the record as it was written. Must end by itself.
+    fn renew(&self, order: &Order) -> BoxFuture<'static, Result<Record, Fault>>;
+}
+
+/// The long-lived task.
+#[derive(Debug)]
+pub struct Engine {
+    board: Arc<Board>,
+    renew: Arc<dyn Renew>,
+    inputs: mpsc::Receiver<Input>,
+    requests: mpsc::Receiver<Request>,
+    gates: Gates,
+    metrics: Metrics,
+    attempts: FuturesUnordered<BoxFuture<'static, Ended>>,
+    waiting: Waiting,
+    writer_away: bool,
+    counted: Option<time::Instant>,
+}
+
+/// What the engine works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// The fleet.
+    pub board: Arc<Board>,
+    /// Who carries out orders.
+    pub renew: Arc<dyn Renew>,
+    /// What streams say.
+    pub inputs: mpsc::Receiver<Input>,
+    /// What operators ask for.
+    pub requests: mpsc::Receiver<Request>,
+    /// Readiness.
+    pub gates: Gates,
+    /// Metrics.
+    pub metrics: Metrics,
+}
+
+struct Ended {
+    order: Order,
+    outcome: Result<Record, Fault>,
+}
+
+impl Engine {
+    /// An engine at rest.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { board, renew, inputs, requests, gates, metrics } = parts;
+        Self {
+            board,
+            renew,
+            inputs,
+            requests,
+            gates,
+            metrics,
+            attempts: FuturesUnordered::new(),
+            waiting: Waiting::default(),
+            writer_away: false,
+            counted: None,
+        }
+    }
+
+    /// Runs until shutdown is requested. Then nothing more is ordered, and what is under way has
+    /// `grace` to end: a token that is being issued should be written.
+    pub async fn run(mut self, shutdown: Shutdown, grace: Duration) {
+        let mut beat = time::interval(BEAT);
+        beat.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        loop {
+            tokio::select! {
+                () = shutdown.requested() => break,
+                _ = self.inputs.recv_many(&mut batch, BATCH_MAX), if !self.inputs.is_closed() => {
+                    batch.drain(..).for_each(|input| self.hear(input));
+                    self.show_first_sets();
+                }
+                Some(request) = self.requests.recv() => self.request(request),
+                Some(ended) = self.attempts.next(), if !self.attempts.is_empty() => {
+                    self.finish(ended);
+                }
+                now = beat.tick() => self.count(now),
+            }
+            self.dispatch();
+        }
+        if time::timeout(grace, self.finish_all()).await.is_err() {
+            warn!(left = self.attempts.len(), "left renewals that did not end within {grace:?}");
+        }
+    }
+
+    async fn finish_all(&mut self) {
+        while let Some(ended) = self.attempts.next().await {
+            self.finish(ended);
+        }
+    }
+
+    fn hear(&mut self, input: Input) {
+        let ((), dismissed) = match input {
+            Input::Records(event) => {
+                self.board.update(|fleet, now| fleet.hear_of_records(now, event))
+            }
+            Input::Shoots(source, event) => {
+                self.board.update(|fleet, now| fleet.hear_of_shoots(now, source, event))
+            }
+            Input::NoRecords(why) => return self.gates.records.trouble(why),
+            Input::NoShoots(why) => return self.gates.shoots.trouble(why),
+        };
+        self.waiting.dismiss(dismissed);
+    }
+
+    fn show_first_sets(&mut self) {
+        let (records, shoots) =
+            self.board.read(|fleet, _| (fleet.has_records(), fleet.has_shoots()));
+        self.gates.records.show(records);
+        self.gates.shoots.show(shoots);
+    }
+
+    fn request(&mut self, request: Request) {
+        let Request { secret, reply } = request;
+        if self.waiting.is_full() {
+            return reply.say(Err(request::Error::TooMany));
+        }
+        let (accepted, dismissed) = self.board.update(|fleet, now| fleet.request(now, &secret));
+        self.waiting.dismiss(dismissed);
+        match accepted {
+            Ok(()) => self.waiting.add(secret, reply),
+            Err(error) => reply.say(Err(error)),
+        }
+    }
+
+    fn dispatch(&mut self) {
+        let (orders, dismissed) = self.board.update(|fleet, now| fleet.tick(now));
+        self.waiting.dismiss(dismissed);
+        for order in orders {
+            debug!(
+                namespace = %order.secret.namespace, name = %order.secret.name,
+                reason = order.reason.as_str(), attempt = order.attempt, "renewal ordered"
+            );
+            let outcome = self.renew.renew(&order);
+            self.attempts.push(Box::pin(async move { Ended { order, outcome: outcome.await } }));
+        }
+    }
+
+    fn finish(&mut self, ended: Ended) {
+        let Ended { order, outcome } = ended;
+        let secret = &order.secret;
+        let fault = outcome.as_ref().err().cloned();
+        let ((finished, schedule), dismissed) = self.board.update(|fleet, now| {
+            let finished = fleet.finished(now, secret, order.attempt, outcome);
+            (finished, fleet.schedule(now, secret))
+        });
+        self.waiting.dismiss(dismissed);
+        let Some(finished) = finished else { return };
+        self.metrics.finished(&finished, fault.as_ref());
+        self.log(&order, finished.took, fault.as_ref(), schedule.as_ref());
+        let gone = || request::Error::NotFound(secret.clone());
+        self.waiting.answer(
+            secret,
+            match fault {
+                Some(fault) => Err(request::Error::Failed(secret.clone(), fault)),
+                None => schedule.ok_or_else(gone),
+            },
+        );
+    }
+
+    /// One line per attempt; one for the begin of a time without secret-writer, and one for its end.
+    fn log(
+        &mut self,
+        order: &Order,
+        took: Duration,
+        fault: Option<&Fault>,
+        schedule: Option<&Schedule>,
+    ) {
+        let (namespace, name) = (&order.secret.namespace, &order.secret.name);
+        let reason = order.reason.as_str();
+        let next = schedule.and_then(|schedule| schedule.next_at).map(tracing::field::display);
+        let away = fault.is_some_and(|fault| fault.blame == Blame::Writer);
+        if self.writer_away && !away {
+            info!("the secret-writer answers again");
+        }
+        match fault {
+            None => info!(%namespace, %name, reason, ?took, next, "renewed"),
+            Some(fault) if fault.kind == Kind::Changed => {
+                info!(%namespace, %name, reason, "not renewed: {}", fault.message);
+            }
+            Some(fault) if away && !self.writer_away => {
+                warn!(reason = fault.reason, "the secret-writer is not reached: {}", fault.message);
+            }
+            Some(_) if away => {}
+            Some(fault) => warn!(
+                %namespace, %name, reason, kind = fault.kind.as_str(), error = fault.reason, next,
+                "not renewed: {}", fault.message
+            ),
+        }
+        self.writer_away = away;
+    }
+
+    fn count(&mut self, now: time::Instant) {
+        if self.counted.is_none_or(|counted| now.duration_since(counted) >= COUNT_INTERVAL) {
+            self.counted = Some(now);
+            self.metrics.show(&self.board.read(|fleet, now| fleet.stats(now)));
+        }
+    }
+}

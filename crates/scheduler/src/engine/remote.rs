@@ -1,0 +1,215 @@
+//! The secret-writer and the token-issuers over gRPC.
+
+use std::{future::ready, time::Duration};
+
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
+use jiff::Timestamp;
+use perennial_core::{
+    name::SecretRef,
+    record::Record,
+    shoot::{ShootId, ShootStatus},
+};
+use perennial_proto::{
+    issuer::v1::{
+        self as issuer, token_issuer_client::TokenIssuerClient, watch_shoots_response as shoots,
+    },
+    writer::v1::{
+        self as writer, secret_writer_client::SecretWriterClient,
+        watch_access_secrets_response as records,
+    },
+};
+use perennial_rpc::{
+    client::{Replicas, with_deadline},
+    convert::{self, ConvertError},
+    status::Remote,
+};
+use tonic::{Status, transport::Channel};
+use tracing::warn;
+
+use super::{
+    Input, Renew,
+    follow::{Events, Origin},
+};
+use crate::fleet::{attempts::Fault, feed::Event, order::Order};
+
+mod fault;
+
+/// Longest time one renewal may take: the secret-writer gives the token-issuer 30 s and writes
+/// within 10 s.
+pub const RENEW_DEADLINE: Duration = Duration::from_secs(40);
+/// On top of it for making the connection, which has three seconds of its own.
+const CONNECT_ALLOWANCE: Duration = Duration::from_secs(5);
+
+/// Has Secrets renewed by the secret-writer, each always by the same replica.
+#[derive(Debug)]
+pub struct Writer {
+    replicas: Replicas,
+    basis: Duration,
+    started: Timestamp,
+}
+
+impl Writer {
+    /// `basis` is `--renewal-basis`; `started` tells the attempts of two lives of this process
+    /// apart.
+    #[must_use]
+    pub const fn new(replicas: Replicas, basis: Duration, started: Timestamp) -> Self {
+        Self { replicas, basis, started }
+    }
+
+    fn request(&self, order: &Order) -> writer::RenewTokenRequest {
+        writer::RenewTokenRequest {
+            namespace: order.secret.namespace.to_string(),
+            name: order.secret.name.to_string(),
+            digest: order.digest.to_string(),
+            reason: order.reason.as_str().to_owned(),
+            renewal_basis: Some(convert::duration(self.basis)),
+            window_from: order.window.share(),
+            window_place: order.place,
+            request_id: format!("{:x}-{}", self.started.as_microsecond(), order.attempt),
+        }
+    }
+}
+
+impl Renew for Writer {
+    fn renew(&self, order: &Order) -> BoxFuture<'static, Result<Record, Fault>> {
+        let mut client = SecretWriterClient::new(self.replicas.pick(&order.secret.to_string()));
+        let request = with_deadline(self.request(order), RENEW_DEADLINE);
+        let call = async move {
+            let answer = client.renew_token(request).await?.into_inner();
+            let record = answer.record.ok_or_else(|| fault::nonsense("it has no record"))?;
+            convert::record_from_proto(record).map_err(|error| fault::nonsense(&error.to_string()))
+        };
+        let limit = RENEW_DEADLINE + CONNECT_ALLOWANCE;
+        async move { tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(fault::late())) }
+            .boxed()
+    }
+}
+
+/// Records, from one replica at a time: the one after the last that failed.
+#[derive(Debug)]
+pub struct Records {
+    replicas: Vec<(String, Channel)>, // never empty
+    turn: usize,
+}
+
+impl Records {
+    /// Begins with the first replica.
+    #[must_use]
+    pub fn new(replicas: &Replicas) -> Self {
+        let replicas: Vec<_> =
+            replicas.all().map(|(address, channel)| (address.to_owned(), channel)).collect();
+        let turn = replicas.len() - 1;
+        Self { replicas, turn }
+    }
+}
+
+impl Origin for Records {
+    type Item = Record;
+    type Key = SecretRef;
+
+    async fn open(&mut self) -> Result<Events<Record, SecretRef>, Remote> {
+        self.turn = (self.turn + 1) % self.replicas.len();
+        let mut client = SecretWriterClient::new(self.replicas[self.turn].1.clone());
+        let stream = client.watch_access_secrets(writer::WatchAccessSecretsRequest {}).await?;
+        let event = |message: writer::WatchAccessSecretsResponse| {
+            Ok(match message.event {
+                None => return Ok(None),
+                Some(records::Event::Upsert(record)) => {
+                    Some(Event::Upsert(convert::record_from_proto(record)?))
+                }
+                Some(records::Event::Removed(secret)) => Some(Event::Removed(SecretRef {
+                    namespace: convert::parsed("removed.namespace", &secret.namespace)?,
+                    name: convert::parsed("removed.name", &secret.name)?,
+                })),
+                Some(records::Event::SnapshotComplete(_)) => Some(Event::Complete),
+            })
+        };
+        Ok(events(stream.into_inner(), event))
+    }
+
+    fn peer(&self) -> &str {
+        &self.replicas[self.turn].0
+    }
+
+    fn input(&self, event: Event<Record, SecretRef>) -> Input {
+        Input::Records(event)
+    }
+
+    fn trouble(&self, why: String) -> Input {
+        Input::NoRecords(why)
+    }
+}
+
+/// Shoots, from one token-issuer.
+#[derive(Debug)]
+pub struct Shoots {
+    source: usize,
+    address: String,
+    channel: Channel,
+}
+
+impl Shoots {
+    /// One for each token-issuer.
+    pub fn each(replicas: &Replicas) -> impl Iterator<Item = Self> {
+        replicas.all().enumerate().map(|(source, (address, channel))| Self {
+            source,
+            address: address.to_owned(),
+            channel,
+        })
+    }
+}
+
+impl Origin for Shoots {
+    type Item = ShootStatus;
+    type Key = ShootId;
+
+    async fn open(&mut self) -> Result<Events<ShootStatus, ShootId>, Remote> {
+        let mut client = TokenIssuerClient::new(self.channel.clone());
+        let everything = issuer::WatchShootsRequest { shoots: Vec::new() };
+        let stream = client.watch_shoots(everything).await?;
+        let event = |message: issuer::WatchShootsResponse| {
+            Ok(match message.event {
+                None => return Ok(None),
+                Some(shoots::Event::Upsert(shoot)) => {
+                    Some(Event::Upsert(convert::shoot_from_proto(shoot)?))
+                }
+                Some(shoots::Event::Removed(shoot)) => {
+                    Some(Event::Removed(convert::parsed("removed", &shoot)?))
+                }
+                Some(shoots::Event::SnapshotComplete(_)) => Some(Event::Complete),
+            })
+        };
+        Ok(events(stream.into_inner(), event))
+    }
+
+    fn peer(&self) -> &str {
+        &self.address
+    }
+
+    fn input(&self, event: Event<ShootStatus, ShootId>) -> Input {
+        Input::Shoots(self.source, event)
+    }
+
+    fn trouble(&self, why: String) -> Input {
+        Input::NoShoots(why)
+    }
+}
+
+/// One message that cannot be understood must not end the stream: its Secret or shoot is left out,
+/// and a line says so.
+fn events<M: Send + 'static, T: Send + 'static, K: Send + 'static>(
+    stream: tonic::Streaming<M>,
+    event: impl Fn(M) -> Result<Option<Event<T, K>>, ConvertError> + Send + 'static,
+) -> Events<T, K> {
+    let understood = move |message: Result<M, Status>| {
+        ready(match message.map(&event) {
+            Ok(Ok(event)) => event.map(Ok),
+            Ok(Err(error)) => {
+                warn!("left out a message that cannot be understood: {error}");
+                None
+            }
+            Err(status) => Some(Err(Remote::from(status))),
+        })
+    };
+    stream.filter_map(understood).boxed()
+}

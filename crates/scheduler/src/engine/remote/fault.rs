@@ -1,0 +1,100 @@
+//! How a call of `RenewToken` failed.
+
+use perennial_core::failure::{Failure as _, Kind};
+use perennial_rpc::status::Remote;
+use tonic::{Code, Status};
+
+use crate::fleet::attempts::{Blame, Fault};
+
+/// Reason under which a token-issuer passes on the 429 of a shoot.
+const SHOOT_THROTTLES: &str = "API_SERVER_THROTTLED";
+
+impl From<Status> for Fault {
+    fn from(status: Status) -> Self {
+        let silent = status.details().is_empty();
+        let code = status.code();
+        let remote = Remote::from(status);
+        Self {
+            kind: remote.kind(),
+            reason: remote.reason().to_owned(),
+            message: remote.message().to_owned(),
+            retry_after: remote.retry_after(),
+            blame: match remote.reason() {
+                SHOOT_THROTTLES => Blame::Shoot,
+                _ if silent && is_about_the_way(code) => Blame::Writer,
+                _ => Blame::Secret,
+            },
+        }
+    }
+}
+
+/// Codes that, without a word of the secret-writer itself, come from the connection or from its
+/// door and say nothing of a Secret.
+const fn is_about_the_way(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unavailable
+            | Code::Unknown
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::Unimplemented
+    )
+}
+
+/// An answer that makes no sense.
+pub(super) fn nonsense(problem: &str) -> Fault {
+    Fault {
+        kind: Kind::Internal,
+        reason: "ANSWER_NONSENSE".to_owned(),
+        message: format!("the answer of the secret-writer makes no sense: {problem}"),
+        retry_after: None,
+        blame: Blame::Secret,
+    }
+}
+
+/// No answer at all.
+pub(super) fn late() -> Fault {
+    Fault {
+        kind: Kind::TimedOut,
+        reason: "PEER_DEADLINE_EXCEEDED".to_owned(),
+        message: "the secret-writer did not answer in time".to_owned(),
+        retry_after: None,
+        blame: Blame::Secret,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_breaks_is_nobodys_secret() {
+        let blame = |status| Fault::from(status).blame;
+        assert_eq!(blame(Status::unknown("transport error")), Blame::Writer);
+        assert_eq!(blame(Status::unavailable("connection refused")), Blame::Writer);
+        assert_eq!(blame(Status::permission_denied("not for you")), Blame::Writer);
+        assert_eq!(blame(Status::cancelled("Timeout expired")), Blame::Secret);
+        assert_eq!(blame(Status::internal("h2")), Blame::Secret);
+    }
+
+    #[test]
+    fn what_the_secret_writer_says_itself_is_about_the_secret() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("told")]
+        struct Told(Kind, &'static str);
+        impl perennial_core::failure::Failure for Told {
+            fn kind(&self) -> Kind {
+                self.0
+            }
+            fn reason(&self) -> &str {
+                self.1
+            }
+        }
+        let fault =
+            |kind, reason| Fault::from(perennial_rpc::status::to_status(&Told(kind, reason)));
+        assert_eq!(fault(Kind::Unavailable, "PEER_UNREACHABLE").blame, Blame::Secret);
+        assert_eq!(fault(Kind::Denied, "API_SERVER_FORBIDDEN").blame, Blame::Secret);
+        let throttled = fault(Kind::Throttled, SHOOT_THROTTLES);
+        assert_eq!((throttled.blame, throttled.kind), (Blame::Shoot, Kind::Throttled));
+    }
+}

@@ -1,0 +1,243 @@
+//! Everything the scheduler knows, and what it orders. Pure: no I/O and no runtime; the present
+//! moment is an argument everywhere, so a simulation can drive it through a year.
+//!
+//! Events go in: what the streams of records and shoots say ([`feed::Event`]), how attempts ended
+//! ([`Fleet::finished`]), what an operator asks for ([`Fleet::request`]). [`Fleet::tick`] gives
+//! orders. After each of them [`Fleet::take_effects`] tells what changed for those who watch.
+//!
+//! Each Secret has one *standing*, decided anew whenever something it depends on changes and once
+//! more when it is its turn. Nothing is kept that a restart could lose and a record could not
+//! bring back, except attempts and their errors.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use perennial_core::{
+    decision::{Policy, Reason},
+    digest::Digest,
+    name::{SecretName, SecretRef},
+    queue::Queue,
+};
+
+use self::{
+    attempts::Pause,
+    entry::Standing,
+    members::{Member, Members, named},
+    shoots::Shoots,
+};
+
+pub mod attempts;
+mod entry;
+pub mod feed;
+mod members;
+pub mod order;
+pub mod outcome;
+mod records;
+pub mod request;
+pub mod schedule;
+mod shoots;
+pub mod stats;
+mod take;
+
+#[cfg(test)]
+mod tests;
+
+/// Settings that decide what is ordered.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Decides when a token is due.
+    pub policy: Policy,
+    /// Most orders in flight at once.
+    pub in_flight_max: usize,
+    /// Most orders in flight at once for one shoot.
+    pub in_flight_per_shoot_max: usize,
+    /// Name of the token-issuer's own Secret, which goes first in its shoot (contract, section F).
+    pub own_secret: SecretName,
+}
+
+/// The state of all Secrets.
+#[derive(Debug)]
+pub struct Fleet {
+    settings: Settings,
+    members: Members,
+    shoots: Shoots,
+    queue: Queue,
+    flights: BTreeMap<SecretRef, Flight>,
+    records: RecordsFeed,
+    /// Number of the record stream; tells what it has shown from what an earlier one had.
+    generation: u64,
+    attempts: u64,
+    /// Set while the secret-writer cannot be reached.
+    writer: Option<WriterAway>,
+    /// How many Secrets wait for their first token.
+    first_tokens: usize,
+    effects: Effects,
+    ticked: Timestamp,
+    swept: Timestamp,
+}
+
+/// What changed since the effects were last taken.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Secrets whose schedule may read differently now, or that are gone.
+    pub changed: BTreeSet<SecretRef>,
+    /// Requests of operators that cannot be served after all.
+    pub dismissed: Vec<(SecretRef, request::Error)>,
+}
+
+/// Whether the set of records is whole and fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RecordsFeed {
+    /// The first whole set is not in.
+    First,
+    Whole,
+    /// What is kept is a stale view until the next whole set is in.
+    Stale,
+}
+
+#[derive(Debug)]
+struct WriterAway {
+    pause: Pause,
+    message: String,
+}
+
+/// An order that is under way.
+#[derive(Debug)]
+struct Flight {
+    attempt: u64,
+    digest: Digest,
+    reason: Reason,
+    since: Timestamp,
+    /// Planned moment of the token that is replaced, by our clock.
+    planned: Option<Timestamp>,
+}
+
+impl Fleet {
+    /// A fleet that knows nothing yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            members: Members::default(),
+            shoots: Shoots::default(),
+            queue: Queue::default(),
+            flights: BTreeMap::new(),
+            records: RecordsFeed::First,
+            generation: 0,
+            attempts: 0,
+            writer: None,
+            first_tokens: 0,
+            effects: Effects::default(),
+            ticked: Timestamp::MIN,
+            swept: Timestamp::MIN,
+        }
+    }
+
+    /// What changed since the last call.
+    #[must_use]
+    pub fn take_effects(&mut self) -> Effects {
+        mem::take(&mut self.effects)
+    }
+
+    /// Whether the first whole set of records was seen.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        self.records != RecordsFeed::First
+    }
+
+    /// Whether the first whole set of shoots was seen.
+    #[must_use]
+    pub fn has_shoots(&self) -> bool {
+        self.shoots.has_been_whole()
+    }
+
+    /// Decides about one Secret and puts it where it belongs. A Secret whose renewal is under way
+    /// stays so: it is decided about when the attempt has ended.
+    fn settle(&mut self, now: Timestamp, secret: &SecretRef) {
+        if self.flights.contains_key(secret) {
+            return;
+        }
+        let view = self.shoots.view(&secret.namespace);
+        let Some(entry) = self.members.get_mut(secret) else { return };
+        let mut standing = entry.judge(now, view, &self.settings.policy);
+        if entry.requested && !matches!(standing, Standing::Due { .. }) {
+            entry.requested = false;
+            let error = request::Error::of(secret, &standing, now, view);
+            self.effects.dismissed.push((secret.clone(), error));
+            standing = entry.judge(now, view, &self.settings.policy);
+        }
+        self.stand(secret, standing);
+    }
+
+    fn settle_each(&mut self, now: Timestamp, secrets: Vec<SecretRef>) {
+        for secret in secrets {
+            self.settle(now, &secret);
+        }
+    }
+
+    fn settle_all(&mut self, now: Timestamp) {
+        let all = self.members.all().map(|(shoot, name, _)| named(shoot, name)).collect();
+        self.settle_each(now, all);
+    }
+
+    /// Gives a Secret its standing and the slot that follows from it.
+    fn stand(&mut self, secret: &SecretRef, standing: Standing) {
+        let Some(entry) = self.members.get_mut(secret) else { return };
+        self.first_tokens += usize::from(standing.wants_first_token());
+        self.first_tokens -= usize::from(entry.standing.wants_first_token());
+        if entry.standing != standing {
+            entry.standing = standing;
+            self.effects.changed.insert(secret.clone());
+        }
+        match entry.slot(secret.name == self.settings.own_secret) {
+            None => self.queue.remove(secret),
+            Some(slot) if self.queue.slot(secret) == Some(slot) => {}
+            Some(slot) => self.queue.put(secret.clone(), slot),
+        }
+    }
+
+    /// Forgets a Secret. An attempt that is under way is still counted until it has ended.
+    fn forget(&mut self, secret: &SecretRef) {
+        let Some(entry) = self.members.remove(secret) else { return };
+        self.first_tokens -= usize::from(entry.standing.wants_first_token());
+        self.queue.remove(secret);
+        if entry.requested {
+            let gone = request::Error::NotFound(secret.clone());
+            self.effects.dismissed.push((secret.clone(), gone));
+        }
+        self.effects.changed.insert(secret.clone());
+        self.members.tidy(&secret.namespace);
+    }
+
+    /// What one of the token-issuers (its `source` number) says of shoots.
+    pub fn hear_of_shoots(&mut self, now: Timestamp, source: usize, event: feed::ShootEvent) {
+        let touched = self.shoots.hear(source, event);
+        for shoot in &touched.returned {
+            for entry in self.members.shoot_mut(shoot).into_iter().flat_map(Member::entries_mut) {
+                entry.attempts.shoot_returned();
+            }
+        }
+        let secrets: Vec<_> = touched.shoots.iter().flat_map(|s| self.members.of(s)).collect();
+        // What a schedule says of its shoot may have changed without its standing.
+        self.effects.changed.extend(secrets.iter().cloned());
+        if touched.all {
+            self.settle_all(now);
+        } else {
+            self.settle_each(now, secrets);
+        }
+    }
+
+    /// A clock that was set back makes what lay in the past the future again.
+    fn notice_clock(&mut self, now: Timestamp) {
+        if now.saturating_add(CLOCK_STEP).is_ok_and(|tolerated| tolerated < self.ticked) {
+            self.settle_all(now);
+        }
+        self.ticked = now;
+    }
+}
+
+/// A clock that is set back by less is not noticed.
+const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(2);

@@ -1,0 +1,175 @@
+//! What the attempts at one Secret have come to, and the pause that follows from it.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use perennial_core::{failure::Kind, token::TokenHash};
+
+use super::CLOCK_STEP;
+
+/// How long a Secret waits for its new record after the secret-writer said that it has changed.
+pub const RECORD_WAIT: Duration = Duration::from_secs(5);
+/// Pause for all after the secret-writer could not be reached.
+pub const WRITER_PAUSE: Duration = Duration::from_secs(1);
+/// Whatever ends a pause early, a Secret that failed is not tried again sooner than this.
+const PAUSE_LEAST: Duration = Duration::from_secs(1);
+/// Longest wait that somebody else can impose on us (Retry-After).
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// How an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Class of the failure.
+    pub kind: Kind,
+    /// Stable, upper-case name of what went wrong.
+    pub reason: String,
+    /// What went wrong, in words.
+    pub message: String,
+    /// How long the other side asked us to wait.
+    pub retry_after: Option<Duration>,
+    /// Whose failure it is.
+    pub blame: Blame,
+}
+
+/// Whose failure it is, and so who has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The failure says something of this Secret only.
+    Secret,
+    /// The API server of the shoot asks everybody to slow down.
+    Shoot,
+    /// The secret-writer was not reached; nothing is said of any Secret.
+    Writer,
+}
+
+/// The last attempt that failed, for whoever looks at a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// When.
+    pub at: Timestamp,
+    /// Class of the failure.
+    pub kind: Kind,
+    /// What went wrong, in words.
+    pub message: String,
+}
+
+/// Why a Secret that should be renewed has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// An attempt failed.
+    Failed,
+    /// Somebody asked us to slow down.
+    Throttled,
+    /// The secret-writer says that it must not be now.
+    HeldByWriter,
+    /// The record it was decided on is not the present one; the present one is on its way.
+    Changed,
+    /// Another token so soon would be a storm (B12).
+    Storm,
+}
+
+/// A pause on the wall clock. A clock that is set back ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pause {
+    from: Timestamp,
+    /// Not over before, whatever happens.
+    least: Timestamp,
+    /// Over then, even if nothing happens.
+    pub until: Timestamp,
+    pub why: Why,
+}
+
+impl Pause {
+    pub(super) fn new(now: Timestamp, least: Duration, length: Duration, why: Why) -> Self {
+        let after = |length: Duration| now.saturating_add(length).unwrap_or(Timestamp::MAX);
+        Self { from: now, least: after(least.min(length)), until: after(length), why }
+    }
+
+    pub(super) fn holds(&self, now: Timestamp) -> bool {
+        let from = self.from.saturating_sub(CLOCK_STEP).unwrap_or(Timestamp::MIN);
+        from <= now && now < self.until
+    }
+
+    fn cut(&mut self) {
+        self.until = self.until.min(self.least);
+    }
+}
+
+/// All attempts at one Secret since the start of this scheduler.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    /// Failed in a row.
+    pub failures: u32,
+    /// In a row ended because the record had changed meanwhile.
+    aborted: u32,
+    pub last_failure: Option<Failure>,
+    pub pause: Option<Pause>,
+    /// Succeeded.
+    pub renewals: u64,
+    /// Duration of the last one that succeeded, and the token it wrote.
+    pub took: Option<(TokenHash, Duration)>,
+}
+
+impl Attempts {
+    pub(super) fn succeeded(&mut self, took: Option<(TokenHash, Duration)>) {
+        *self = Self { renewals: self.renewals + 1, took, ..Self::default() };
+    }
+
+    /// Another record is there. It was not the one that failed.
+    pub(super) fn record_changed(&mut self) {
+        if let Some(pause) = &mut self.pause {
+            pause.cut();
+        }
+    }
+
+    /// The shoot answers again after it did not.
+    pub(super) fn shoot_returned(&mut self) {
+        if let Some(pause) = self.pause.as_mut().filter(|pause| pause.why == Why::Failed) {
+            pause.cut();
+        }
+    }
+
+    /// A good token is there, whoever put it there.
+    pub(super) fn settled(&mut self) {
+        (self.failures, self.aborted) = (0, 0);
+        (self.last_failure, self.pause) = (None, None);
+    }
+
+    /// Shows a failure without counting it.
+    pub(super) fn note(&mut self, now: Timestamp, fault: &Fault) {
+        let (kind, message) = (fault.kind, fault.message.clone());
+        self.last_failure = Some(Failure { at: now, kind, message });
+    }
+
+    /// Counts a failure.
+    pub(super) fn failed(&mut self, now: Timestamp, fault: &Fault) {
+        self.failures = self.failures.saturating_add(1);
+        self.note(now, fault);
+    }
+
+    pub(super) fn back_off(&mut self, now: Timestamp, length: Duration) {
+        self.pause = Some(Pause::new(now, PAUSE_LEAST, length, Why::Failed));
+    }
+
+    pub(super) fn slow_down(&mut self, now: Timestamp, length: Duration) {
+        self.pause = Some(Pause::new(now, length, length, Why::Throttled));
+    }
+
+    pub(super) fn held(&mut self, now: Timestamp, length: Duration) {
+        self.pause = Some(Pause::new(now, Duration::ZERO, length, Why::HeldByWriter));
+    }
+
+    /// Waits for the new record. Whoever edits a Secret without pause gets one attempt a second
+    /// and not as many as we can make.
+    pub(super) fn await_record(&mut self, now: Timestamp, length: Duration) {
+        let least = if self.aborted == 0 { Duration::ZERO } else { PAUSE_LEAST };
+        self.aborted = self.aborted.saturating_add(1);
+        self.pause = Some(Pause::new(now, least, length.max(least), Why::Changed));
+    }
+}
+
+/// Time from `since` to `now`; none where the clock was set back.
+pub(super) fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
+    let elapsed: SignedDuration = now.duration_since(since);
+    Duration::try_from(elapsed).unwrap_or(Duration::ZERO)
+}

@@ -1,0 +1,165 @@
+//! One Secret: its record, where it stands, and the slot in the queue that follows from it.
+
+use jiff::Timestamp;
+use perennial_core::{
+    decision::{self, Away, Decision, Policy, Reason, ShootView},
+    digest::Digest,
+    inputs::Refusal,
+    queue::{Slot, Urgency},
+    record::{Obstacle, Record},
+    token::Claims,
+    window,
+};
+
+use super::attempts::{Attempts, Why};
+
+/// What is known of one Secret.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub record: Record,
+    pub standing: Standing,
+    pub attempts: Attempts,
+    /// Which record stream showed it last.
+    pub generation: u64,
+    /// An operator wants it renewed whether it is due or not.
+    pub requested: bool,
+    /// The record that our last renewal replaced. A stream that lags may show it once more.
+    pub superseded: Option<Digest>,
+}
+
+/// Where a Secret stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// A good token; nothing to do until then.
+    Fresh { until: Timestamp },
+    /// To be renewed as soon as the limits admit it.
+    Due { reason: Reason, since: Timestamp },
+    /// A renewal is under way.
+    Renewing { reason: Reason, since: Timestamp },
+    /// To be renewed, but not before `until`.
+    Waiting { reason: Reason, until: Timestamp, why: Why },
+    /// Asks for something impossible.
+    Invalid(Refusal),
+    /// Cannot be written.
+    Obstructed(Obstacle),
+    /// To be renewed when its shoot can be asked.
+    Parked { reason: Reason, away: Away },
+}
+
+impl Standing {
+    /// Why it is, or should be, renewed.
+    pub(super) const fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Due { reason, .. }
+            | Self::Renewing { reason, .. }
+            | Self::Waiting { reason, .. }
+            | Self::Parked { reason, .. } => Some(*reason),
+            Self::Fresh { .. } | Self::Invalid(_) | Self::Obstructed(_) => None,
+        }
+    }
+
+    /// Whether it is one of those that make a mass start. Shoots that are away make none.
+    pub(super) const fn wants_first_token(&self) -> bool {
+        matches!(
+            self,
+            Self::Due { reason: Reason::NothingHeld, .. }
+                | Self::Renewing { reason: Reason::NothingHeld, .. }
+                | Self::Waiting { reason: Reason::NothingHeld, .. }
+        )
+    }
+
+    /// The moment from which it should be looked at, where it is one that passes by itself.
+    pub(super) const fn ripe_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Fresh { until } | Self::Waiting { until, .. } => Some(*until),
+            Self::Due { since, .. } => Some(*since),
+            Self::Renewing { .. }
+            | Self::Invalid(_)
+            | Self::Obstructed(_)
+            | Self::Parked { .. } => None,
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn new(record: Record, generation: u64) -> Self {
+        Self {
+            record,
+            standing: Standing::Fresh { until: Timestamp::MAX },
+            attempts: Attempts::default(),
+            generation,
+            requested: false,
+            superseded: None,
+        }
+    }
+
+    /// Where it stands by its record, its shoot, and what its attempts have come to.
+    pub(super) fn judge(&self, now: Timestamp, shoot: ShootView<'_>, policy: &Policy) -> Standing {
+        let decide = if self.requested { decision::decide_requested } else { decision::decide };
+        let pause = self.attempts.pause.filter(|pause| pause.holds(now));
+        match (decide(now, &self.record, shoot, policy), pause) {
+            (Decision::Keep { until }, _) => Standing::Fresh { until },
+            (Decision::Invalid(refusal), _) => Standing::Invalid(refusal),
+            (Decision::Obstructed(obstacle), _) => Standing::Obstructed(obstacle),
+            (Decision::WaitForShoot { reason, why }, _) => Standing::Parked { reason, away: why },
+            (Decision::Hold { until, reason }, pause) => {
+                let until = pause.map_or(until, |pause| pause.until.max(until));
+                Standing::Waiting { reason, until, why: Why::Storm }
+            }
+            (Decision::Renew(reason), Some(pause)) => {
+                Standing::Waiting { reason, until: pause.until, why: pause.why }
+            }
+            (Decision::Renew(reason), None) => {
+                let since = match self.standing {
+                    Standing::Due { since, .. } => since.min(now),
+                    _ => now,
+                };
+                Standing::Due { reason, since }
+            }
+        }
+    }
+
+    /// Its slot in the queue; `None` where only an event can bring it back.
+    pub(super) fn slot(&self, own_credential: bool) -> Option<Slot> {
+        let at = self.standing.ripe_at()?;
+        if self.requested {
+            let urgency = Urgency::OwnCredential;
+            return Some(Slot { at, urgency, deadline: Timestamp::MIN }); // somebody waits for it
+        }
+        let usable_until = self.usable_until();
+        let urgency = match usable_until {
+            _ if own_credential => Urgency::OwnCredential,
+            Some(_) => Urgency::Ordinary,
+            None => Urgency::NothingUsable,
+        };
+        Some(Slot { at, urgency, deadline: usable_until.unwrap_or(at) })
+    }
+
+    /// Until when consumers have a usable token, by the shoot's clock; `None` where they have none.
+    pub(super) fn usable_until(&self) -> Option<Timestamp> {
+        let nothing_usable = self.standing.reason().is_some_and(Reason::leaves_nothing_usable);
+        let claims = self.record.held.claims().filter(|_| !nothing_usable);
+        claims.map(|claims| claims.expires_at)
+    }
+
+    /// Planned moment of renewal, by the shoot's clock.
+    pub(super) fn planned(&self, policy: &Policy) -> Option<Timestamp> {
+        let latest = self.latest(policy)?;
+        Some(self.record.issued.as_ref().map_or(latest, |note| note.renew_at.min(latest)))
+    }
+
+    /// Latest moment of renewal, by the shoot's clock (B4).
+    pub(super) fn latest(&self, policy: &Policy) -> Option<Timestamp> {
+        let of = |claims: &Claims| match &self.record.issued {
+            Some(_) => window::latest(claims, policy.basis_seconds),
+            None => window::latest_of_reference(claims),
+        };
+        self.record.held.claims().map(of)
+    }
+
+    /// A place from 0 to 1 that stays the same for this record, whoever asks and how often.
+    pub(super) fn place(&self) -> f64 {
+        let seed = format!("{}{}", self.record.uid, self.record.digest);
+        window::place_of(seed.as_bytes())
+    }
+}

@@ -1,0 +1,28 @@
+//! What a stream says: the whole set first, then a mark, then every change.
+
+use perennial_core::{
+    name::SecretRef,
+    record::Record,
+    shoot::{ShootId, ShootStatus},
+};
+
+/// One message of a stream, or what happened to the stream itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<T, K> {
+    /// A new stream was opened; it begins with the whole set.
+    Opened,
+    /// New or changed.
+    Upsert(T),
+    /// Gone.
+    Removed(K),
+    /// The whole set has been sent; what it did not hold is gone.
+    Complete,
+    /// The stream broke. What it said gets old from here on.
+    Lost,
+}
+
+/// What the secret-writer says of access Secrets.
+pub type RecordEvent = Event<Record, SecretRef>;
+
+/// What a token-issuer says of shoots.
+pub type ShootEvent = Event<ShootStatus, ShootId>;

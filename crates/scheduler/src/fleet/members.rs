@@ -1,0 +1,99 @@
+//! Secrets by shoot, so that whatever is about a shoot is in one place.
+
+use std::{collections::BTreeMap, ops::Bound};
+
+use perennial_core::{
+    name::{SecretName, SecretRef},
+    shoot::ShootId,
+};
+
+use super::{attempts::Pause, entry::Entry};
+
+/// All Secrets.
+#[derive(Debug, Default)]
+pub(super) struct Members(BTreeMap<ShootId, Member>);
+
+#[derive(Debug, Default)]
+pub(super) struct Member {
+    pub secrets: BTreeMap<SecretName, Entry>,
+    pub in_flight: usize,
+    /// Its API server asked to slow down.
+    pub pause: Option<Pause>,
+}
+
+impl Members {
+    pub(super) fn get(&self, secret: &SecretRef) -> Option<&Entry> {
+        self.0.get(&secret.namespace)?.secrets.get(&secret.name)
+    }
+
+    pub(super) fn get_mut(&mut self, secret: &SecretRef) -> Option<&mut Entry> {
+        self.0.get_mut(&secret.namespace)?.secrets.get_mut(&secret.name)
+    }
+
+    pub(super) fn insert(&mut self, secret: &SecretRef, entry: Entry) {
+        let member = self.0.entry(secret.namespace.clone()).or_default();
+        member.secrets.insert(secret.name.clone(), entry);
+    }
+
+    pub(super) fn remove(&mut self, secret: &SecretRef) -> Option<Entry> {
+        self.0.get_mut(&secret.namespace)?.secrets.remove(&secret.name)
+    }
+
+    /// Forgets a shoot that has nothing left.
+    pub(super) fn tidy(&mut self, shoot: &ShootId) {
+        if self.0.get(shoot).is_some_and(|m| m.secrets.is_empty() && m.in_flight == 0) {
+            self.0.remove(shoot);
+        }
+    }
+
+    pub(super) fn shoot(&self, shoot: &ShootId) -> Option<&Member> {
+        self.0.get(shoot)
+    }
+
+    pub(super) fn shoot_mut(&mut self, shoot: &ShootId) -> Option<&mut Member> {
+        self.0.get_mut(shoot)
+    }
+
+    pub(super) fn shoots(&self) -> impl Iterator<Item = &Member> {
+        self.0.values()
+    }
+
+    /// Names of the Secrets of one shoot.
+    pub(super) fn of(&self, shoot: &ShootId) -> impl Iterator<Item = SecretRef> {
+        let names = self.0.get(shoot).into_iter().flat_map(|member| member.secrets.keys());
+        names.map(|name| named(shoot, name))
+    }
+
+    /// All Secrets by namespace and name.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&ShootId, &SecretName, &Entry)> {
+        self.behind(None, None)
+    }
+
+    /// Secrets by namespace and name: only of `namespace` where one is given, only behind `after`.
+    pub(super) fn behind<'a>(
+        &'a self,
+        namespace: Option<&'a ShootId>,
+        after: Option<&'a SecretRef>,
+    ) -> impl Iterator<Item = (&'a ShootId, &'a SecretName, &'a Entry)> {
+        let from = [namespace, after.map(|secret| &secret.namespace)].into_iter().flatten().max();
+        let from = from.map_or(Bound::Unbounded, Bound::Included);
+        let members = self.0.range::<ShootId, _>((from, Bound::Unbounded));
+        let wanted = members.take_while(move |(shoot, _)| namespace.is_none_or(|n| *shoot == n));
+        wanted.flat_map(move |(shoot, member)| {
+            let after = after.filter(|after| after.namespace == *shoot);
+            let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(&after.name));
+            let entries = member.secrets.range::<SecretName, _>((from, Bound::Unbounded));
+            entries.map(move |(name, entry)| (shoot, name, entry))
+        })
+    }
+}
+
+impl Member {
+    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.secrets.values_mut()
+    }
+}
+
+pub(super) fn named(shoot: &ShootId, name: &SecretName) -> SecretRef {
+    SecretRef { namespace: shoot.clone(), name: name.clone() }
+}

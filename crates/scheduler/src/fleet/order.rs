@@ -1,0 +1,71 @@
+//! What the secret-writer is told to do.
+
+use jiff::Timestamp;
+use perennial_core::{decision::Reason, digest::Digest, name::SecretRef, window::Window};
+
+use super::{Fleet, Flight, entry::Standing};
+
+/// More Secrets than this without their first token are a mass start: their renewals are spread
+/// over a wide window, so that the load of one moment does not come back as one.
+const MASS_START_MIN: usize = 32;
+
+/// Renew this one, as it was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// Number of the attempt, unique in the life of a fleet.
+    pub attempt: u64,
+    /// Which Secret.
+    pub secret: SecretRef,
+    /// The record that it was decided on.
+    pub digest: Digest,
+    /// Why.
+    pub reason: Reason,
+    /// Window of the renewal after this one.
+    pub window: Window,
+    /// Place in that window, 0 to 1.
+    pub place: f64,
+}
+
+impl Fleet {
+    /// Orders the renewal of a Secret that it is the turn of; `None` where it turns out that it is
+    /// not to be renewed now. In both cases it stands where it belongs afterwards.
+    pub(super) fn order(&mut self, now: Timestamp, secret: &SecretRef) -> Option<Order> {
+        self.settle(now, secret);
+        let window = self.window();
+        let entry = self.members.get_mut(secret)?;
+        let Standing::Due { reason, .. } = entry.standing else { return None };
+        entry.requested = false;
+        self.attempts += 1;
+        let order = Order {
+            attempt: self.attempts,
+            secret: secret.clone(),
+            digest: entry.record.digest.clone(),
+            reason,
+            window: if reason == Reason::NothingHeld { window } else { Window::ORDINARY },
+            place: entry.place(),
+        };
+        let planned = entry.planned(&self.settings.policy);
+        self.take_off(now, &order, planned);
+        Some(order)
+    }
+
+    fn take_off(&mut self, now: Timestamp, order: &Order, planned: Option<Timestamp>) {
+        let planned = planned.map(|moment| self.our_clock(&order.secret.namespace, moment));
+        let flight = Flight {
+            attempt: order.attempt,
+            digest: order.digest.clone(),
+            reason: order.reason,
+            since: now,
+            planned,
+        };
+        self.flights.insert(order.secret.clone(), flight);
+        if let Some(member) = self.members.shoot_mut(&order.secret.namespace) {
+            member.in_flight += 1;
+        }
+        self.stand(&order.secret, Standing::Renewing { reason: order.reason, since: now });
+    }
+
+    fn window(&self) -> Window {
+        if self.first_tokens > MASS_START_MIN { Window::MASS_START } else { Window::ORDINARY }
+    }
+}

@@ -1,0 +1,139 @@
+//! How an attempt ended, and what follows from it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use perennial_core::{backoff, decision::Reason, failure::Kind, name::SecretRef, record::Record};
+
+use super::{
+    Fleet, Flight, WriterAway,
+    attempts::{Blame, Fault, Pause, RETRY_AFTER_MAX, WRITER_PAUSE, Why, elapsed},
+    entry::Entry,
+};
+
+/// An attempt that has ended, for logs and metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Why it was made.
+    pub reason: Reason,
+    /// From the order to its end.
+    pub took: Duration,
+    /// From the planned moment to the written Secret, for a renewal that had one and was done.
+    pub lateness: Option<Duration>,
+}
+
+impl Fleet {
+    /// Tells how the attempt number `attempt` at a Secret ended. `None` where there is no such
+    /// attempt.
+    pub fn finished(
+        &mut self,
+        now: Timestamp,
+        secret: &SecretRef,
+        attempt: u64,
+        outcome: Result<Record, Fault>,
+    ) -> Option<Finished> {
+        if self.flights.get(secret)?.attempt != attempt {
+            return None;
+        }
+        let flight = self.flights.remove(secret)?;
+        if let Some(member) = self.members.shoot_mut(&secret.namespace) {
+            member.in_flight -= 1;
+        }
+        let took = elapsed(flight.since, now);
+        let finished = Finished {
+            reason: flight.reason,
+            took,
+            lateness: flight.planned_and_due().filter(|_| outcome.is_ok()).map(|p| elapsed(p, now)),
+        };
+        match outcome {
+            Ok(record) => self.renewed(secret, &flight, record, took),
+            Err(fault) => self.failed(now, secret, &flight, &fault),
+        }
+        self.effects.changed.insert(secret.clone());
+        self.settle(now, secret);
+        if self.members.get(secret).is_some_and(|entry| entry.has_moved_from(&flight.digest)) {
+            self.absolve(secret); // also where the answer was lost and the stream showed the write
+        }
+        self.members.tidy(&secret.namespace);
+        Some(finished)
+    }
+
+    fn renewed(&mut self, secret: &SecretRef, flight: &Flight, answer: Record, took: Duration) {
+        self.writer = None;
+        let Some(entry) = self.members.get_mut(secret) else { return };
+        if entry.record.uid != answer.uid {
+            return; // deleted and made anew meanwhile
+        }
+        let token = answer.issued.as_ref().map(|note| note.sha256.clone());
+        entry.attempts.succeeded(token.map(|token| (token, took)));
+        entry.take_answer(answer, &flight.digest);
+    }
+
+    fn failed(&mut self, now: Timestamp, secret: &SecretRef, flight: &Flight, fault: &Fault) {
+        if fault.blame == Blame::Writer {
+            let pause = Pause::new(now, WRITER_PAUSE, WRITER_PAUSE, Why::Failed);
+            self.writer = Some(WriterAway { pause, message: fault.message.clone() });
+        } else {
+            self.writer = None; // it answered
+        }
+        let Some(entry) = self.members.get_mut(secret) else { return };
+        entry.take_fault(now, flight, fault);
+        let slow_down = entry.attempts.pause.filter(|_| fault.blame == Blame::Shoot);
+        if let (Some(pause), Some(member)) = (slow_down, self.members.shoot_mut(&secret.namespace))
+        {
+            member.pause = Some(pause);
+        }
+    }
+}
+
+impl Flight {
+    /// The planned moment, where the renewal was made because it had come.
+    fn planned_and_due(&self) -> Option<Timestamp> {
+        self.planned.filter(|_| self.reason == Reason::Due)
+    }
+}
+
+impl Entry {
+    /// Each class of failure has its own reaction.
+    fn take_fault(&mut self, now: Timestamp, flight: &Flight, fault: &Fault) {
+        let moved = self.has_moved_from(&flight.digest);
+        let asked = fault.retry_after.map(|pause| pause.min(RETRY_AFTER_MAX));
+        match (fault.blame, fault.kind, asked) {
+            // Nothing is said of this Secret; the pause of all is its pause.
+            (Blame::Writer, ..) => self.attempts.note(now, fault),
+            (_, Kind::Changed, _) => self.attempts.await_record(now, Self::record_wait(moved)),
+            (_, Kind::Held, Some(asked)) => {
+                self.attempts.note(now, fault);
+                self.attempts.held(now, asked);
+            }
+            (_, Kind::Invalid, _) => {
+                self.attempts.failed(now, fault);
+                let pause = if moved { Duration::ZERO } else { backoff::PAUSE_MAX };
+                self.attempts.back_off(now, pause);
+            }
+            (_, Kind::Throttled, asked) => {
+                self.attempts.failed(now, fault);
+                let pause = self.pause(now).max(asked.unwrap_or_default());
+                self.attempts.slow_down(now, pause);
+            }
+            (
+                _,
+                Kind::Held
+                | Kind::NotFound
+                | Kind::Denied
+                | Kind::Unavailable
+                | Kind::TimedOut
+                | Kind::Internal,
+                asked,
+            ) => {
+                self.attempts.failed(now, fault);
+                let pause = self.pause(now).max(asked.unwrap_or_default());
+                self.attempts.back_off(now, pause);
+            }
+        }
+    }
+
+    fn pause(&self, now: Timestamp) -> Duration {
+        backoff::pause(now, self.attempts.failures, self.usable_until(), self.place())
+    }
+}

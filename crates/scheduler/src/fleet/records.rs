@@ -1,0 +1,112 @@
+//! What the record stream says.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use perennial_core::{digest::Digest, name::SecretRef, record::Record};
+
+use super::{
+    Fleet, RecordsFeed,
+    attempts::RECORD_WAIT,
+    entry::{Entry, Standing},
+    feed::{Event, RecordEvent},
+    named,
+};
+
+impl Fleet {
+    /// What the secret-writer says of access Secrets.
+    pub fn hear_of_records(&mut self, now: Timestamp, event: RecordEvent) {
+        match event {
+            Event::Opened => {
+                self.generation += 1;
+                self.records_stale();
+            }
+            Event::Upsert(record) => self.upsert(now, record),
+            Event::Removed(secret) => self.forget(&secret),
+            Event::Complete => {
+                let unseen = |entry: &Entry| entry.generation != self.generation;
+                let gone = self.members.all().filter(|(_, _, entry)| unseen(entry));
+                let gone: Vec<_> = gone.map(|(shoot, name, _)| named(shoot, name)).collect();
+                gone.iter().for_each(|secret| self.forget(secret));
+                self.records = RecordsFeed::Whole;
+            }
+            Event::Lost => self.records_stale(),
+        }
+    }
+
+    fn records_stale(&mut self) {
+        if self.records == RecordsFeed::Whole {
+            self.records = RecordsFeed::Stale;
+        }
+    }
+
+    fn upsert(&mut self, now: Timestamp, record: Record) {
+        let (secret, generation) = (record.secret.clone(), self.generation);
+        match self.members.get_mut(&secret) {
+            Some(entry) if entry.record == record => {
+                entry.generation = generation;
+                return;
+            }
+            Some(entry) if entry.record.uid == record.uid => {
+                entry.generation = generation;
+                entry.take_over(now, record);
+            }
+            // Deleted and made anew: nothing of the old one counts.
+            Some(_) | None => {
+                self.forget(&secret);
+                self.members.insert(&secret, Entry::new(record, generation));
+                if let Some(flight) = self.flights.get(&secret) {
+                    let (reason, since) = (flight.reason, flight.since);
+                    self.stand(&secret, Standing::Renewing { reason, since });
+                }
+            }
+        }
+        self.effects.changed.insert(secret.clone());
+        self.settle(now, &secret);
+        self.absolve(&secret);
+    }
+
+    /// A good token is there: whatever failed before is over.
+    pub(super) fn absolve(&mut self, secret: &SecretRef) {
+        let Some(entry) = self.members.get_mut(secret) else { return };
+        if matches!(entry.standing, Standing::Fresh { .. }) {
+            entry.attempts.settled();
+        }
+    }
+}
+
+impl Entry {
+    /// Takes a record from the stream in place of the one it has.
+    fn take_over(&mut self, now: Timestamp, record: Record) {
+        if self.superseded.as_ref() == Some(&record.digest) {
+            // The stream lags behind our own renewal, or somebody put the old state back. Which of
+            // the two shows within moments; an order now would be refused as ABORTED.
+            self.attempts.await_record(now, RECORD_WAIT);
+        } else {
+            self.attempts.record_changed();
+        }
+        self.record = record;
+    }
+
+    /// Takes the record that a renewal answered with, unless the stream has already shown that
+    /// write or a later one.
+    pub(super) fn take_answer(&mut self, answer: Record, ordered: &Digest) {
+        let written = |record: &Record| record.memory.map(|memory| (memory.at, memory.streak));
+        let stream_moved = self.record.digest != *ordered;
+        let stream_knows = stream_moved && written(&self.record) >= written(&answer);
+        self.superseded = Some(ordered.clone()).filter(|ordered| *ordered != answer.digest);
+        if !stream_knows {
+            self.record = answer;
+        }
+    }
+
+    /// Whether the stream has shown another record since the order was given.
+    pub(super) fn has_moved_from(&self, ordered: &Digest) -> bool {
+        self.record.digest != *ordered
+    }
+
+    /// How long to wait for a record that is known to be on its way.
+    pub(super) const fn record_wait(moved: bool) -> Duration {
+        if moved { Duration::ZERO } else { RECORD_WAIT }
+    }
+}

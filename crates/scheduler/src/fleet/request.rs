@@ -1,0 +1,172 @@
+//! An operator wants one Secret renewed now, whether it is due or not.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use perennial_core::{
+    decision::{Away, ShootView},
+    failure::{Failure, Kind},
+    inputs::Refusal,
+    name::SecretRef,
+    record::Obstacle,
+};
+
+use super::{
+    Fleet,
+    attempts::{Fault, Pause, Why, elapsed},
+    entry::Standing,
+    schedule::words,
+    take::HeldBack,
+};
+
+/// Most requests that wait at once.
+pub const REQUESTS_MAX: usize = 256;
+
+/// Why it was not renewed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the texts say it")]
+pub enum Error {
+    #[error("there is no access Secret {0}")]
+    NotFound(SecretRef),
+    #[error("{0} asks for something impossible: {1}")]
+    Invalid(SecretRef, Refusal),
+    #[error("{0} cannot be written: {words}", words = words::obstacle(*.1))]
+    Obstructed(SecretRef, Obstacle),
+    #[error("a renewal of {0} is under way")]
+    UnderWay(SecretRef),
+    #[error("another token for {0} so soon would be a storm; ask again in {s} s", s = .1.as_secs())]
+    Storm(SecretRef, Duration),
+    #[error("{0} has to wait because somebody asked us to slow down; ask again in {s} s", s = .1.as_secs())]
+    Throttled(SecretRef, Duration),
+    #[error("the shoot of {0} cannot be asked: {2}")]
+    Away(SecretRef, Away, String),
+    #[error("{0}")]
+    NotReady(String),
+    #[error("{REQUESTS_MAX} requests are waiting already; ask again when some are done")]
+    TooMany,
+    #[error("failed to renew {0}: {message}", message = .1.message)]
+    Failed(SecretRef, Fault),
+    #[error("the scheduler is stopping; ask again in a moment")]
+    Stopping,
+}
+
+impl Error {
+    /// Why a Secret that stands like this cannot be renewed now.
+    pub(super) fn of(
+        secret: &SecretRef,
+        standing: &Standing,
+        now: Timestamp,
+        view: ShootView<'_>,
+    ) -> Self {
+        let secret = secret.clone();
+        match standing {
+            Standing::Invalid(refusal) => Self::Invalid(secret, refusal.clone()),
+            Standing::Obstructed(obstacle) => Self::Obstructed(secret, *obstacle),
+            Standing::Parked { away, .. } => {
+                let words = words::away(*away, &secret.namespace, view);
+                Self::Away(secret, *away, words)
+            }
+            Standing::Waiting { until, why: Why::Throttled, .. } => {
+                Self::Throttled(secret, elapsed(now, *until))
+            }
+            Standing::Waiting { until, .. } => Self::Storm(secret, elapsed(now, *until)),
+            Standing::Renewing { .. } | Standing::Due { .. } | Standing::Fresh { .. } => {
+                Self::UnderWay(secret)
+            }
+        }
+    }
+}
+
+impl Failure for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound(_) => Kind::NotFound,
+            Self::Invalid(..) => Kind::Invalid,
+            Self::Obstructed(..) | Self::UnderWay(_) | Self::Storm(..) => Kind::Held,
+            Self::Throttled(..) | Self::TooMany => Kind::Throttled,
+            Self::Away(..) | Self::NotReady(_) | Self::Stopping => Kind::Unavailable,
+            Self::Failed(_, fault) => fault.kind,
+        }
+    }
+
+    fn reason(&self) -> &str {
+        match self {
+            Self::NotFound(_) => "SECRET_NOT_FOUND",
+            Self::Invalid(_, refusal) => &refusal.reason,
+            Self::Obstructed(_, Obstacle::Immutable) => "SECRET_IMMUTABLE",
+            Self::Obstructed(_, Obstacle::Terminating) => "SECRET_TERMINATING",
+            Self::UnderWay(_) => "RENEWAL_UNDER_WAY",
+            Self::Storm(..) => "NO_STORM",
+            Self::Throttled(..) => "THROTTLED",
+            Self::Away(_, Away::NotKnown, _) => "SHOOT_NOT_KNOWN",
+            Self::Away(_, Away::Unreachable, _) => "SHOOT_UNREACHABLE",
+            Self::NotReady(_) => "SNAPSHOT_INCOMPLETE",
+            Self::TooMany => "TOO_MANY_REQUESTS",
+            Self::Failed(_, fault) => &fault.reason,
+            Self::Stopping => "STOPPING",
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Storm(_, after) | Self::Throttled(_, after) => Some(*after),
+            Self::Failed(_, fault) => fault.retry_after,
+            Self::NotFound(_)
+            | Self::Invalid(..)
+            | Self::Obstructed(..)
+            | Self::UnderWay(_)
+            | Self::Away(..)
+            | Self::NotReady(_)
+            | Self::TooMany
+            | Self::Stopping => None,
+        }
+    }
+}
+
+impl Fleet {
+    /// Puts a Secret ahead of the queue. It is ordered as soon as the limits admit it; if that
+    /// becomes impossible before, [`super::Effects::dismissed`] says so. An ordinary back-off does
+    /// not hold it; whoever asked us to slow down, and B12, do.
+    ///
+    /// # Errors
+    /// When it cannot be renewed now.
+    pub fn request(&mut self, now: Timestamp, secret: &SecretRef) -> Result<(), Error> {
+        match self.held_back(now) {
+            Some(why @ (HeldBack::NoRecords | HeldBack::NoShoots | HeldBack::StaleRecords)) => {
+                return Err(Error::NotReady(words::held_back(why)));
+            }
+            Some(HeldBack::WriterAway(_)) | None => {}
+        }
+        let slow_down = self.slow_down(now, secret);
+        let view = self.shoots.view(&secret.namespace);
+        let Some(entry) = self.members.get_mut(secret) else {
+            return Err(Error::NotFound(secret.clone()));
+        };
+        if entry.requested || matches!(entry.standing, Standing::Renewing { .. }) {
+            return Err(Error::UnderWay(secret.clone()));
+        }
+        if let Some(until) = slow_down {
+            return Err(Error::Throttled(secret.clone(), elapsed(now, until)));
+        }
+        entry.attempts.pause = entry.attempts.pause.filter(|pause| match pause.why {
+            Why::Failed | Why::Changed => false,
+            Why::Throttled | Why::HeldByWriter | Why::Storm => true,
+        });
+        entry.requested = true;
+        let standing = entry.judge(now, view, &self.settings.policy);
+        if !matches!(standing, Standing::Due { .. }) {
+            entry.requested = false;
+            let error = Error::of(secret, &standing, now, view);
+            self.settle(now, secret);
+            return Err(error);
+        }
+        self.stand(secret, standing);
+        Ok(())
+    }
+
+    /// Until when the shoot of a Secret asked us to wait.
+    pub(super) fn slow_down(&self, now: Timestamp, secret: &SecretRef) -> Option<Timestamp> {
+        let pause: Option<Pause> = self.members.shoot(&secret.namespace)?.pause;
+        pause.filter(|pause| pause.holds(now)).map(|pause| pause.until)
+    }
+}

@@ -1,0 +1,39 @@
+//! Counts for metrics.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Fleet, schedule::State};
+
+/// What there is of what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Secrets by state.
+    pub secrets: BTreeMap<State, usize>,
+    /// Orders under way.
+    pub in_flight: usize,
+    /// Ready and not ordered yet.
+    pub ready: usize,
+    /// Secrets past their latest moment of renewal that still hold the token they should not.
+    pub overdue: usize,
+}
+
+impl Fleet {
+    /// Counts everything once; the cost grows with the number of Secrets.
+    #[must_use]
+    pub fn stats(&self, now: Timestamp) -> Stats {
+        let mut stats = Stats {
+            in_flight: self.flights.len(),
+            ready: self.queue.ready_len(),
+            ..Stats::default()
+        };
+        for (shoot, _, entry) in self.members.all() {
+            *stats.secrets.entry(State::of(&entry.standing)).or_default() += 1;
+            let latest = entry.latest(&self.settings.policy);
+            let overdue = latest.is_some_and(|latest| self.our_clock(shoot, latest) < now);
+            stats.overdue += usize::from(overdue);
+        }
+        stats
+    }
+}

@@ -1,0 +1,97 @@
+//! Whose turn it is, under the limits.
+
+use jiff::{SignedDuration, Timestamp};
+use perennial_core::{decision::ShootView, name::SecretRef, shoot::ShootId};
+
+use super::{Fleet, RecordsFeed, named, order::Order};
+
+/// While more is ready than the limits admit, all that is ready is judged anew this often: tokens
+/// expire while they wait, and those then go first.
+const SWEEP_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+
+/// What holds back every order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeldBack<'a> {
+    /// The first whole set of records is not in.
+    NoRecords,
+    /// The first whole set of shoots is not in.
+    NoShoots,
+    /// The record stream broke, and its next whole set is not in.
+    StaleRecords,
+    /// The secret-writer was not reached a moment ago.
+    WriterAway(&'a str),
+}
+
+impl Fleet {
+    /// Orders what is due, as far as the limits admit. To be called on a short tick and after each
+    /// batch of events.
+    #[must_use = "an order counts as under way until `finished` is told of it"]
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Order> {
+        self.notice_clock(now);
+        self.queue.advance(now);
+        let mut orders = Vec::new();
+        if self.held_back(now).is_none() {
+            while let Some(secret) = self.take(now) {
+                orders.extend(self.order(now, &secret));
+            }
+        }
+        if self.queue.ready_len() > 0 {
+            self.sweep(now);
+        }
+        debug_assert!(self.keeps_limits(), "limits are never exceeded");
+        orders
+    }
+
+    pub(super) fn held_back(&self, now: Timestamp) -> Option<HeldBack<'_>> {
+        let writer = self.writer.as_ref().filter(|away| away.pause.holds(now));
+        match (self.records, self.shoots.has_been_whole(), writer) {
+            (RecordsFeed::First, _, _) => Some(HeldBack::NoRecords),
+            (_, false, _) => Some(HeldBack::NoShoots),
+            (RecordsFeed::Stale, true, _) => Some(HeldBack::StaleRecords),
+            (RecordsFeed::Whole, true, Some(away)) => Some(HeldBack::WriterAway(&away.message)),
+            (RecordsFeed::Whole, true, None) => None,
+        }
+    }
+
+    fn take(&mut self, now: Timestamp) -> Option<SecretRef> {
+        if self.flights.len() >= self.settings.in_flight_max {
+            return None;
+        }
+        let (members, limit) = (&self.members, self.settings.in_flight_per_shoot_max);
+        self.queue.take(|shoot| {
+            members.shoot(shoot).is_some_and(|member| {
+                member.in_flight < limit && !member.pause.is_some_and(|pause| pause.holds(now))
+            })
+        })
+    }
+
+    fn sweep(&mut self, now: Timestamp) {
+        let waited = now.duration_since(self.swept);
+        if waited < SWEEP_INTERVAL && !waited.is_negative() {
+            return;
+        }
+        self.swept = now;
+        let ripe = self
+            .members
+            .all()
+            .filter(|(_, _, entry)| entry.standing.ripe_at().is_some_and(|moment| moment <= now));
+        let ripe = ripe.map(|(shoot, name, _)| named(shoot, name)).collect();
+        self.settle_each(now, ripe);
+        self.queue.advance(now);
+    }
+
+    /// A moment of the shoot's clock by ours.
+    pub(super) fn our_clock(&self, shoot: &ShootId, moment: Timestamp) -> Timestamp {
+        let offset = match self.shoots.view(shoot) {
+            ShootView::Seen(status) => status.clock_offset.unwrap_or(SignedDuration::ZERO),
+            ShootView::Missing | ShootView::Unknown => SignedDuration::ZERO,
+        };
+        moment.checked_sub(offset).unwrap_or(moment)
+    }
+
+    fn keeps_limits(&self) -> bool {
+        let limit = self.settings.in_flight_per_shoot_max;
+        self.flights.len() <= self.settings.in_flight_max
+            && self.members.shoots().all(|member| member.in_flight <= limit)
+    }
+}

@@ -1,0 +1,106 @@
+use super::*;
+
+fn bare_in(shoot: &str, count: usize) -> Vec<Record> {
+    (0..count).map(|n| bare(&format!("{shoot}/secret-{n:04}"))).collect()
+}
+
+#[test]
+fn one_shoot_gets_no_more_than_its_share_at_once() {
+    let mut world = World::of(&bare_in("shoot-1", 20), &reachable());
+    let orders = world.tick_at(0);
+    assert_eq!(orders.len(), 8);
+    assert_eq!(world.tick_at(0).len(), 0);
+    let waiting = world.schedule("shoot-1/secret-0019");
+    assert_eq!(waiting.state, State::Due);
+    assert!(waiting.detail.contains("--in-flight-per-shoot-max"), "{}", waiting.detail);
+    world.succeed(&orders[0]);
+    assert_eq!(world.tick_at(0).len(), 1, "whoever is done makes room for one");
+}
+
+#[test]
+fn a_shoot_that_is_away_holds_up_nobody() {
+    let records = [bare_in("shoot-1", 100), bare_in("shoot-2", 2)].concat();
+    let away = [shoot("shoot-1", Reach::Unreachable), shoot("shoot-2", Reach::Reachable)];
+    let mut world = World::of(&records, &away);
+    assert_eq!(world.ordered_at(0), ["shoot-2/secret-0000", "shoot-2/secret-0001"]);
+    let parked = world.schedule("shoot-1/secret-0000");
+    assert_eq!(parked.state, State::WaitingForShoot);
+    assert!(parked.detail.contains("connection refused"), "{}", parked.detail);
+    assert_eq!(world.fleet.stats(at(0)).ready, 0, "they are not even in the queue");
+
+    world.shoot(Event::Upsert(shoot("shoot-1", Reach::Reachable)));
+    assert_eq!(world.tick_at(1).len(), 8);
+}
+
+#[test]
+fn a_shoot_whose_calls_hang_holds_up_nobody() {
+    let records = [bare_in("shoot-1", 100), bare_in("shoot-2", 2)].concat();
+    let shoots = ["shoot-1", "shoot-2"].map(|name| shoot(name, Reach::Reachable));
+    let mut world = World::of(&records, &shoots);
+    assert_eq!(world.tick_at(0).len(), 8 + 2);
+    world.record(Event::Upsert(bare("shoot-2/late")));
+    assert_eq!(world.ordered_at(30), ["shoot-2/late"], "while shoot-1 has not answered once");
+}
+
+#[test]
+fn when_a_shoot_comes_back_the_most_urgent_go_first() {
+    let records = [fresh("shoot-1/a", 0), fresh("shoot-1/b", 100), bare("shoot-1/z")];
+    let mut world = World::of(&records, &[shoot("shoot-1", Reach::Unreachable)]);
+    assert_eq!(world.ordered_at(PLANNED + 100), [""; 0]);
+    world.shoot(Event::Upsert(shoot("shoot-1", Reach::Reachable)));
+    let names = world.ordered_at(PLANNED + 101);
+    assert_eq!(names, ["shoot-1/z", "shoot-1/a", "shoot-1/b"]);
+}
+
+#[test]
+fn a_token_that_expires_while_it_waits_for_the_limits_gets_more_urgent() {
+    let mut world = World::limited(1, 1, &[bare("shoot-1/x"), fresh("shoot-1/a", 0)], &reachable());
+    let hanging = world.order_at(0);
+    assert_eq!(world.ordered_at(PLANNED), [""; 0]);
+    assert_eq!(world.schedule("shoot-1/a").reason, Some(Reason::Due));
+    world.now = PLANNED + 10;
+    world.record(Event::Upsert(bare("shoot-1/b")));
+    let expired = 12 * HOUR;
+    assert_eq!(world.ordered_at(expired), [""; 0]);
+    assert_eq!(world.schedule("shoot-1/a").reason, Some(Reason::Expired));
+    world.succeed(&hanging);
+    assert_eq!(world.order_at(expired).secret, secret("shoot-1/a"), "it waits longer than b");
+}
+
+#[test]
+fn a_thousand_secrets_drain_under_the_limits() {
+    let shoots: Vec<_> = (0..10).map(|n| shoot(&format!("shoot-{n}"), Reach::Reachable)).collect();
+    let records: Vec<_> = (0..10).flat_map(|n| bare_in(&format!("shoot-{n}"), 100)).collect();
+    let mut world = World::of(&records, &shoots);
+    let (mut renewed, mut rounds) = (0, 0);
+    loop {
+        let orders = world.tick_at(rounds);
+        if orders.is_empty() {
+            break;
+        }
+        assert!(orders.len() <= 64);
+        orders.iter().for_each(|order| drop(world.succeed(order)));
+        renewed += orders.len();
+        rounds += 1;
+    }
+    assert_eq!((renewed, rounds), (1_000, 16), "64 at a time");
+    assert_eq!(world.fleet.stats(at(rounds)).secrets[&State::Fresh], 1_000);
+}
+
+#[test]
+fn a_shoot_that_asks_to_slow_down_is_left_alone_as_long_as_it_says() {
+    let records = [bare_in("shoot-1", 2), bare_in("shoot-2", 1)].concat();
+    let shoots = ["shoot-1", "shoot-2"].map(|name| shoot(name, Reach::Reachable));
+    let mut world = World::limited(64, 1, &records, &shoots);
+    let orders = world.tick_at(0);
+    let order = orders.iter().find(|order| order.secret.namespace.as_str() == "shoot-1").unwrap();
+    let throttled = Fault { blame: Blame::Shoot, ..asked_to_wait(Kind::Throttled, 20) };
+    world.end(order, Err(throttled));
+    assert_eq!(world.ordered_at(19), [""; 0]);
+    let other = world.schedule("shoot-1/secret-0001");
+    assert!(other.detail.contains("slow down"), "{}", other.detail);
+    world.shoot(Event::Upsert(shoot("shoot-1", Reach::Unknown)));
+    world.shoot(Event::Upsert(shoot("shoot-1", Reach::Reachable)));
+    assert_eq!(world.ordered_at(19), [""; 0], "also when it was away in between");
+    assert_eq!(world.tick_at(20).len(), 1);
+}

@@ -1,0 +1,124 @@
+//! What the scheduler counts. Labels are names of states, reasons and classes of failure, never
+//! of Secrets.
+
+use perennial_core::decision::Reason;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use crate::fleet::{attempts::Fault, outcome::Finished, schedule::State, stats::Stats};
+
+/// Bounds of lateness in seconds. A healthy fleet stays under one second: the beat of 200 ms and
+/// one renewal.
+const LATENESS_SECONDS: [f64; 11] =
+    [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0];
+
+/// All metrics of the scheduler.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    renewals: Family<RenewalLabels, Counter>,
+    secrets: Family<StateLabels, Gauge>,
+    in_flight: Gauge,
+    ready: Gauge,
+    overdue: Gauge,
+    lateness: Histogram,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RenewalLabels {
+    result: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+impl Metrics {
+    /// Registers all of them, `perennial_scheduler_…`.
+    #[must_use]
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            renewals: Family::default(),
+            secrets: Family::default(),
+            in_flight: Gauge::default(),
+            ready: Gauge::default(),
+            overdue: Gauge::default(),
+            lateness: Histogram::new(LATENESS_SECONDS),
+        };
+        let ours = registry.sub_registry_with_prefix("perennial_scheduler");
+        let Self { renewals, secrets, in_flight, ready, overdue, lateness } = metrics.clone();
+        ours.register(
+            "renewals",
+            "Attempts that ended, by result (renewed or the class of the failure) and reason",
+            renewals,
+        );
+        ours.register("secrets", "Access Secrets by state", secrets);
+        ours.register("in_flight", "Renewals under way", in_flight);
+        ours.register("ready", "Secrets that are due and wait for the limits", ready);
+        ours.register("overdue", "Secrets past their latest moment of renewal", overdue);
+        ours.register(
+            "lateness_seconds",
+            "From the planned moment to the written Secret, for renewals that fell due",
+            lateness,
+        );
+        metrics
+    }
+
+    pub(crate) fn finished(&self, finished: &Finished, fault: Option<&Fault>) {
+        let result = fault.map_or("renewed", |fault| fault.kind.as_str());
+        self.count(result, finished.reason);
+        if let Some(lateness) = finished.lateness {
+            self.lateness.observe(lateness.as_secs_f64());
+        }
+    }
+
+    fn count(&self, result: &'static str, reason: Reason) {
+        let labels = RenewalLabels { result, reason: reason.as_str() };
+        self.renewals.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn show(&self, stats: &Stats) {
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        for state in State::ALL {
+            let count = stats.secrets.get(&state).copied().unwrap_or_default();
+            let labels = StateLabels { state: state.as_str() };
+            self.secrets.get_or_create(&labels).set(gauge(count));
+        }
+        self.in_flight.set(gauge(stats.in_flight));
+        self.ready.set(gauge(stats.ready));
+        self.overdue.set(gauge(stats.overdue));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn names_and_labels_are_those_of_the_documentation() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let lateness = Some(Duration::from_millis(300));
+        let finished = Finished { reason: Reason::Due, took: Duration::ZERO, lateness };
+        metrics.finished(&finished, None);
+        metrics.show(&Stats { overdue: 3, ..Stats::default() });
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
+        for line in [
+            r#"perennial_scheduler_renewals_total{result="renewed",reason="due"} 1"#,
+            r#"perennial_scheduler_secrets{state="fresh"} 0"#,
+            "perennial_scheduler_in_flight 0",
+            "perennial_scheduler_ready 0",
+            "perennial_scheduler_overdue 3",
+            r#"perennial_scheduler_lateness_seconds_bucket{le="0.5"} 1"#,
+        ] {
+            assert!(page.contains(line), "{line} is missing in\n{page}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What operators ask: `perennial.scheduler.v1.Scheduler`.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::stream::BoxStream;
+use perennial_core::name::{Namespace, SecretRef};
+use perennial_process::supervise::Shutdown;
+use perennial_proto::scheduler::v1::{
+    GetScheduleRequest, GetScheduleResponse, ListSchedulesRequest, ListSchedulesResponse,
+    RenewNowRequest, RenewNowResponse, WatchSchedulesRequest, WatchSchedulesResponse,
+    scheduler_server::Scheduler,
+};
+use perennial_rpc::status::to_status;
+use tokio::{sync::mpsc, time};
+use tonic::{Request, Response, Status};
+
+use self::error::Error;
+use crate::{board::Board, engine, fleet::request};
+
+mod convert;
+mod error;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+/// Most schedules in one answer, and as many as come when nothing is said.
+const PAGE_MAX: usize = 1_000;
+/// Longest wait for the outcome of `RenewNow`; the server gives up after 60 s.
+const RENEW_NOW_TIMEOUT: Duration = Duration::from_secs(55);
+
+/// Answers operators.
+#[derive(Debug)]
+pub struct Service {
+    board: Arc<Board>,
+    requests: mpsc::Sender<engine::Request>,
+    shutdown: Shutdown,
+}
+
+impl Service {
+    /// `requests` goes to the engine; streams end when `shutdown` is requested.
+    #[must_use]
+    pub const fn new(
+        board: Arc<Board>,
+        requests: mpsc::Sender<engine::Request>,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self { board, requests, shutdown }
+    }
+
+    fn list(&self, message: &ListSchedulesRequest) -> Result<ListSchedulesResponse, Error> {
+        let namespace = namespace(&message.namespace)?;
+        let after = match message.page_token.as_str() {
+            "" => None,
+            token => Some(page_token(token)?),
+        };
+        let size = match usize::try_from(message.page_size) {
+            Ok(size @ 1..=PAGE_MAX) => size,
+            Ok(_) | Err(_) => PAGE_MAX,
+        };
+        let mut page = self.board.schedules(namespace.as_ref(), after.as_ref(), size + 1);
+        let more = page.len() > size;
+        page.truncate(size);
+        let last = page.last().filter(|_| more);
+        Ok(ListSchedulesResponse {
+            next_page_token: last.map(|last| last.secret.to_string()).unwrap_or_default(),
+            schedules: page.into_iter().map(convert::schedule).collect(),
+        })
+    }
+
+    async fn renew(&self, secret: SecretRef) -> Result<RenewNowResponse, Error> {
+        let (ask, outcome) = engine::Request::new(secret.clone());
+        self.requests.try_send(ask).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => request::Error::TooMany,
+            mpsc::error::TrySendError::Closed(_) => request::Error::Stopping,
+        })?;
+        let schedule = match time::timeout(RENEW_NOW_TIMEOUT, outcome).await {
+            Ok(Ok(outcome)) => outcome?,
+            Ok(Err(_)) => return Err(request::Error::Stopping.into()),
+            Err(_) => return Err(Error::StillUnderWay(secret)),
+        };
+        Ok(RenewNowResponse { schedule: Some(convert::schedule(schedule)) })
+    }
+}
+
+#[tonic::async_trait]
+impl Scheduler for Service {
+    type WatchSchedulesStream = BoxStream<'static, Result<WatchSchedulesResponse, Status>>;
+
+    async fn list_schedules(
+        &self,
+        request: Request<ListSchedulesRequest>,
+    ) -> Result<Response<ListSchedulesResponse>, Status> {
+        answer(self.list(request.get_ref()))
+    }
+
+    async fn get_schedule(
+        &self,
+        request: Request<GetScheduleRequest>,
+    ) -> Result<Response<GetScheduleResponse>, Status> {
+        let GetScheduleRequest { namespace, name } = request.into_inner();
+        answer(secret(&namespace, &name).and_then(|secret| {
+            let schedule = self.board.schedule(&secret).map(convert::schedule);
+            let schedule = schedule.ok_or(request::Error::NotFound(secret))?;
+            Ok(GetScheduleResponse { schedule: Some(schedule) })
+        }))
+    }
+
+    async fn watch_schedules(
+        &self,
+        request: Request<WatchSchedulesRequest>,
+    ) -> Result<Response<Self::WatchSchedulesStream>, Status> {
+        let namespace = namespace(&request.get_ref().namespace).map_err(|e| to_status(&e))?;
+        let watcher = self.board.watch(namespace.clone()).ok_or(Error::TooManyWatchers);
+        let watcher = watcher.map_err(|error| to_status(&error))?;
+        let board = Arc::clone(&self.board);
+        Ok(Response::new(watch::stream(board, watcher, namespace, self.shutdown.clone())))
+    }
+
+    async fn renew_now(
+        &self,
+        request: Request<RenewNowRequest>,
+    ) -> Result<Response<RenewNowResponse>, Status> {
+        let RenewNowRequest { namespace, name } = request.into_inner();
+        let secret = secret(&namespace, &name).map_err(|error| to_status(&error))?;
+        answer(self.renew(secret).await)
+    }
+}
+
+fn answer<T>(outcome: Result<T, Error>) -> Result<Response<T>, Status> {
+    outcome.map(Response::new).map_err(|error| to_status(&error))
+}
+
+fn secret(namespace: &str, name: &str) -> Result<SecretRef, Error> {
+    SecretRef::parse(namespace, name)
+        .map_err(|source| Error::Name { text: format!("{namespace}/{name}"), source })
+}
+
+fn namespace(text: &str) -> Result<Option<Namespace>, Error> {
+    let parse =
+        |text: &str| text.parse().map_err(|source| Error::Name { text: text.to_owned(), source });
+    Some(text).filter(|text| !text.is_empty()).map(parse).transpose()
+}
+
+fn page_token(token: &str) -> Result<SecretRef, Error> {
+    let (namespace, name) = token.split_once('/').ok_or(Error::PageToken)?;
+    SecretRef::parse(namespace, name).map_err(|_| Error::PageToken)
+}

@@ -1,0 +1,63 @@
+//! Schedules as a stream: the whole set page by page, a mark, then what changes.
+//!
+//! Changes are collected from the first moment on, once per Secret, so nothing is missed between
+//! set and changes, and a slow reader gets the last state and not every one.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, stream::BoxStream};
+use perennial_core::name::{Namespace, SecretRef};
+use perennial_process::supervise::Shutdown;
+use perennial_proto::scheduler::v1::{
+    SnapshotComplete, WatchSchedulesResponse, watch_schedules_response::Event,
+};
+use perennial_rpc::status::to_status;
+use tonic::Status;
+
+use super::{convert, error::Error};
+use crate::{
+    board::{Board, TooSlow, Watcher},
+    fleet::schedule::Schedule,
+};
+
+/// Schedules that are read under one hold of the lock.
+const PAGE: usize = 256;
+
+pub(super) fn stream(
+    board: Arc<Board>,
+    watcher: Arc<Watcher>,
+    namespace: Option<Namespace>,
+    shutdown: Shutdown,
+) -> BoxStream<'static, Result<WatchSchedulesResponse, Status>> {
+    let events = async_stream::try_stream! {
+        let mut after: Option<SecretRef> = None;
+        loop {
+            let page = board.schedules(namespace.as_ref(), after.as_ref(), PAGE);
+            let Some(last) = page.last() else { break };
+            after = Some(last.secret.clone());
+            for schedule in page {
+                yield upsert(schedule);
+            }
+        }
+        yield Event::SnapshotComplete(SnapshotComplete {});
+        loop {
+            let changed = watcher.changes().await.map_err(|TooSlow| to_status(&Error::TooSlow))?;
+            for secret in changed {
+                let schedule = board.schedule(&secret);
+                yield schedule.map_or_else(|| removed(secret), upsert);
+            }
+        }
+    };
+    let events = events.map(|event: Result<Event, Status>| {
+        event.map(|event| WatchSchedulesResponse { event: Some(event) })
+    });
+    events.take_until(shutdown.requested_owned()).boxed()
+}
+
+fn upsert(schedule: Schedule) -> Event {
+    Event::Upsert(convert::schedule(schedule))
+}
+
+fn removed(secret: SecretRef) -> Event {
+    Event::Removed(convert::secret_name(secret))
+}
