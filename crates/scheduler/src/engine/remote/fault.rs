@@ -9,6 +9,9 @@ use crate::fleet::attempts::{Blame, Fault};
 /// Reason under which a token-issuer passes on the 429 of a shoot.
 const SHOOT_THROTTLES: &str = "API_SERVER_THROTTLED";
 
+/// Reasons by which a secret-writer says that it is starting or stopping.
+const WRITER_NOT_THERE: [&str; 2] = ["SNAPSHOT_INCOMPLETE", "SHUTTING_DOWN"];
+
 impl From<Status> for Fault {
     fn from(status: Status) -> Self {
         let silent = status.details().is_empty();
@@ -21,6 +24,7 @@ impl From<Status> for Fault {
             retry_after: remote.retry_after(),
             blame: match remote.reason() {
                 SHOOT_THROTTLES => Blame::Shoot,
+                reason if WRITER_NOT_THERE.contains(&reason) => Blame::Writer,
                 _ if silent && is_about_the_way(code) => Blame::Writer,
                 _ => Blame::Secret,
             },
@@ -78,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_secret_writer_says_itself_is_about_the_secret() {
+    fn what_the_secret_writer_says_is_about_the_secret_unless_it_is_not_there_itself() {
         #[derive(Debug, thiserror::Error)]
         #[error("told")]
         struct Told(Kind, &'static str);
@@ -94,6 +98,7 @@ mod tests {
             |kind, reason| Fault::from(perennial_rpc::status::to_status(&Told(kind, reason)));
         assert_eq!(fault(Kind::Unavailable, "PEER_UNREACHABLE").blame, Blame::Secret);
         assert_eq!(fault(Kind::Denied, "API_SERVER_FORBIDDEN").blame, Blame::Secret);
+        assert_eq!(fault(Kind::Unavailable, "SHUTTING_DOWN").blame, Blame::Writer);
         let throttled = fault(Kind::Throttled, SHOOT_THROTTLES);
         assert_eq!((throttled.blame, throttled.kind), (Blame::Shoot, Kind::Throttled));
     }
