@@ -1,1 +1,24 @@
-fn main() {}
+//! Three real services in one process, over mutual TLS, against fake API servers.
+//!
+//! A [`house`] is a seed, some shoots and the services, all under one clock that can be put
+//! forward. Modules are behaviours. What the fake is worth is said in [`contract`], which real API
+//! servers pass too.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod access;
+mod contract;
+mod credential;
+mod fake;
+mod first_token;
+mod house;
+mod logs;
+mod operator;
+mod renewal;
+mod restart;
+mod shoots;

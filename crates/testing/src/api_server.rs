@@ -241,9 +241,9 @@ impl FakeApiServer {
         self.shared.with(|state| state.faults.add(on, fault, Some(times)));
     }
 
-    /// Spoils nothing any more. Calls that hang stay so.
+    /// Spoils nothing any more. Answers that were held go out; calls that hang stay so.
     pub fn heal(&self) {
-        self.shared.with(|state| state.faults.clear());
+        self.shared.with(|state| state.faults.heal());
     }
 
     /// Breaks all connections and takes no new one, until [`FakeApiServer::reconnect`].

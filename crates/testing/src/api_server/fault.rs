@@ -28,6 +28,8 @@ pub enum Fault {
     Unavailable,
     /// Nothing is done and no answer comes until the caller gives up.
     Hang,
+    /// It is done, and the answer waits until the faults are healed.
+    AnswerHeld,
     /// It is done, and the connection breaks before the answer.
     AnswerLost,
 }
@@ -75,7 +77,11 @@ impl On {
 
 /// The faults in force, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Entry>);
+pub(super) struct Faults {
+    entries: Vec<Entry>,
+    /// How often they were healed.
+    pub healings: u64,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -86,16 +92,17 @@ struct Entry {
 
 impl Faults {
     pub(super) fn add(&mut self, on: On, fault: Fault, times: Option<u32>) {
-        self.0.push(Entry { on, fault, left: times });
+        self.entries.push(Entry { on, fault, left: times });
     }
 
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    pub(super) fn heal(&mut self) {
+        self.entries.clear();
+        self.healings += 1;
     }
 
     /// The fault for this call, if any, and one less of it.
     pub(super) fn take(&mut self, call: &Call) -> Option<Fault> {
-        let entry = self.0.iter_mut().find(|e| e.left != Some(0) && e.on.matches(call))?;
+        let entry = self.entries.iter_mut().find(|e| e.left != Some(0) && e.on.matches(call))?;
         entry.left = entry.left.map(|left| left - 1);
         Some(entry.fault)
     }
@@ -112,7 +119,7 @@ impl Fault {
                 return Some(Answer::flow_control(retry_after.as_secs()));
             }
             Self::Unavailable => Refusal::unavailable(),
-            Self::Hang | Self::AnswerLost => return None,
+            Self::Hang | Self::AnswerHeld | Self::AnswerLost => return None,
         };
         Some(refusal.into())
     }

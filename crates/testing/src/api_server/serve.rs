@@ -120,9 +120,9 @@ async fn handle(
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default();
     let target = Target::parse(&parts.method, parts.uri.path(), query);
-    let fault = shared.with(|state| {
+    let (fault, healings) = shared.with(|state| {
         state.calls.record(target.call.clone());
-        state.faults.take(&target.call)
+        (state.faults.take(&target.call), state.faults.healings)
     });
     if fault == Some(Fault::Hang) {
         std::future::pending::<()>().await;
@@ -152,8 +152,19 @@ async fn handle(
     let asked = Asked { target: &target, content_type, body: &body, now };
     let answer = shared.with(|state| state.answer(asked)).unwrap_or_else(Answer::from);
     match fault {
-        Some(Fault::AnswerLost) => broken(),
-        _ => respond(&shared, answer),
+        Some(Fault::AnswerLost) => return broken(),
+        Some(Fault::AnswerHeld) => healed_since(&shared, healings).await,
+        _ => {}
+    }
+    respond(&shared, answer)
+}
+
+async fn healed_since(shared: &Shared, healings: u64) {
+    let mut changed = shared.follow();
+    while shared.look(|state| state.faults.healings) == healings {
+        if changed.changed().await.is_err() {
+            return;
+        }
     }
 }
 
