@@ -35,11 +35,13 @@ pub(crate) struct Setup {
     pub shoots: usize,
     /// `--renewal-basis`
     pub basis: Duration,
+    /// What shoots answer when the token-issuer proves its new token.
+    pub proofs_hold: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { shoots: 1, basis: Duration::from_secs(24 * 60 * 60) }
+        Self { shoots: 1, basis: Duration::from_secs(24 * 60 * 60), proofs_hold: true }
     }
 }
 
@@ -75,6 +77,7 @@ impl House {
         for number in 1..=setup.shoots {
             let shoot = fake().await;
             shoot.require_credentials();
+            shoot.allow_in_reviews(setup.proofs_hold);
             register(&seed, number, &shoot);
             shoots.push(shoot);
         }

@@ -7,7 +7,9 @@ use perennial_testing::api_server::{Fault, On};
 
 use crate::house::{House, Setup};
 
-const TWO: Setup = Setup { shoots: 2, basis: Duration::from_secs(24 * 60 * 60) };
+async fn two_shoots() -> House {
+    House::settled(Setup { shoots: 2, ..Setup::default() }).await
+}
 
 /// More than may be under way at once for one shoot.
 fn ask_many(house: &House, shoot: usize) -> Vec<String> {
@@ -16,7 +18,7 @@ fn ask_many(house: &House, shoot: usize) -> Vec<String> {
 
 #[tokio::test]
 async fn a_shoot_that_is_cut_off_holds_nobody_else_up_and_is_served_when_it_is_back() {
-    let house = House::settled(TWO).await;
+    let house = two_shoots().await;
     house.shoot(1).cut();
     let waiting = ask_many(&house, 1);
     for name in ask_many(&house, 2) {
@@ -32,7 +34,7 @@ async fn a_shoot_that_is_cut_off_holds_nobody_else_up_and_is_served_when_it_is_b
 
 #[tokio::test]
 async fn a_shoot_that_never_answers_holds_nobody_else_up() {
-    let house = House::settled(TWO).await;
+    let house = two_shoots().await;
     house.shoot(1).fail(On::all(), Fault::Hang);
     let waiting = ask_many(&house, 1);
     for name in ask_many(&house, 2) {
@@ -44,7 +46,7 @@ async fn a_shoot_that_never_answers_holds_nobody_else_up() {
 
 #[tokio::test]
 async fn a_shoot_that_asks_to_slow_down_is_obeyed_for_all_its_secrets() {
-    let house = House::settled(TWO).await;
+    let house = two_shoots().await;
     let before = house.counts();
     let ten_minutes = Fault::Throttled { retry_after: Duration::from_secs(600) };
     house.shoot(1).fail_times(1, On::token_requests(), ten_minutes);
