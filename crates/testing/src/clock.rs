@@ -89,4 +89,15 @@ mod tests {
         clone.set(noon);
         assert_eq!(clock.now(), noon);
     }
+
+    #[test]
+    fn a_shifted_clock_runs_ahead_of_its_inner_one() {
+        let inner = ManualClock::at("2026-11-23T12:00:00Z".parse().unwrap());
+        let clock = ShiftedClock::new(Arc::new(inner.clone()));
+        assert_eq!(clock.now(), inner.now());
+
+        clock.clone().advance(Duration::from_secs(10 * 3_600));
+        inner.advance(Duration::from_secs(1));
+        assert_eq!(clock.now().to_string(), "2026-11-23T22:00:01Z");
+    }
 }
