@@ -96,7 +96,7 @@ mod tests {
         let clock = ShiftedClock::new(Arc::new(inner.clone()));
         assert_eq!(clock.now(), inner.now());
 
-        clock.clone().advance(Duration::from_secs(10 * 3_600));
+        clock.advance(Duration::from_secs(10 * 3_600));
         inner.advance(Duration::from_secs(1));
         assert_eq!(clock.now().to_string(), "2026-11-23T22:00:01Z");
     }
