@@ -30,12 +30,7 @@ pub struct ConnectArgs {
     #[arg(long, env = "PERENNIAL_KEY", value_name = "FILE", global = true)]
     key: Option<PathBuf>,
     /// Trust domain of the services' SPIFFE ids.
-    #[arg(
-        long,
-        env = "PERENNIAL_TRUST_DOMAIN",
-        default_value = "cluster.local",
-        global = true
-    )]
+    #[arg(long, env = "PERENNIAL_TRUST_DOMAIN", default_value = "cluster.local", global = true)]
     trust_domain: TrustDomain,
 }
 
@@ -70,10 +65,7 @@ impl ConnectArgs {
         let file = |value: &Option<PathBuf>, flag: &str, variable: &str| {
             value.clone().ok_or_else(|| missing(flag, variable))
         };
-        let addr = self
-            .addr
-            .as_deref()
-            .ok_or_else(|| missing("--addr", "PERENNIAL_ADDR"))?;
+        let addr = self.addr.as_deref().ok_or_else(|| missing("--addr", "PERENNIAL_ADDR"))?;
         let tls = TlsStore::from_files(
             file(&self.cert, "--cert", "PERENNIAL_CERT")?,
             file(&self.key, "--key", "PERENNIAL_KEY")?,

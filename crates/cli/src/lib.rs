@@ -57,10 +57,7 @@ enum Command {
 
 /// Runs the command line and says in one line what went wrong.
 pub fn main(args: Args) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&CliError::Output(error)),
     };
@@ -72,11 +69,7 @@ pub fn main(args: Args) -> ExitCode {
 
 fn failed(error: &CliError) -> ExitCode {
     // Nothing is left to do when stderr is closed too.
-    let _ = writeln!(
-        io::stderr(),
-        "perennial: {}",
-        perennial_core::failure::chain(error)
-    );
+    let _ = writeln!(io::stderr(), "perennial: {}", perennial_core::failure::chain(error));
     match error {
         CliError::Configuration(_) => EXIT_CONFIGURATION.into(),
         CliError::Call(_) | CliError::Output(_) => EXIT_FAILED.into(),
@@ -99,11 +92,8 @@ async fn list(
     let mut schedules = Vec::new();
     let mut page_token = String::new();
     loop {
-        let request = ListSchedulesRequest {
-            namespace: namespace.clone(),
-            page_size: 0,
-            page_token,
-        };
+        let request =
+            ListSchedulesRequest { namespace: namespace.clone(), page_size: 0, page_token };
         let page = client
             .list_schedules(connect::with_deadline(request))
             .await
@@ -117,8 +107,5 @@ async fn list(
     }
     let lines = table::lines(schedules.iter(), SystemClock.now());
     let mut out = io::stdout().lock();
-    lines
-        .iter()
-        .try_for_each(|line| writeln!(out, "{line}"))
-        .map_err(CliError::Output)
+    lines.iter().try_for_each(|line| writeln!(out, "{line}")).map_err(CliError::Output)
 }

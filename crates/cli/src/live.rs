@@ -19,11 +19,7 @@ impl Live<io::Stdout> {
     pub fn stdout() -> Self {
         let out = io::stdout();
         let terminal = out.is_terminal();
-        Self {
-            out,
-            terminal,
-            drawn: 0,
-        }
+        Self { out, terminal, drawn: 0 }
     }
 }
 
@@ -83,11 +79,7 @@ mod tests {
 
     #[test]
     fn without_a_terminal_only_the_news_are_printed() {
-        let mut live = Live {
-            out: Vec::new(),
-            terminal: false,
-            drawn: 0,
-        };
+        let mut live = Live { out: Vec::new(), terminal: false, drawn: 0 };
         live.draw(&["table".to_owned()]).unwrap();
         live.say("renewed").unwrap();
         assert_eq!(live.out, b"renewed\n");
@@ -95,11 +87,7 @@ mod tests {
 
     #[test]
     fn news_take_the_table_away_before_they_are_printed() {
-        let mut live = Live {
-            out: Vec::new(),
-            terminal: true,
-            drawn: 0,
-        };
+        let mut live = Live { out: Vec::new(), terminal: true, drawn: 0 };
         live.draw(&["a".to_owned(), "b".to_owned()]).unwrap();
         live.say("renewed").unwrap();
         let text = String::from_utf8(live.out).unwrap();

@@ -3,15 +3,8 @@
 use jiff::Timestamp;
 use perennial_proto::scheduler::v1::{Schedule, State};
 
-const HEADINGS: [&str; 7] = [
-    "SECRET",
-    "ACCOUNT",
-    "STATE",
-    "LAST RENEWAL",
-    "NEXT",
-    "LEFT",
-    "DETAIL",
-];
+const HEADINGS: [&str; 7] =
+    ["SECRET", "ACCOUNT", "STATE", "LAST RENEWAL", "NEXT", "LEFT", "DETAIL"];
 /// Longest detail in a row, in characters; `explain` will show all of it.
 const DETAIL_CHARS_MAX: usize = 60;
 
@@ -31,10 +24,7 @@ pub fn lines<'a>(schedules: impl IntoIterator<Item = &'a Schedule>, now: Timesta
 }
 
 fn aligned(row: &[String; 7], widths: [usize; 7]) -> String {
-    let cells = row
-        .iter()
-        .zip(widths)
-        .map(|(cell, width)| format!("{cell:<width$}"));
+    let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
     cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
@@ -69,10 +59,7 @@ pub fn state(schedule: &Schedule) -> &'static str {
 fn last_renewal(schedule: &Schedule, now: Timestamp) -> String {
     match &schedule.last_renewal {
         Some(renewal) => {
-            let ago = renewal
-                .at
-                .as_ref()
-                .map_or(0, |at| now.as_second() - at.seconds);
+            let ago = renewal.at.as_ref().map_or(0, |at| now.as_second() - at.seconds);
             format!("{} ago, {}", length(ago), renewal.reason)
         }
         None => "-".to_owned(),
@@ -99,11 +86,7 @@ pub fn length(seconds: i64) -> String {
 }
 
 fn or_dash(text: &str) -> String {
-    if text.is_empty() {
-        "-".to_owned()
-    } else {
-        text.to_owned()
-    }
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
 fn cut(text: &str) -> String {
@@ -132,11 +115,7 @@ mod tests {
             account: "kube-system/kube-scheduler".to_owned(),
             next_at: at(1_006),
             expires_at: at(1_600),
-            last_renewal: Some(Renewal {
-                at: at(997),
-                reason: "due".to_owned(),
-                took: None,
-            }),
+            last_renewal: Some(Renewal { at: at(997), reason: "due".to_owned(), took: None }),
             ..Schedule::default()
         };
         let lines = lines([&schedule], Timestamp::from_second(1_000).unwrap());

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use perennial_core::clock::Clock as _;
 use perennial_process::clock::SystemClock;
 use perennial_proto::scheduler::v1::{
-    Schedule, WatchSchedulesRequest, WatchSchedulesResponse, scheduler_client::SchedulerClient,
-    watch_schedules_response::Event,
+    Schedule, State, WatchSchedulesRequest, WatchSchedulesResponse,
+    scheduler_client::SchedulerClient, watch_schedules_response::Event,
 };
 use tonic::transport::Channel;
 
@@ -19,9 +19,14 @@ const DRAW_INTERVAL: Duration = Duration::from_millis(500);
 /// The schedules as the stream has shown them so far, and what is new about them.
 #[derive(Debug, Default)]
 pub struct Schedules {
-    known: BTreeMap<(String, String), Schedule>,
+    known: BTreeMap<Key, Schedule>,
+    /// What was last told of each: the token's issue, and the trouble.
+    told: BTreeMap<Key, (Option<prost_types::Timestamp>, String)>,
     complete: bool,
 }
+
+/// Namespace and name of a Secret.
+type Key = (String, String);
 
 impl Schedules {
     /// Takes one event of the stream; the line that tells about it, where it is news: a renewal,
@@ -34,16 +39,35 @@ impl Schedules {
             }
             Event::Removed(secret) => {
                 let line = format!("{}/{}  gone", secret.namespace, secret.name);
-                self.known
-                    .remove(&(secret.namespace, secret.name))
-                    .map(|_| line)
+                self.known.remove(&(secret.namespace, secret.name)).map(|_| line)
             }
             Event::Upsert(schedule) => {
                 let key = (schedule.namespace.clone(), schedule.name.clone());
-                let line = news(self.known.get(&key), &schedule).filter(|_| self.complete);
+                let line = self.news(&key, &schedule);
                 self.known.insert(key, schedule);
-                line
+                line.filter(|_| self.complete)
             }
+        }
+    }
+
+    /// A token that is new, or trouble that is. While a renewal is under way its token may be
+    /// seen already, but how long it took is not known yet.
+    fn news(&mut self, key: &Key, schedule: &Schedule) -> Option<String> {
+        if schedule.state() == State::Renewing {
+            return None;
+        }
+        let told = (schedule.issued_at, schedule.detail.clone());
+        let before = self.told.insert(key.clone(), told.clone()).unwrap_or_default();
+        let name = format!("{}/{}", key.0, key.1);
+        match &schedule.last_renewal {
+            Some(renewal) if before.0 != told.0 => {
+                let took = renewal.took.as_ref().map_or_else(String::new, took);
+                Some(format!("{name}  renewed ({}){took}", renewal.reason))
+            }
+            _ if before.1 != told.1 && !told.1.is_empty() => {
+                Some(format!("{name}  {}: {}", table::state(schedule), told.1))
+            }
+            _ => None,
         }
     }
 
@@ -64,26 +88,8 @@ impl Schedules {
     }
 }
 
-fn news(before: Option<&Schedule>, schedule: &Schedule) -> Option<String> {
-    let name = format!("{}/{}", schedule.namespace, schedule.name);
-    let renewal = schedule.last_renewal.as_ref();
-    let renewed = renewal.is_some()
-        && before.is_none_or(|before| {
-            before.last_renewal.as_ref().map(|r| &r.at) != renewal.map(|r| &r.at)
-                || before.issued_at != schedule.issued_at
-        });
-    if let (true, Some(renewal)) = (renewed, renewal) {
-        let took = renewal.took.as_ref().map_or_else(String::new, |took| {
-            format!(
-                ", took {} ms",
-                took.seconds * 1_000 + i64::from(took.nanos / 1_000_000)
-            )
-        });
-        return Some(format!("{name}  renewed ({}){took}", renewal.reason));
-    }
-    let troubled =
-        !schedule.detail.is_empty() && before.is_none_or(|before| before.detail != schedule.detail);
-    troubled.then(|| format!("{name}  {}: {}", table::state(schedule), schedule.detail))
+fn took(length: &prost_types::Duration) -> String {
+    format!(", took {} ms", length.seconds * 1_000 + i64::from(length.nanos / 1_000_000))
 }
 
 /// Shows schedules until the stream ends or the process is interrupted.
@@ -92,11 +98,7 @@ fn news(before: Option<&Schedule>, schedule: &Schedule) -> Option<String> {
 /// When the scheduler refuses or goes away, or when the terminal does.
 pub async fn run(mut client: SchedulerClient<Channel>, namespace: String) -> Result<(), CliError> {
     let request = WatchSchedulesRequest { namespace };
-    let mut stream = client
-        .watch_schedules(request)
-        .await
-        .map_err(CliError::call)?
-        .into_inner();
+    let mut stream = client.watch_schedules(request).await.map_err(CliError::call)?.into_inner();
     let (mut schedules, mut live) = (Schedules::default(), Live::stdout());
     let mut beat = tokio::time::interval(DRAW_INTERVAL);
     loop {
@@ -117,15 +119,12 @@ pub async fn run(mut client: SchedulerClient<Channel>, namespace: String) -> Res
 }
 
 fn say(live: &mut Live<io::Stdout>, line: &str) -> io::Result<()> {
-    live.say(&format!(
-        "{}  {line}",
-        SystemClock.now().strftime("%H:%M:%S")
-    ))
+    live.say(&format!("{}  {line}", SystemClock.now().strftime("%H:%M:%S")))
 }
 
 #[cfg(test)]
 mod tests {
-    use perennial_proto::scheduler::v1::{Renewal, SnapshotComplete, State};
+    use perennial_proto::scheduler::v1::{Renewal, SnapshotComplete};
 
     use super::*;
 
@@ -136,28 +135,36 @@ mod tests {
             name: "access".to_owned(),
             state: State::Fresh.into(),
             issued_at: at,
-            last_renewal: Some(Renewal {
-                at,
-                reason: "due".to_owned(),
-                took: None,
-            }),
+            last_renewal: Some(Renewal { at, reason: "due".to_owned(), took: None }),
             ..Schedule::default()
         };
-        WatchSchedulesResponse {
-            event: Some(Event::Upsert(schedule)),
-        }
+        WatchSchedulesResponse { event: Some(Event::Upsert(schedule)) }
     }
 
     #[test]
     fn a_renewal_is_news_and_the_first_set_is_not() {
-        let mark = WatchSchedulesResponse {
-            event: Some(Event::SnapshotComplete(SnapshotComplete {})),
-        };
+        let mark =
+            WatchSchedulesResponse { event: Some(Event::SnapshotComplete(SnapshotComplete {})) };
         let mut schedules = Schedules::default();
         assert_eq!(schedules.apply(renewed_at(1)), None);
         assert_eq!(schedules.apply(mark).as_deref(), Some("1 access Secrets"));
         assert_eq!(schedules.apply(renewed_at(1)), None);
         let line = schedules.apply(renewed_at(7));
         assert_eq!(line.as_deref(), Some("shoot--lab--1/access  renewed (due)"));
+    }
+
+    #[test]
+    fn a_renewal_is_told_when_it_is_over_and_only_once() {
+        let in_state = |state: State| {
+            let mut message = renewed_at(7);
+            if let Some(Event::Upsert(schedule)) = &mut message.event {
+                schedule.set_state(state);
+            }
+            message
+        };
+        let mut schedules = Schedules { complete: true, ..Schedules::default() };
+        assert_eq!(schedules.apply(in_state(State::Renewing)), None);
+        assert!(schedules.apply(in_state(State::Fresh)).is_some());
+        assert_eq!(schedules.apply(in_state(State::Fresh)), None);
     }
 }

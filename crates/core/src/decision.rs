@@ -290,11 +290,11 @@ fn permit(
         ShootView::Seen(_) | ShootView::Unknown => None,
     };
     let ordinary = ordinary_interval(record, inputs, policy.basis_seconds, Window::ORDINARY);
-    let hold = record.memory.and_then(|memory| memory.hold_until(ordinary));
+    let hold = record.memory.and_then(|memory| memory.hold_until(now, ordinary));
     match (hold, away) {
-        (Some(until), _) if until > now => Decision::Hold { until, reason },
-        (_, Some(why)) => Decision::WaitForShoot { reason, why },
-        (_, None) => Decision::Renew(reason),
+        (Some(until), _) => Decision::Hold { until, reason },
+        (None, Some(why)) => Decision::WaitForShoot { reason, why },
+        (None, None) => Decision::Renew(reason),
     }
 }
 

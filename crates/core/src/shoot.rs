@@ -16,7 +16,7 @@ pub struct ShootStatus {
     pub reach: Reach,
     /// With which credential it is reached.
     pub credential: Credential,
-    /// Why it is not reached, in words; empty when it is.
+    /// Why it is not reached, or what it lacks although it is, in words; empty when all is well.
     pub detail: String,
     /// Shoot's clock minus ours, from the `Date` of its answers; `None` until one was seen.
     pub clock_offset: Option<SignedDuration>,

@@ -18,6 +18,8 @@ pub const PAUSE_MIN: Duration = Duration::from_secs(10);
 /// somebody corrected a Secret twice a day, and nobody fights over it. With 16, a stranger who
 /// comes back at any fixed interval gets at most eight tokens in twenty minutes.
 const SETTLED_PAUSES: u32 = 16;
+/// How far the clocks of two processes of ours may be apart.
+const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(10);
 /// Beyond it pauses do not grow: 10 s × 2^24 is more than five years.
 const STREAK_MAX: u32 = 24;
 
@@ -33,10 +35,17 @@ pub struct Memory {
 impl Memory {
     /// The moment before which no other token may be issued, `None` when one may come at once.
     /// `ordinary` is the shortest ordinary interval between two renewals of this Secret.
+    ///
+    /// A memory of the future is that of a clock that ran ahead. It holds nothing: the Secret would
+    /// wait until the clock is there, for years perhaps. The next token is noted with the right
+    /// moment, so this costs one.
     #[must_use]
-    pub fn hold_until(self, ordinary: Duration) -> Option<Timestamp> {
-        let pause = self.pause(ordinary)?;
-        self.at.checked_add(pause).ok()
+    pub fn hold_until(self, now: Timestamp, ordinary: Duration) -> Option<Timestamp> {
+        if self.at.duration_since(now) > CLOCKS_APART_MAX {
+            return None;
+        }
+        let until = self.at.checked_add(self.pause(ordinary)?).ok()?;
+        (until > now).then_some(until)
     }
 
     /// The streak to note beside the next token, issued at `now`; `settled` when the last token
@@ -79,7 +88,9 @@ mod tests {
         loop {
             let last = *issued.last().unwrap();
             let spoilt = if period == 0 { last } else { (last / period + 1) * period };
-            let next = memory.hold_until(ORDINARY).map_or(spoilt, |t| t.as_second().max(spoilt));
+            let next = memory
+                .hold_until(at(spoilt), ORDINARY)
+                .map_or(spoilt, |t| t.as_second().max(spoilt));
             if next > TWENTY_MINUTES {
                 return issued;
             }
@@ -103,9 +114,17 @@ mod tests {
         fn a_pause_never_exceeds_the_ordinary_interval(
             streak in any::<u32>(), ordinary in 1_u64..100_000,
         ) {
-            let hold = Memory { at: at(0), streak }.hold_until(Duration::from_secs(ordinary));
+            let hold = Memory { at: at(0), streak }.hold_until(at(0), Duration::from_secs(ordinary));
             prop_assert!(hold.is_none_or(|t| t <= at(ordinary as i64)));
         }
+    }
+
+    #[test]
+    fn a_memory_of_the_future_holds_nothing() {
+        let memory = Memory { at: at(100_000), streak: 3 };
+        assert_eq!(memory.hold_until(at(0), ORDINARY), None);
+        assert_eq!(memory.hold_until(at(99_995), ORDINARY), Some(at(100_040)));
+        assert_eq!(memory.hold_until(at(100_040), ORDINARY), None);
     }
 
     #[test]

@@ -47,13 +47,8 @@ pub async fn start(plan: Plan, ground: Ground<'_>) -> Result<Cluster> {
     let folder = ground.dir.cluster(&plan.name);
     keys.write(&folder)?;
     let url = format!("https://127.0.0.1:{}", plan.port);
-    let endpoint = Endpoint {
-        url,
-        ca: keys.serving.pem(),
-    };
-    let admin = keys
-        .clients
-        .issue(client_leaf("perennial-lab", Some("system:masters")))?;
+    let endpoint = Endpoint { url, ca: keys.serving.pem() };
+    let admin = keys.clients.issue(client_leaf("perennial-lab", Some("system:masters")))?;
     let credential = Credential::Certificate(&admin);
     let kubeconfig = ground.dir.kubeconfig(&plan.name);
     write_private(&kubeconfig, &endpoint.kubeconfig(&plan.name, &credential))?;
@@ -94,10 +89,7 @@ struct Keys {
 impl Keys {
     fn new() -> Result<Self> {
         let serving = Authority::new("perennial-lab API server")?;
-        Ok(Self {
-            serving,
-            clients: Authority::new("perennial-lab clients")?,
-        })
+        Ok(Self { serving, clients: Authority::new("perennial-lab clients")? })
     }
 
     fn write(&self, folder: &Path) -> Result<()> {
@@ -127,14 +119,8 @@ fn flags(plan: &Plan, folder: &Path, etcd: &Etcd) -> Vec<String> {
         format!("--tls-private-key-file={}", file("serving.key")),
         format!("--client-ca-file={}", file("client-ca.crt")),
         "--authorization-mode=RBAC".to_owned(),
-        format!(
-            "--service-account-issuer=https://{}.perennial-lab.internal",
-            plan.name
-        ),
-        format!(
-            "--service-account-signing-key-file={}",
-            file("service-account.key")
-        ),
+        format!("--service-account-issuer=https://{}.perennial-lab.internal", plan.name),
+        format!("--service-account-signing-key-file={}", file("service-account.key")),
         format!("--service-account-key-file={}", file("service-account.key")),
         format!("--api-audiences={}", plan.audiences),
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),

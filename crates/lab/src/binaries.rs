@@ -53,16 +53,11 @@ impl Binaries {
     }
 
     fn in_assets(folder: &Path) -> Result<Self> {
-        let found = Self {
-            kube_apiserver: folder.join("kube-apiserver"),
-            etcd: folder.join("etcd"),
-        };
+        let found =
+            Self { kube_apiserver: folder.join("kube-apiserver"), etcd: folder.join("etcd") };
         for path in [&found.kube_apiserver, &found.etcd] {
             if !path.is_file() {
-                bail!(
-                    "KUBEBUILDER_ASSETS is set, but there is no {}",
-                    path.display()
-                );
+                bail!("KUBEBUILDER_ASSETS is set, but there is no {}", path.display());
             }
         }
         Ok(found)

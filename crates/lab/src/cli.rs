@@ -47,10 +47,7 @@ async fn perform(task: Task) -> Result<u8> {
 }
 
 async fn prepare(tools: bool) -> Result<()> {
-    let Binaries {
-        kube_apiserver,
-        etcd,
-    } = Binaries::find_or_build().await?;
+    let Binaries { kube_apiserver, etcd } = Binaries::find_or_build().await?;
     say(kube_apiserver.display());
     say(etcd.display());
     if tools {

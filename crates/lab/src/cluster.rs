@@ -97,10 +97,7 @@ impl Cluster {
     /// # Errors
     /// No key could be made.
     pub fn client_certificate(&self, user: &str, life: Duration) -> Result<Pair> {
-        self.clients.issue(Leaf {
-            life,
-            ..client_leaf(user, None)
-        })
+        self.clients.issue(Leaf { life, ..client_leaf(user, None) })
     }
 
     /// A token of a ServiceAccount for this API server. Costs one TokenRequest.
@@ -112,14 +109,9 @@ impl Cluster {
             expiration_seconds: Some(life.as_secs().try_into().context("too long a life")?),
             ..TokenRequestSpec::default()
         };
-        let request = TokenRequest {
-            spec: Some(spec),
-            ..TokenRequest::default()
-        };
+        let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client(), namespace);
-        let answer = accounts
-            .create_token_request(name, &PostParams::default(), &request)
-            .await;
+        let answer = accounts.create_token_request(name, &PostParams::default(), &request).await;
         let answer =
             answer.with_context(|| format!("failed to request a token for {namespace}/{name}"))?;
         let status = answer.status.context("the answer has no status")?;
@@ -141,10 +133,7 @@ impl Cluster {
     pub async fn wait_ready(&self) -> Result<()> {
         let ended_before = self.process.exits().count;
         let what = format!("readiness of {}", self.process.name());
-        until(&what, READY_MAX, async || {
-            self.look_ready(ended_before).await
-        })
-        .await
+        until(&what, READY_MAX, async || self.look_ready(ended_before).await).await
     }
 
     async fn look_ready(&self, ended_before: u32) -> Result<Look<()>> {

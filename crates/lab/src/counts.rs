@@ -3,14 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Verbs that change something. Server-side apply is counted as APPLY.
-const WRITING_VERBS: [&str; 6] = [
-    "POST",
-    "PUT",
-    "PATCH",
-    "APPLY",
-    "DELETE",
-    "DELETECOLLECTION",
-];
+const WRITING_VERBS: [&str; 6] = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"];
 
 /// One kind of request, in the API server's own words.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,11 +49,7 @@ impl RequestCounts {
     /// Sum over the requests that `matches` takes.
     #[must_use]
     pub fn count(&self, matches: impl Fn(&Request) -> bool) -> u64 {
-        self.0
-            .iter()
-            .filter(|(request, _)| matches(request))
-            .map(|(_, count)| count)
-            .sum()
+        self.0.iter().filter(|(request, _)| matches(request)).map(|(_, count)| count).sum()
     }
 
     /// TokenRequests, refused ones too.
@@ -101,15 +90,11 @@ impl RequestCounts {
 }
 
 fn parse_line(line: &str) -> Option<(Request, u64)> {
-    let (labels, value) = line
-        .strip_prefix("apiserver_request_total{")?
-        .rsplit_once("} ")?;
+    let (labels, value) = line.strip_prefix("apiserver_request_total{")?.rsplit_once("} ")?;
     // No label of this metric has a comma or a quote in its value.
     let label = |name: &str| {
         let mut pairs = labels.split(',').filter_map(|pair| pair.split_once('='));
-        let value = pairs
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.trim_matches('"'));
+        let value = pairs.find(|(key, _)| *key == name).map(|(_, value)| value.trim_matches('"'));
         value.unwrap_or_default().to_owned()
     };
     let request = Request {

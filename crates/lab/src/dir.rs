@@ -25,15 +25,7 @@ impl LabDir {
     /// A folder cannot be made.
     pub fn create(root: &Path) -> Result<Self> {
         let dir = Self(fs::canonicalize(root).context("failed to resolve the lab's folder")?);
-        for folder in [
-            "logs",
-            "certs",
-            "tls",
-            "run",
-            "clusters",
-            "kubeconfigs",
-            "etcd",
-        ] {
+        for folder in ["logs", "certs", "tls", "run", "clusters", "kubeconfigs", "etcd"] {
             let path = dir.0.join(folder);
             fs::create_dir_all(&path)
                 .with_context(|| format!("failed to make {}", path.display()))?;
@@ -50,11 +42,7 @@ impl LabDir {
             "LAB_DIR is not set: this acts on a running lab, from inside `perennial-lab run … -- COMMAND`",
         )?;
         let path = PathBuf::from(path);
-        anyhow::ensure!(
-            path.join("run").is_dir(),
-            "LAB_DIR={} is no lab",
-            path.display()
-        );
+        anyhow::ensure!(path.join("run").is_dir(), "LAB_DIR={} is no lab", path.display());
         Ok(Self(path))
     }
 
@@ -141,12 +129,7 @@ pub fn write_private(path: &Path, content: &str) -> Result<()> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
         let mut file = fs::OpenOptions::new();
-        let mut file = file
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
+        let mut file = file.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(content.as_bytes())?;
         fs::rename(&temporary, path)
     };
@@ -171,9 +154,6 @@ mod tests {
         let path = folder.path().join("new/tls.key");
         write_private(&path, "key").unwrap();
 
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -26,14 +26,8 @@ pub fn of_clusters(seed: &Cluster, shoots: &[Cluster], dir: &LabDir) -> Environm
             1 => name.to_owned(),
             _ => format!("{name}_{number}"),
         };
-        environment.insert(
-            numbered("LAB_SHOOT_KUBECONFIG"),
-            cluster.kubeconfig().into(),
-        );
-        environment.insert(
-            numbered("LAB_SHOOT_NAMESPACE"),
-            shoot::namespace(number).into(),
-        );
+        environment.insert(numbered("LAB_SHOOT_KUBECONFIG"), cluster.kubeconfig().into());
+        environment.insert(numbered("LAB_SHOOT_NAMESPACE"), shoot::namespace(number).into());
     }
     environment
 }
@@ -41,17 +35,10 @@ pub fn of_clusters(seed: &Cluster, shoots: &[Cluster], dir: &LabDir) -> Environm
 /// Certificate of the operator, for grpcurl and for the CLI.
 #[must_use]
 pub fn of_operator(dir: &LabDir) -> Environment {
-    let files = [
-        ("CA", "ca.crt"),
-        ("CERT", "operator.crt"),
-        ("KEY", "operator.key"),
-    ];
+    let files = [("CA", "ca.crt"), ("CERT", "operator.crt"), ("KEY", "operator.key")];
     let both = files.iter().flat_map(|(name, file)| {
         let path = dir.certificates().join(file).into_os_string();
-        [
-            (format!("LAB_OPERATOR_{name}"), path.clone()),
-            (format!("PERENNIAL_{name}"), path),
-        ]
+        [(format!("LAB_OPERATOR_{name}"), path.clone()), (format!("PERENNIAL_{name}"), path)]
     });
     both.collect()
 }
@@ -65,9 +52,7 @@ pub fn of_services(services: &[Service]) -> Result<Environment> {
     for service in services {
         let name = service.name().to_uppercase().replace('-', "_");
         let addr = service.addr().to_string();
-        let pid = service
-            .pid()?
-            .with_context(|| format!("{} is not running", service.name()))?;
+        let pid = service.pid()?.with_context(|| format!("{} is not running", service.name()))?;
         if service.name() == "scheduler" {
             environment.insert("PERENNIAL_ADDR".to_owned(), addr.clone().into());
         }

@@ -40,11 +40,7 @@ impl Etcd {
             "--unsafe-no-fsync".to_owned(),
             "--log-level=warn".to_owned(),
         ];
-        let spec = Spec {
-            name: "etcd".to_owned(),
-            program: program.to_owned(),
-            args,
-        };
+        let spec = Spec { name: "etcd".to_owned(), program: program.to_owned(), args };
         let process = Process::keep_running(spec, dir);
         wait_healthy(clients, &process, dir).await?;
         Ok(Self { clients, process })
@@ -65,12 +61,7 @@ impl Etcd {
 async fn wait_healthy(clients: SocketAddr, process: &Process, dir: &LabDir) -> Result<()> {
     let look = async || {
         let exits = process.exits();
-        anyhow::ensure!(
-            exits.count == 0,
-            "etcd ended: {}; {}",
-            exits.last,
-            dir.log_tail("etcd")
-        );
+        anyhow::ensure!(exits.count == 0, "etcd ended: {}; {}", exits.last, dir.log_tail("etcd"));
         Ok(match http::get("/health", clients).await {
             Ok((200, _)) => Look::Done(()),
             Ok((status, body)) => Look::Waiting(format!("{status} {body}")),

@@ -31,13 +31,8 @@ async fn exchange(path: &str, addr: SocketAddr) -> std::io::Result<String> {
 }
 
 fn parse(answer: &str) -> Result<(u16, String)> {
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .context("the answer has no head")?;
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
+    let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no head")?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     Ok((status.context("the answer has no status")?, body.to_owned()))
 }
 

@@ -96,10 +96,7 @@ mod tests {
     use super::*;
 
     fn endpoint() -> Endpoint {
-        Endpoint {
-            url: "https://127.0.0.1:1".to_owned(),
-            ca: "ca".to_owned(),
-        }
+        Endpoint { url: "https://127.0.0.1:1".to_owned(), ca: "ca".to_owned() }
     }
 
     #[test]
@@ -117,10 +114,7 @@ mod tests {
 
     #[test]
     fn a_certificate_is_inline() {
-        let pair = Pair {
-            certificate: "c".to_owned(),
-            key: "k".to_owned(),
-        };
+        let pair = Pair { certificate: "c".to_owned(), key: "k".to_owned() };
         let text = endpoint().kubeconfig("shoot", &Credential::Certificate(&pair));
         let read = Kubeconfig::from_yaml(&text).unwrap();
         let user = read.auth_infos[0].auth_info.clone().unwrap();

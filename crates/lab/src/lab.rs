@@ -74,9 +74,7 @@ impl Options {
         const FLAG: &str = "--renewal-basis";
         const DEFAULT_SUFFICES: Duration = Duration::from_secs(600);
         let args = &self.scheduler_args;
-        let inline = args
-            .iter()
-            .find_map(|arg| arg.strip_prefix(FLAG)?.strip_prefix('='));
+        let inline = args.iter().find_map(|arg| arg.strip_prefix(FLAG)?.strip_prefix('='));
         let apart = || {
             let flag = args.iter().position(|arg| arg == FLAG)?;
             args.get(flag + 1).map(String::as_str)
@@ -110,30 +108,12 @@ impl Lab {
     pub async fn start(options: Options) -> Result<Self> {
         anyhow::ensure!(options.shoots > 0, "a lab has at least one shoot");
         // First, because it is the likeliest thing to be missing and the cheapest to look for.
-        let programs = options
-            .start_services
-            .then(|| repo::folder_with(&SERVICES))
-            .transpose()?;
+        let programs = options.start_services.then(|| repo::folder_with(&SERVICES)).transpose()?;
         let mut folder = Folder::new(options.keep_dir)?;
         let started = start::start(&options, programs.as_deref(), folder.0.path()).await;
         let started = started.inspect_err(|_| folder.keep())?;
-        let start::Started {
-            services,
-            shoots,
-            seed,
-            etcd,
-            ports,
-            dir,
-        } = started;
-        let mut lab = Self {
-            services,
-            shoots,
-            seed,
-            etcd,
-            _ports: ports,
-            dir,
-            folder,
-        };
+        let start::Started { services, shoots, seed, etcd, ports, dir } = started;
+        let mut lab = Self { services, shoots, seed, etcd, _ports: ports, dir, folder };
         if options.start_services {
             lab.wait_ready().await.inspect_err(|_| lab.folder.keep())?;
         }
@@ -208,11 +188,7 @@ impl Lab {
     pub async fn wait_ready(&self) -> Result<()> {
         let look = async || {
             let missing = self.unready().await?;
-            Ok(if missing.is_empty() {
-                Look::Done(())
-            } else {
-                Look::Waiting(missing.join("; "))
-            })
+            Ok(if missing.is_empty() { Look::Done(()) } else { Look::Waiting(missing.join("; ")) })
         };
         let outcome = until("readiness of the lab", READY_MAX, look).await;
         let logs = || SERVICES.map(|name| self.dir.log_tail(name)).join("\n");
@@ -228,10 +204,8 @@ impl Lab {
         for (number, stamp) in (1..).zip(try_join_all(stamps).await?) {
             if stamp.is_none() {
                 let namespace = shoot::namespace(number);
-                missing.push(format!(
-                    "{namespace}/{} has no renew timestamp",
-                    shoot::ACCESS_SECRET
-                ));
+                missing
+                    .push(format!("{namespace}/{} has no renew timestamp", shoot::ACCESS_SECRET));
             }
         }
         Ok(missing)
@@ -255,19 +229,14 @@ struct Folder(TempDir);
 
 impl Folder {
     fn new(keep: bool) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("perennial-lab-")
-            .disable_cleanup(keep)
-            .tempdir();
+        let folder =
+            tempfile::Builder::new().prefix("perennial-lab-").disable_cleanup(keep).tempdir();
         Ok(Self(folder.context("failed to make a scratch folder")?))
     }
 
     fn keep(&mut self) {
         self.0.disable_cleanup(true);
-        say(format!(
-            "logs and certificates are left in {}",
-            self.0.path().display()
-        ));
+        say(format!("logs and certificates are left in {}", self.0.path().display()));
     }
 }
 

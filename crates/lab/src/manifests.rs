@@ -21,9 +21,7 @@ pub async fn apply_folder(folder: &Path, client: &Client) -> Result<()> {
     for file in files {
         let text = std::fs::read_to_string(&file)
             .with_context(|| format!("failed to read {}", file.display()))?;
-        apply_text(&text, client)
-            .await
-            .with_context(|| format!("in {}", file.display()))?;
+        apply_text(&text, client).await.with_context(|| format!("in {}", file.display()))?;
     }
     Ok(())
 }
@@ -34,14 +32,8 @@ pub async fn apply_folder(folder: &Path, client: &Client) -> Result<()> {
 /// A document does not parse or the API server refuses it.
 pub async fn apply_text(text: &str, client: &Client) -> Result<()> {
     for object in parse(text)? {
-        let name = object
-            .metadata
-            .name
-            .clone()
-            .context("an object without name")?;
-        apply(&name, &object, client)
-            .await
-            .with_context(|| format!("failed to apply {name}"))?;
+        let name = object.metadata.name.clone().context("an object without name")?;
+        apply(&name, &object, client).await.with_context(|| format!("failed to apply {name}"))?;
     }
     Ok(())
 }
@@ -51,10 +43,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
         .with_context(|| format!("failed to read {}", folder.display()))?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<Vec<_>, _>>()?;
-    let is_yaml = |path: &PathBuf| {
-        path.extension()
-            .is_some_and(|extension| extension == "yaml")
-    };
+    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yaml");
     let mut files: Vec<_> = entries.into_iter().filter(is_yaml).collect();
     files.sort();
     Ok(files)
@@ -65,10 +54,7 @@ fn parse(text: &str) -> Result<Vec<DynamicObject>> {
 }
 
 async fn apply(name: &str, object: &DynamicObject, client: &Client) -> Result<()> {
-    let types = object
-        .types
-        .as_ref()
-        .context("an object without apiVersion and kind")?;
+    let types = object.types.as_ref().context("an object without apiVersion and kind")?;
     let kind = GroupVersionKind::try_from(types)?;
     let (resource, capabilities) = pinned_kind(client, &kind).await?;
     let namespace = object.metadata.namespace.as_deref();

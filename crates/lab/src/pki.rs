@@ -31,9 +31,7 @@ pub struct Pair {
 
 impl std::fmt::Debug for Pair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pair")
-            .field("certificate", &self.certificate)
-            .finish_non_exhaustive()
+        f.debug_struct("Pair").field("certificate", &self.certificate).finish_non_exhaustive()
     }
 }
 
@@ -67,9 +65,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().context("failed to make a key")?;
         let issuer = CertifiedIssuer::self_signed(params, key);
-        Ok(Self(issuer.with_context(|| {
-            format!("failed to make the CA {common_name}")
-        })?))
+        Ok(Self(issuer.with_context(|| format!("failed to make the CA {common_name}"))?))
     }
 
     /// Its certificate.
@@ -92,10 +88,7 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.0);
         let certificate =
             certificate.with_context(|| format!("failed to sign {}", leaf.common_name))?;
-        Ok(Pair {
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-        })
+        Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
     }
 }
 
@@ -123,10 +116,7 @@ fn params(
 /// Never, as long as rcgen takes `localhost` for a name.
 pub fn loopback() -> Result<Vec<SanType>> {
     let name = "localhost".try_into().context("localhost is a name")?;
-    Ok(vec![
-        SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        SanType::DnsName(name),
-    ])
+    Ok(vec![SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)), SanType::DnsName(name)])
 }
 
 /// The RSA-2048 key an API server signs ServiceAccount tokens with: what the figures of DESIGN are
@@ -148,14 +138,8 @@ pub fn write_grpc_certificates(dir: &LabDir) -> Result<()> {
     write_private(&dir.certificates().join("ca.crt"), &authority.pem())?;
     for identity in IDENTITIES {
         let pair = authority.issue(grpc_leaf(identity)?)?;
-        write_private(
-            &dir.certificates().join(format!("{identity}.crt")),
-            &pair.certificate,
-        )?;
-        write_private(
-            &dir.certificates().join(format!("{identity}.key")),
-            &pair.key,
-        )?;
+        write_private(&dir.certificates().join(format!("{identity}.crt")), &pair.certificate)?;
+        write_private(&dir.certificates().join(format!("{identity}.key")), &pair.key)?;
         let tls = dir.tls(identity);
         write_private(&tls.join("tls.crt"), &pair.certificate)?;
         write_private(&tls.join("tls.key"), &pair.key)?;
@@ -167,18 +151,12 @@ pub fn write_grpc_certificates(dir: &LabDir) -> Result<()> {
 fn grpc_leaf(identity: &str) -> Result<Leaf<'_>> {
     let uri = format!("spiffe://cluster.local/ns/perennial-system/sa/{identity}");
     let mut names = loopback()?;
-    names.push(SanType::URI(
-        uri.try_into()
-            .context("the identity does not fit into a URI")?,
-    ));
+    names.push(SanType::URI(uri.try_into().context("the identity does not fit into a URI")?));
     Ok(Leaf {
         common_name: identity,
         organisation: None,
         names,
-        usages: vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ],
+        usages: vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
         life: LAB_LIFE,
     })
 }
@@ -203,10 +181,7 @@ mod tests {
 
     #[test]
     fn debug_of_a_pair_shows_no_key() {
-        let pair = Pair {
-            certificate: "cert".to_owned(),
-            key: "hidden".to_owned(),
-        };
+        let pair = Pair { certificate: "cert".to_owned(), key: "hidden".to_owned() };
 
         assert!(!format!("{pair:?}").contains("hidden"));
     }

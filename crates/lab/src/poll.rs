@@ -36,10 +36,7 @@ where
     };
     let outcome = tokio::time::timeout(bound, wait).await;
     outcome.unwrap_or_else(|_| {
-        Err(anyhow!(
-            "{what}: not after {} s; last state: {last}",
-            bound.as_secs()
-        ))
+        Err(anyhow!("{what}: not after {} s; last state: {last}", bound.as_secs()))
     })
 }
 
@@ -57,10 +54,6 @@ mod tests {
         .await
         .unwrap_err();
 
-        assert!(
-            error
-                .to_string()
-                .starts_with("moon: not after 1 s; last state: look ")
-        );
+        assert!(error.to_string().starts_with("moon: not after 1 s; last state: look "));
     }
 }

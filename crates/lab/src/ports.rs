@@ -31,11 +31,7 @@ impl Ports {
         // Labs started at the same time begin far from each other, so they rarely meet at a lock.
         let offset = std::process::id().wrapping_mul(97) % u32::from(RANGE.end - RANGE.start);
         let offset = u16::try_from(offset).context("the range is below 2^16")?;
-        Ok(Self {
-            locks,
-            next: RANGE.start + offset,
-            held: Vec::new(),
-        })
+        Ok(Self { locks, next: RANGE.start + offset, held: Vec::new() })
     }
 
     /// The next free address.
@@ -45,11 +41,7 @@ impl Ports {
     pub fn take(&mut self) -> Result<SocketAddr> {
         for _ in RANGE {
             let port = self.next;
-            self.next = if port + 1 == RANGE.end {
-                RANGE.start
-            } else {
-                port + 1
-            };
+            self.next = if port + 1 == RANGE.end { RANGE.start } else { port + 1 };
             if let Some(lock) = self.try_take(port)? {
                 self.held.push(lock);
                 return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -60,11 +52,7 @@ impl Ports {
 
     fn try_take(&self, port: u16) -> Result<Option<File>> {
         let path = self.locks.join(port.to_string());
-        let lock = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(&path);
+        let lock = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
         let lock = lock.with_context(|| format!("failed to open {}", path.display()))?;
         let free =
             lock.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
@@ -79,9 +67,8 @@ mod tests {
     #[test]
     fn two_labs_never_get_the_same_port() {
         let (mut one, mut two) = (Ports::new().unwrap(), Ports::new().unwrap());
-        let mut all: Vec<_> = (0..4)
-            .flat_map(|_| [one.take().unwrap(), two.take().unwrap()])
-            .collect();
+        let mut all: Vec<_> =
+            (0..4).flat_map(|_| [one.take().unwrap(), two.take().unwrap()]).collect();
         all.sort();
         all.dedup();
 

@@ -50,12 +50,7 @@ impl Process {
         let name = spec.name.clone();
         let mut task = JoinSet::new();
         task.spawn(keeper::keep(spec, dir.clone(), sender));
-        Self {
-            name,
-            dir: dir.clone(),
-            exits,
-            _keeper: task,
-        }
+        Self { name, dir: dir.clone(), exits, _keeper: task }
     }
 
     #[must_use]
@@ -127,14 +122,7 @@ mod tests {
 
     fn sleeper(dir: &LabDir) -> Process {
         let args = vec!["600".to_owned()];
-        Process::keep_running(
-            Spec {
-                name: "sleeper".into(),
-                program: "sleep".into(),
-                args,
-            },
-            dir,
-        )
+        Process::keep_running(Spec { name: "sleeper".into(), program: "sleep".into(), args }, dir)
     }
 
     async fn pid_other_than(old: Option<i32>, process: &Process) -> i32 {
@@ -142,9 +130,7 @@ mod tests {
             Some(pid) if Some(pid) != old => Ok(Look::Done(pid)),
             other => Ok(Look::Waiting(format!("{other:?}"))),
         };
-        until("a new pid", Duration::from_secs(10), look)
-            .await
-            .unwrap()
+        until("a new pid", Duration::from_secs(10), look).await.unwrap()
     }
 
     #[tokio::test]
@@ -175,20 +161,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = LabDir::create(folder.path()).unwrap();
         let program = folder.path().join("no-such-program");
-        let process = Process::keep_running(
-            Spec {
-                name: "x".into(),
-                program,
-                args: vec![],
-            },
-            &dir,
-        );
-        process
-            .exits
-            .clone()
-            .wait_for(|exits| exits.count > 0)
-            .await
-            .unwrap();
+        let process = Process::keep_running(Spec { name: "x".into(), program, args: vec![] }, &dir);
+        process.exits.clone().wait_for(|exits| exits.count > 0).await.unwrap();
         let seen = format!("{} {}", process.exits().last, dir.log_tail("x"));
 
         assert!(seen.contains("no-such-program"), "{seen}");

@@ -28,9 +28,7 @@ pub fn root() -> Result<PathBuf> {
 }
 
 fn above(path: &Path) -> Option<PathBuf> {
-    path.ancestors()
-        .find(|folder| folder.join(MARK).is_file())
-        .map(Path::to_owned)
+    path.ancestors().find(|folder| folder.join(MARK).is_file()).map(Path::to_owned)
 }
 
 /// The folder that holds all of `programs`: that of the running program, else (a test runs from
@@ -42,10 +40,7 @@ fn above(path: &Path) -> Option<PathBuf> {
 pub fn folder_with(programs: &[&str]) -> Result<PathBuf> {
     let exe = std::env::current_exe().context("failed to find the running program")?;
     let own = exe.parent().context("the running program has no folder")?;
-    let profile = own
-        .parent()
-        .filter(|_| own.ends_with("deps"))
-        .unwrap_or(own);
+    let profile = own.parent().filter(|_| own.ends_with("deps")).unwrap_or(own);
     if profile == own && built_at(own, programs).is_some() {
         return Ok(own.to_owned());
     }
@@ -59,11 +54,7 @@ pub fn folder_with(programs: &[&str]) -> Result<PathBuf> {
         None => bail!(
             "{} not found in {}: run `make build`",
             programs.join(", "),
-            candidates
-                .iter()
-                .map(|c| c.display().to_string())
-                .collect::<Vec<_>>()
-                .join(" or ")
+            candidates.iter().map(|c| c.display().to_string()).collect::<Vec<_>>().join(" or ")
         ),
     }
 }
@@ -71,14 +62,8 @@ pub fn folder_with(programs: &[&str]) -> Result<PathBuf> {
 /// When the last of the programs was built; none if one is missing. The last and not the first,
 /// because cargo leaves alone what did not change.
 fn built_at(folder: &Path, programs: &[&str]) -> Option<SystemTime> {
-    let times = programs
-        .iter()
-        .map(|name| folder.join(name).metadata()?.modified());
-    times
-        .collect::<Result<Vec<_>, std::io::Error>>()
-        .ok()?
-        .into_iter()
-        .max()
+    let times = programs.iter().map(|name| folder.join(name).metadata()?.modified());
+    times.collect::<Result<Vec<_>, std::io::Error>>().ok()?.into_iter().max()
 }
 
 #[cfg(test)]

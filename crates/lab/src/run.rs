@@ -69,9 +69,7 @@ fn start(command: &[String], lab: &Lab) -> Result<Child> {
     let environment = lab.environment()?;
     let mut command = Command::from(leash::command(program.as_ref())?);
     command.args(args).envs(environment).kill_on_drop(true);
-    command
-        .spawn()
-        .with_context(|| format!("failed to run {program}"))
+    command.spawn().with_context(|| format!("failed to run {program}"))
 }
 
 /// Waits for COMMAND; passes a signal on and then waits for a while only.
@@ -83,17 +81,12 @@ async fn wait(mut child: Child, signals: &mut Signals) -> Result<End> {
         }
         signal = signals.next() => signal,
     };
-    let pid = child
-        .id()
-        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     if let Some(pid) = pid {
         // Ctrl-C reached it already, and it may have ended by now.
         let _ = kill_process(pid, signal);
     }
-    if tokio::time::timeout(COMMAND_GRACE, child.wait())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(COMMAND_GRACE, child.wait()).await.is_err() {
         child.kill().await.context("failed to kill COMMAND")?;
     }
     Ok(End::Interrupted(signal))
@@ -101,9 +94,7 @@ async fn wait(mut child: Child, signals: &mut Signals) -> Result<End> {
 
 /// As a shell has it: 128 and the signal for one that was killed.
 fn exit_code(status: ExitStatus) -> u8 {
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal));
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 

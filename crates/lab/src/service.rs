@@ -40,10 +40,7 @@ impl Addresses {
     /// # Errors
     /// No port is free.
     pub fn take(ports: &mut Ports) -> Result<Self> {
-        Ok(Self {
-            grpc: ports.take()?,
-            admin: ports.take()?,
-        })
+        Ok(Self { grpc: ports.take()?, admin: ports.take()? })
     }
 }
 
@@ -66,18 +63,9 @@ impl Service {
         place: Place<'_>,
     ) -> Self {
         let program = place.programs.join(name);
-        let spec = Spec {
-            name: name.to_owned(),
-            program,
-            args,
-        };
+        let spec = Spec { name: name.to_owned(), program, args };
         let process = Process::keep_running(spec, place.dir);
-        Self {
-            name,
-            addresses,
-            process,
-            dir: place.dir.clone(),
-        }
+        Self { name, addresses, process, dir: place.dir.clone() }
     }
 
     #[must_use]
@@ -103,11 +91,7 @@ impl Service {
     /// It does not answer with 200.
     pub async fn metrics(&self) -> Result<String> {
         let (status, body) = http::get("/metrics", self.addresses.admin).await?;
-        anyhow::ensure!(
-            status == 200,
-            "{}: /metrics answers {status} {body}",
-            self.name
-        );
+        anyhow::ensure!(status == 200, "{}: /metrics answers {status} {body}", self.name);
         Ok(body)
     }
 
@@ -179,10 +163,7 @@ impl Service {
         let exits = self.process.exits();
         Some(match exits.count {
             0 => format!("{}: {answer}", self.name),
-            count => format!(
-                "{}: {answer}; ended {count} times, last {}",
-                self.name, exits.last
-            ),
+            count => format!("{}: {answer}; ended {count} times, last {}", self.name, exits.last),
         })
     }
 }
@@ -216,9 +197,7 @@ pub async fn seed_access(name: &str, seed: &Cluster, dir: &LabDir) -> Result<Str
     let token_file = dir.token(name);
     write_private(&token_file, &token)?;
     let kubeconfig = dir.kubeconfig(name);
-    let text = seed
-        .endpoint()
-        .kubeconfig(name, &Credential::TokenFile(&token_file));
+    let text = seed.endpoint().kubeconfig(name, &Credential::TokenFile(&token_file));
     write_private(&kubeconfig, &text)?;
     Ok(format!("--seed-kubeconfig={}", kubeconfig.display()))
 }

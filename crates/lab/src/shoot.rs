@@ -42,10 +42,7 @@ pub fn namespace(number: usize) -> String {
 pub async fn register(number: usize, shoot: &Cluster, seed: &Client) -> Result<()> {
     let namespace = namespace(number);
     let object = Namespace {
-        metadata: ObjectMeta {
-            name: Some(namespace.clone()),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() },
         ..Namespace::default()
     };
     let namespaces: Api<Namespace> = Api::all(seed.clone());
@@ -55,10 +52,7 @@ pub async fn register(number: usize, shoot: &Cluster, seed: &Client) -> Result<(
         .with_context(|| format!("failed to make the namespace {namespace}"))?;
     let secrets: Api<Secret> = Api::namespaced(seed.clone(), &namespace);
     // The access Secret comes last: with it the shoot is known, and all that it needs is there.
-    for secret in [
-        bootstrap_secret(&namespace, shoot)?,
-        access_secret(&namespace, shoot),
-    ] {
+    for secret in [bootstrap_secret(&namespace, shoot)?, access_secret(&namespace, shoot)] {
         secrets
             .create(&PostParams::default(), &secret)
             .await
@@ -71,10 +65,7 @@ fn access_secret(namespace: &str, shoot: &Cluster) -> Secret {
     let kubeconfig = shoot.endpoint().kubeconfig(namespace, &Credential::None);
     let mut secret = kubeconfig_secret(ACCESS_SECRET, kubeconfig);
     secret.metadata.labels = Some(texts([
-        (
-            "resources.gardener.cloud/purpose".to_owned(),
-            "token-requestor",
-        ),
+        ("resources.gardener.cloud/purpose".to_owned(), "token-requestor"),
         ("resources.gardener.cloud/class".to_owned(), "shoot"),
     ]));
     secret.metadata.annotations = Some(texts([
@@ -92,18 +83,13 @@ fn access_secret(namespace: &str, shoot: &Cluster) -> Secret {
 /// No key could be made.
 pub fn bootstrap_secret(namespace: &str, shoot: &Cluster) -> Result<Secret> {
     let pair = shoot.client_certificate(BOOTSTRAP_USER, BOOTSTRAP_LIFE)?;
-    let kubeconfig = shoot
-        .endpoint()
-        .kubeconfig(namespace, &Credential::Certificate(&pair));
+    let kubeconfig = shoot.endpoint().kubeconfig(namespace, &Credential::Certificate(&pair));
     Ok(kubeconfig_secret(BOOTSTRAP_SECRET, kubeconfig))
 }
 
 fn kubeconfig_secret(name: &str, kubeconfig: String) -> Secret {
     Secret {
-        metadata: ObjectMeta {
-            name: Some(name.to_owned()),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
         string_data: Some(BTreeMap::from([("kubeconfig".to_owned(), kubeconfig)])),
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
@@ -111,10 +97,7 @@ fn kubeconfig_secret(name: &str, kubeconfig: String) -> Secret {
 }
 
 fn texts<const N: usize>(pairs: [(String, &str); N]) -> BTreeMap<String, String> {
-    pairs
-        .into_iter()
-        .map(|(key, value)| (key, value.to_owned()))
-        .collect()
+    pairs.into_iter().map(|(key, value)| (key, value.to_owned())).collect()
 }
 
 /// Whether the token-issuer has a token of its own in this shoot: the renew timestamp, once written.

@@ -1,11 +1,7 @@
 //! The lab without services, and what `deploy/` grants and withholds on real API servers.
 //!
 //! One lab for all of it: the API servers are the dear part.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "the helpers are part of the test"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers are part of the test")]
 
 use std::time::Duration;
 
@@ -27,12 +23,7 @@ const NAMESPACE: &str = "shoot--lab--1";
 
 #[tokio::test]
 async fn deploy_grants_what_each_identity_needs_and_no_more() {
-    let lab = Lab::start(Options {
-        start_services: false,
-        ..Options::default()
-    })
-    .await
-    .unwrap();
+    let lab = Lab::start(Options { start_services: false, ..Options::default() }).await.unwrap();
 
     the_environment_names_what_is_there(&lab);
     the_issuer_reads_two_secrets_by_name(&lab).await;
@@ -48,12 +39,7 @@ fn the_environment_names_what_is_there(lab: &Lab) {
     let environment = lab.environment().unwrap();
 
     assert_eq!(environment["LAB_SHOOT_NAMESPACE"], NAMESPACE);
-    for file in [
-        "LAB_DIR",
-        "LAB_SEED_KUBECONFIG",
-        "LAB_SHOOT_KUBECONFIG",
-        "LAB_OPERATOR_CERT",
-    ] {
+    for file in ["LAB_DIR", "LAB_SEED_KUBECONFIG", "LAB_SHOOT_KUBECONFIG", "LAB_OPERATOR_CERT"] {
         assert!(std::path::Path::new(&environment[file]).exists(), "{file}");
     }
 }
@@ -72,17 +58,9 @@ async fn the_issuer_reads_two_secrets_by_name(lab: &Lab) {
     assert_forbidden(everywhere.list(&ListParams::default()).await);
     assert_forbidden(secrets.list(&ListParams::default()).await);
     assert_forbidden(
-        everywhere
-            .list(&ListParams::default().fields("metadata.name=some-other"))
-            .await,
+        everywhere.list(&ListParams::default().fields("metadata.name=some-other")).await,
     );
-    assert_may_not(
-        &["patch", "update", "create", "delete"],
-        "",
-        "secrets",
-        &client,
-    )
-    .await;
+    assert_may_not(&["patch", "update", "create", "delete"], "", "secrets", &client).await;
     assert_may_not(&["get", "list"], "", "namespaces", &client).await;
 }
 
@@ -91,23 +69,10 @@ async fn the_writer_patches_but_does_not_make_secrets(lab: &Lab) {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
     let note = json!({"metadata": {"annotations": {"perennial.dev/seen": "yes"}}});
 
-    secrets
-        .patch(ACCESS_SECRET, &PatchParams::default(), &Patch::Merge(&note))
-        .await
-        .unwrap();
-    assert!(
-        Api::<Secret>::all(client.clone())
-            .list(&ListParams::default())
-            .await
-            .is_ok()
-    );
-    assert_may_not(
-        &["create", "update", "delete", "deletecollection"],
-        "",
-        "secrets",
-        &client,
-    )
-    .await;
+    secrets.patch(ACCESS_SECRET, &PatchParams::default(), &Patch::Merge(&note)).await.unwrap();
+    assert!(Api::<Secret>::all(client.clone()).list(&ListParams::default()).await.is_ok());
+    assert_may_not(&["create", "update", "delete", "deletecollection"], "", "secrets", &client)
+        .await;
     assert_may_not(&["get", "create"], "", "serviceaccounts", &client).await;
     assert!(may("create", "", "events", &client).await);
     assert!(may("patch", "events.k8s.io", "events", &client).await);
@@ -116,20 +81,10 @@ async fn the_writer_patches_but_does_not_make_secrets(lab: &Lab) {
 async fn the_scheduler_may_nothing(lab: &Lab) {
     let client = seed_client("scheduler", lab).await;
 
-    assert_forbidden(
-        Api::<Secret>::namespaced(client.clone(), NAMESPACE)
-            .get(ACCESS_SECRET)
-            .await,
-    );
+    assert_forbidden(Api::<Secret>::namespaced(client.clone(), NAMESPACE).get(ACCESS_SECRET).await);
     let own = Api::<ConfigMap>::namespaced(client.clone(), "perennial-system");
     assert_forbidden(own.list(&ListParams::default()).await);
-    assert_may_not(
-        &["get", "list", "watch", "patch", "create"],
-        "",
-        "secrets",
-        &client,
-    )
-    .await;
+    assert_may_not(&["get", "list", "watch", "patch", "create"], "", "secrets", &client).await;
 }
 
 /// Exactly what the Secret on the seed holds, not what the lab knows.
@@ -139,9 +94,7 @@ async fn the_bootstrap_credential_suffices_in_the_shoot(lab: &Lab) {
     let text = String::from_utf8(data["kubeconfig"].0.clone()).unwrap();
     let kubeconfig = Kubeconfig::from_yaml(&text).unwrap();
     let options = KubeConfigOptions::default();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .unwrap();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
 
     work_as_issuer("by-bootstrap", &Client::try_from(config).unwrap(), lab).await;
 }
@@ -149,10 +102,7 @@ async fn the_bootstrap_credential_suffices_in_the_shoot(lab: &Lab) {
 async fn so_does_the_issuers_own_account(lab: &Lab) {
     let shoot = lab.shoot(1);
     let life = Duration::from_secs(3600);
-    let token = shoot
-        .token("kube-system", "perennial-token-issuer", life)
-        .await
-        .unwrap();
+    let token = shoot.token("kube-system", "perennial-token-issuer", life).await.unwrap();
     let client = shoot.client_with(&Credential::Token(&token)).await.unwrap();
 
     work_as_issuer("by-token", &client, lab).await;
@@ -163,40 +113,23 @@ async fn work_as_issuer(account: &str, client: &Client, lab: &Lab) {
     let before = lab.shoot(1).request_counts().await.unwrap();
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "kube-system");
     let object = ServiceAccount {
-        metadata: ObjectMeta {
-            name: Some(account.to_owned()),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some(account.to_owned()), ..ObjectMeta::default() },
         ..ServiceAccount::default()
     };
-    accounts
-        .create(&PostParams::default(), &object)
-        .await
-        .unwrap();
+    accounts.create(&PostParams::default(), &object).await.unwrap();
     let note = json!({"automountServiceAccountToken": false});
-    accounts
-        .patch(account, &PatchParams::default(), &Patch::Merge(&note))
-        .await
-        .unwrap();
+    accounts.patch(account, &PatchParams::default(), &Patch::Merge(&note)).await.unwrap();
     let request = TokenRequest::default();
-    let answer = accounts
-        .create_token_request(account, &PostParams::default(), &request)
-        .await;
+    let answer = accounts.create_token_request(account, &PostParams::default(), &request).await;
     assert!(answer.unwrap().status.unwrap().token.is_some());
-    let keys = http::Request::get("/openid/v1/jwks")
-        .body(Vec::new())
-        .unwrap();
+    let keys = http::Request::get("/openid/v1/jwks").body(Vec::new()).unwrap();
     assert!(client.request_text(keys).await.unwrap().contains("\"kid\""));
     assert!(may("create", "", "serviceaccounts/token", client).await);
     assert_may_not(&["get", "list", "create"], "", "secrets", client).await;
 
     let seen = lab.shoot(1).request_counts().await.unwrap().since(&before);
     assert_eq!(
-        (
-            seen.token_requests(),
-            seen.token_reviews(),
-            seen.writes("serviceaccounts")
-        ),
+        (seen.token_requests(), seen.token_reviews(), seen.writes("serviceaccounts")),
         (1, 0, 2)
     );
 }
@@ -215,15 +148,8 @@ async fn a_dead_api_server_comes_back_with_its_data(lab: &Lab) {
 /// A client as the service itself has it: with a token of its own ServiceAccount.
 async fn seed_client(service: &str, lab: &Lab) -> Client {
     let life = Duration::from_secs(3600);
-    let token = lab
-        .seed()
-        .token("perennial-system", service, life)
-        .await
-        .unwrap();
-    lab.seed()
-        .client_with(&Credential::Token(&token))
-        .await
-        .unwrap()
+    let token = lab.seed().token("perennial-system", service, life).await.unwrap();
+    lab.seed().client_with(&Credential::Token(&token)).await.unwrap()
 }
 
 #[track_caller]
@@ -237,10 +163,7 @@ fn assert_forbidden<T>(answer: kube::Result<T>) {
 
 async fn assert_may_not(verbs: &[&str], group: &str, resource: &str, client: &Client) {
     for verb in verbs {
-        assert!(
-            !may(verb, group, resource, client).await,
-            "may {verb} {resource}"
-        );
+        assert!(!may(verb, group, resource, client).await, "may {verb} {resource}");
     }
 }
 
@@ -262,9 +185,6 @@ async fn may(verb: &str, group: &str, resource: &str, client: &Client) -> bool {
         ..SelfSubjectAccessReview::default()
     };
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let answer = reviews
-        .create(&PostParams::default(), &review)
-        .await
-        .unwrap();
+    let answer = reviews.create(&PostParams::default(), &review).await.unwrap();
     answer.status.unwrap().allowed
 }

@@ -68,20 +68,14 @@ async fn healthz(State((_, shutdown)): State<(Admin, Shutdown)>) -> impl IntoRes
 
 async fn readyz(State((admin, shutdown)): State<(Admin, Shutdown)>) -> impl IntoResponse {
     if shutdown.is_requested() {
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "shutting down\n".to_owned(),
-        );
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned());
     }
     let missing = admin.readiness.report();
     if missing.is_empty() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
     let line = |m: &Missing| format!("{}: {}\n", m.gate, m.reason);
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        missing.iter().map(line).collect(),
-    )
+    (StatusCode::SERVICE_UNAVAILABLE, missing.iter().map(line).collect())
 }
 
 async fn metrics(State((admin, _)): State<(Admin, Shutdown)>) -> impl IntoResponse {
@@ -123,36 +117,22 @@ mod tests {
         renewals.inc();
 
         let supervisor = Supervisor::new(GRACE);
-        let admin = Admin {
-            readiness,
-            registry: Arc::new(registry),
-        };
+        let admin = Admin { readiness, registry: Arc::new(registry) };
         let shutdown = supervisor.shutdown();
-        supervisor.tasks().spawn("admin", async move {
-            Ok(serve(listener, admin, shutdown).await?)
-        });
+        supervisor
+            .tasks()
+            .spawn("admin", async move { Ok(serve(listener, admin, shutdown).await?) });
 
         let client = async {
-            assert!(
-                answer(address, "/healthz")
-                    .await
-                    .starts_with("HTTP/1.1 200")
-            );
+            assert!(answer(address, "/healthz").await.starts_with("HTTP/1.1 200"));
 
             let unready = answer(address, "/readyz").await;
             assert!(unready.starts_with("HTTP/1.1 503"), "{unready}");
-            assert!(
-                unready.ends_with("\r\n\r\nshoot status: not yet\n"),
-                "{unready}"
-            );
+            assert!(unready.ends_with("\r\n\r\nshoot status: not yet\n"), "{unready}");
             gate.open();
             assert!(answer(address, "/readyz").await.starts_with("HTTP/1.1 200"));
 
-            assert!(
-                answer(address, "/metrics")
-                    .await
-                    .contains("renewals_total 1")
-            );
+            assert!(answer(address, "/metrics").await.contains("renewals_total 1"));
         };
         supervisor.run_until(client).await.unwrap();
     }

@@ -18,12 +18,7 @@ pub struct LogArgs {
 
     /// What to log: a level, or directives such as info,perennial_scheduler=debug. The HTTP and
     /// Kubernetes clients stay capped whatever is given here, because they print credentials
-    #[arg(
-        long,
-        env = "PERENNIAL_LOG_LEVEL",
-        value_name = "DIRECTIVES",
-        default_value = "info"
-    )]
+    #[arg(long, env = "PERENNIAL_LOG_LEVEL", value_name = "DIRECTIVES", default_value = "info")]
     pub log_level: Directives,
 }
 

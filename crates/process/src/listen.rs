@@ -12,13 +12,11 @@ use crate::start::StartError;
 ///
 /// [`StartError::Listen`], which says which flag to change.
 pub async fn bind(flag: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|cause| StartError::Listen {
-            flag,
-            address,
-            cause: cause.kind(),
-        })
+    TcpListener::bind(address).await.map_err(|cause| StartError::Listen {
+        flag,
+        address,
+        cause: cause.kind(),
+    })
 }
 
 #[cfg(test)]

@@ -52,10 +52,7 @@ impl Readiness {
     #[must_use]
     pub fn new() -> Self {
         let ready = watch::Sender::new(true);
-        Self(Arc::new(Shared {
-            gates: Mutex::default(),
-            ready,
-        }))
+        Self(Arc::new(Shared { gates: Mutex::default(), ready }))
     }
 
     /// Adds a condition, closed. The name says what is waited for: `snapshot of access Secrets`.
@@ -63,15 +60,9 @@ impl Readiness {
     pub fn gate(&self, name: impl Into<String>) -> Gate {
         let mut gates = self.0.lock();
         let index = gates.len();
-        gates.push(Entry {
-            name: name.into(),
-            closed: Some("not yet".to_owned()),
-        });
+        gates.push(Entry { name: name.into(), closed: Some("not yet".to_owned()) });
         self.0.publish(&gates);
-        Gate {
-            index,
-            shared: Arc::clone(&self.0),
-        }
+        Gate { index, shared: Arc::clone(&self.0) }
     }
 
     /// Whether every gate is open.
@@ -85,10 +76,7 @@ impl Readiness {
     pub fn report(&self) -> Vec<Missing> {
         let missing = |entry: &Entry| {
             let reason = entry.closed.clone()?;
-            Some(Missing {
-                gate: entry.name.clone(),
-                reason,
-            })
+            Some(Missing { gate: entry.name.clone(), reason })
         };
         self.0.lock().iter().filter_map(missing).collect()
     }
@@ -128,8 +116,7 @@ impl Shared {
     /// Takes the locked gates, so that two changes cannot be published in the wrong order.
     fn publish(&self, gates: &[Entry]) {
         let ready = gates.iter().all(|entry| entry.closed.is_none());
-        self.ready
-            .send_if_modified(|held| std::mem::replace(held, ready) != ready);
+        self.ready.send_if_modified(|held| std::mem::replace(held, ready) != ready);
     }
 }
 
@@ -159,17 +146,11 @@ mod tests {
         let _shoots = readiness.gate("shoot status");
         secrets.close("watch refused: forbidden");
 
-        let lines: Vec<_> = readiness
-            .report()
-            .into_iter()
-            .map(|m| format!("{}: {}", m.gate, m.reason))
-            .collect();
+        let lines: Vec<_> =
+            readiness.report().into_iter().map(|m| format!("{}: {}", m.gate, m.reason)).collect();
         assert_eq!(
             lines,
-            [
-                "snapshot of access Secrets: watch refused: forbidden",
-                "shoot status: not yet"
-            ]
+            ["snapshot of access Secrets: watch refused: forbidden", "shoot status: not yet"]
         );
     }
 

@@ -121,11 +121,7 @@ where
 
 /// `--help` and `--version` go to stdout and are no failure; clap itself would exit with 2.
 fn usage(told: &clap::Error) -> Exit {
-    let exit = if told.use_stderr() {
-        Exit::Usage
-    } else {
-        Exit::Ok
-    };
+    let exit = if told.use_stderr() { Exit::Usage } else { Exit::Ok };
     let _ = told.print(); // a closed stderr cannot be told to anybody
     exit
 }
@@ -139,10 +135,7 @@ fn prepare(log: &LogArgs) -> Result<Runtime, StartError> {
 }
 
 /// One ERROR line with the chain of causes. If logs could not be set up, plainly to stderr.
-#[expect(
-    clippy::print_stderr,
-    reason = "where there is no subscriber, nobody else would tell"
-)]
+#[expect(clippy::print_stderr, reason = "where there is no subscriber, nobody else would tell")]
 fn report(error: &StartError) {
     let line = failure::chain(error).replace('\n', " ");
     if tracing::dispatcher::has_been_set() {
@@ -185,9 +178,7 @@ mod tests {
 
     #[test]
     fn help_begins_with_the_service_and_not_with_a_group_of_flags() {
-        let help = Args::try_parse_from(["service", "--help"])
-            .unwrap_err()
-            .to_string();
+        let help = Args::try_parse_from(["service", "--help"]).unwrap_err().to_string();
 
         assert!(help.starts_with("A service for tests\n"), "{help}");
     }
@@ -204,11 +195,7 @@ mod tests {
     fn every_error_has_its_exit_code_and_is_one_line() {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         let cause = ErrorKind::PermissionDenied;
-        let port = StartError::Listen {
-            flag: "--listen-addr",
-            address,
-            cause,
-        };
+        let port = StartError::Listen { flag: "--listen-addr", address, cause };
         let task = anyhow::anyhow!("forbidden").context("task watch ended unexpectedly");
 
         assert_eq!(port.exit(), Exit::Start);
@@ -216,10 +203,7 @@ mod tests {
             failure::chain(&port),
             "cannot listen on 127.0.0.1:80 (--listen-addr): permission denied; choose another port"
         );
-        assert_eq!(
-            StartError::configuration("no CA").exit(),
-            Exit::Configuration
-        );
+        assert_eq!(StartError::configuration("no CA").exit(), Exit::Configuration);
         assert_eq!(
             failure::chain(&StartError::unexpected(task)),
             "stopped: task watch ended unexpectedly: forbidden"

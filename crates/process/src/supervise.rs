@@ -108,10 +108,9 @@ struct Ended {
 impl Ended {
     fn unexpected(self) -> anyhow::Error {
         match self.outcome {
-            Ok(()) => anyhow!(
-                "task {} ended unexpectedly: it returned without an error",
-                self.name
-            ),
+            Ok(()) => {
+                anyhow!("task {} ended unexpectedly: it returned without an error", self.name)
+            }
             Err(error) => error.context(format!("task {} ended unexpectedly", self.name)),
         }
     }
@@ -137,11 +136,7 @@ impl Supervisor {
             running: Arc::default(),
             ended: sender,
         };
-        Self {
-            tasks,
-            ended,
-            grace,
-        }
+        Self { tasks, ended, grace }
     }
 
     /// Handle to start tasks with.
@@ -174,8 +169,7 @@ impl Supervisor {
     ///
     /// As for [`Supervisor::run`].
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        self.supervise(stream::once(stop).chain(stream::pending()))
-            .await
+        self.supervise(stream::once(stop).chain(stream::pending())).await
     }
 
     async fn supervise(mut self, signals: impl Stream<Item = ()>) -> anyhow::Result<()> {
@@ -210,10 +204,7 @@ impl Supervisor {
         self.tasks.abort.cancel();
         while let Ok(Ended { name, outcome }) = self.ended.try_recv() {
             if let Err(error) = outcome {
-                warn!(
-                    "task {name} failed while draining: {}",
-                    failure::chain(error.as_ref())
-                );
+                warn!("task {name} failed while draining: {}", failure::chain(error.as_ref()));
             }
         }
         match cut_short {
@@ -235,8 +226,7 @@ fn signals() -> std::io::Result<impl Stream<Item = ()>> {
 
 fn text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 #[cfg(test)]

@@ -51,9 +51,7 @@ impl Directives {
     where
         S: Subscriber + for<'a> LookupSpan<'a> + 'static,
     {
-        let caps = Targets::new()
-            .with_default(LevelFilter::TRACE)
-            .with_targets(CAPS.to_vec());
+        let caps = Targets::new().with_default(LevelFilter::TRACE).with_targets(CAPS.to_vec());
         EnvFilter::new(&self.0).and(caps)
     }
 }
@@ -64,9 +62,7 @@ impl Directives {
 ///
 /// When a subscriber has already been set.
 pub fn init(args: &LogArgs) -> Result<(), TryInitError> {
-    tracing_subscriber::registry()
-        .with(layer(args, io::stderr))
-        .try_init()
+    tracing_subscriber::registry().with(layer(args, io::stderr)).try_init()
 }
 
 fn layer<S, W>(args: &LogArgs, writer: W) -> Box<dyn Layer<S> + Send + Sync>

@@ -6,9 +6,9 @@ use prost::Message as _;
 fn a_token_occurs_in_exactly_one_field() {
     let set = prost_types::FileDescriptorSet::decode(perennial_proto::FILE_DESCRIPTOR_SET).unwrap();
     let ours = set.file.iter().filter(|file| file.package().starts_with("perennial."));
-    let fields = ours.flat_map(|file| &file.message_type).flat_map(|message| {
-        message.field.iter().map(move |field| (message.name(), field.name()))
-    });
+    let fields = ours
+        .flat_map(|file| &file.message_type)
+        .flat_map(|message| message.field.iter().map(move |field| (message.name(), field.name())));
     let tokens: Vec<_> =
         fields.filter(|(_, field)| *field == "token" || field.ends_with("_credential")).collect();
     assert_eq!(tokens, [("IssueTokenResponse", "token")]);

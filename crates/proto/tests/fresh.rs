@@ -47,9 +47,7 @@ fn generate(out_dir: &Path) {
 fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
     files
-        .map(|file| {
-            (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap())
-        })
+        .map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap()))
         .collect()
 }
 

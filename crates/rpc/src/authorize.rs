@@ -31,60 +31,21 @@ use Role::{Operator, Scheduler, SecretWriter};
 /// Every method there is, by its full path. A new method is denied to everybody until it stands
 /// here.
 pub const METHODS: &[(&str, Callers)] = &[
-    (
-        "/perennial.issuer.v1.TokenIssuer/IssueToken",
-        Roles(&[SecretWriter]),
-    ),
-    (
-        "/perennial.issuer.v1.TokenIssuer/ListShoots",
-        Roles(&[Scheduler, Operator]),
-    ),
-    (
-        "/perennial.issuer.v1.TokenIssuer/WatchShoots",
-        Roles(&[Scheduler, Operator]),
-    ),
-    (
-        "/perennial.writer.v1.SecretWriter/RenewToken",
-        Roles(&[Scheduler]),
-    ),
-    (
-        "/perennial.writer.v1.SecretWriter/WatchAccessSecrets",
-        Roles(&[Scheduler]),
-    ),
-    (
-        "/perennial.writer.v1.SecretWriter/GetAccessSecret",
-        Roles(&[Scheduler, Operator]),
-    ),
-    (
-        "/perennial.writer.v1.SecretWriter/ListAccessSecrets",
-        Roles(&[Scheduler, Operator]),
-    ),
-    (
-        "/perennial.scheduler.v1.Scheduler/GetSchedule",
-        Roles(&[Operator]),
-    ),
-    (
-        "/perennial.scheduler.v1.Scheduler/ListSchedules",
-        Roles(&[Operator]),
-    ),
-    (
-        "/perennial.scheduler.v1.Scheduler/WatchSchedules",
-        Roles(&[Operator]),
-    ),
-    (
-        "/perennial.scheduler.v1.Scheduler/RenewNow",
-        Roles(&[Operator]),
-    ),
+    ("/perennial.issuer.v1.TokenIssuer/IssueToken", Roles(&[SecretWriter])),
+    ("/perennial.issuer.v1.TokenIssuer/ListShoots", Roles(&[Scheduler, Operator])),
+    ("/perennial.issuer.v1.TokenIssuer/WatchShoots", Roles(&[Scheduler, Operator])),
+    ("/perennial.writer.v1.SecretWriter/RenewToken", Roles(&[Scheduler])),
+    ("/perennial.writer.v1.SecretWriter/WatchAccessSecrets", Roles(&[Scheduler])),
+    ("/perennial.writer.v1.SecretWriter/GetAccessSecret", Roles(&[Scheduler, Operator])),
+    ("/perennial.writer.v1.SecretWriter/ListAccessSecrets", Roles(&[Scheduler, Operator])),
+    ("/perennial.scheduler.v1.Scheduler/GetSchedule", Roles(&[Operator])),
+    ("/perennial.scheduler.v1.Scheduler/ListSchedules", Roles(&[Operator])),
+    ("/perennial.scheduler.v1.Scheduler/WatchSchedules", Roles(&[Operator])),
+    ("/perennial.scheduler.v1.Scheduler/RenewNow", Roles(&[Operator])),
     ("/grpc.health.v1.Health/Check", TrustDomain),
     ("/grpc.health.v1.Health/Watch", TrustDomain),
-    (
-        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        Roles(&[Operator]),
-    ),
-    (
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-        Roles(&[Operator]),
-    ),
+    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Roles(&[Operator])),
+    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Roles(&[Operator])),
 ];
 
 /// The caller, verified. The layer puts it into the extensions of every request that it lets
@@ -167,26 +128,16 @@ impl fmt::Display for List<'_> {
 pub fn authorize(trust: &Trust, id: Option<&SpiffeId>, method: &str) -> Result<Peer, Refusal> {
     let id = id.cloned().ok_or(Refusal::Unknown)?;
     if !trust.includes(&id) {
-        return Err(Refusal::Foreign {
-            id,
-            method: method.to_owned(),
-        });
+        return Err(Refusal::Foreign { id, method: method.to_owned() });
     }
     let role = trust.role(&id);
     match METHODS.iter().find(|(path, _)| *path == method) {
-        None => Err(Refusal::NoSuchMethod {
-            id,
-            method: method.to_owned(),
-        }),
+        None => Err(Refusal::NoSuchMethod { id, method: method.to_owned() }),
         Some((_, TrustDomain)) => Ok(Peer { id, role }),
         Some((_, Roles(callers))) if role.is_some_and(|role| callers.contains(&role)) => {
             Ok(Peer { id, role })
         }
-        Some((method, Roles(callers))) => Err(Refusal::NotYours {
-            id,
-            method,
-            callers,
-        }),
+        Some((method, Roles(callers))) => Err(Refusal::NotYours { id, method, callers }),
     }
 }
 
@@ -208,10 +159,7 @@ impl<S> Layer<S> for Authorize {
     type Service = Authorized<S>;
 
     fn layer(&self, inner: S) -> Authorized<S> {
-        Authorized {
-            inner,
-            trust: self.trust.clone(),
-        }
+        Authorized { inner, trust: self.trust.clone() }
     }
 }
 
@@ -266,10 +214,7 @@ mod tests {
 
     fn callers(method: &str) -> Vec<Role> {
         let may = |role: &Role| authorize(&trust(), Some(&trust().id(*role)), method).is_ok();
-        [TokenIssuer, SecretWriter, Scheduler, Operator]
-            .into_iter()
-            .filter(may)
-            .collect()
+        [TokenIssuer, SecretWriter, Scheduler, Operator].into_iter().filter(may).collect()
     }
 
     #[test]

@@ -73,28 +73,16 @@ impl Replicas {
             let channel = connect(&address, expected.clone(), tls)?;
             Ok(Replica { address, channel })
         };
-        let replicas = addresses
-            .into_iter()
-            .map(replica)
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            replicas,
-            turn: Arc::default(),
-        })
+        let replicas = addresses.into_iter().map(replica).collect::<Result<_, _>>()?;
+        Ok(Self { replicas, turn: Arc::default() })
     }
 
     /// The replica of a key: the namespace of a shoot, or `namespace/name` of a Secret. Every
     /// process picks the same one as long as the addresses are the same.
     #[must_use]
     pub fn pick(&self, key: &str) -> Channel {
-        let ranked = self
-            .replicas
-            .iter()
-            .max_by_key(|replica| rank(key, &replica.address));
-        ranked
-            .expect("never empty: checked when it was made")
-            .channel
-            .clone()
+        let ranked = self.replicas.iter().max_by_key(|replica| rank(key, &replica.address));
+        ranked.expect("never empty: checked when it was made").channel.clone()
     }
 
     /// The next replica in turn, for calls that belong nowhere.
@@ -106,9 +94,7 @@ impl Replicas {
 
     /// All replicas with their addresses, sorted by address.
     pub fn all(&self) -> impl Iterator<Item = (&str, Channel)> {
-        self.replicas
-            .iter()
-            .map(|replica| (replica.address.as_str(), replica.channel.clone()))
+        self.replicas.iter().map(|replica| (replica.address.as_str(), replica.channel.clone()))
     }
 }
 
@@ -157,32 +143,19 @@ mod tests {
 
     use super::*;
 
-    const REPLICAS: [&str; 4] = [
-        "10.0.0.1:9443",
-        "10.0.0.2:9443",
-        "10.0.0.3:9443",
-        "10.0.0.4:9443",
-    ];
+    const REPLICAS: [&str; 4] =
+        ["10.0.0.1:9443", "10.0.0.2:9443", "10.0.0.3:9443", "10.0.0.4:9443"];
 
     fn picks<'a>(replicas: &[&'a str]) -> BTreeMap<String, &'a str> {
         let first = |key: &str| *replicas.iter().max_by_key(|at| rank(key, at)).unwrap();
-        (0..1000)
-            .map(|n| format!("shoot--p--{n}"))
-            .map(|key| (key.clone(), first(&key)))
-            .collect()
+        (0..1000).map(|n| format!("shoot--p--{n}")).map(|key| (key.clone(), first(&key))).collect()
     }
 
     #[test]
     fn keys_spread_over_all_replicas() {
         for replica in REPLICAS {
-            let share = picks(&REPLICAS)
-                .values()
-                .filter(|picked| **picked == replica)
-                .count();
-            assert!(
-                (200..300).contains(&share),
-                "{replica} has {share} of 1000 keys"
-            );
+            let share = picks(&REPLICAS).values().filter(|picked| **picked == replica).count();
+            assert!((200..300).contains(&share), "{replica} has {share} of 1000 keys");
         }
     }
 

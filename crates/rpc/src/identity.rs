@@ -96,15 +96,8 @@ impl FromStr for SpiffeId {
 
 impl fmt::Display for SpiffeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            trust_domain,
-            namespace,
-            service_account,
-        } = self;
-        write!(
-            f,
-            "spiffe://{trust_domain}/ns/{namespace}/sa/{service_account}"
-        )
+        let Self { trust_domain, namespace, service_account } = self;
+        write!(f, "spiffe://{trust_domain}/ns/{namespace}/sa/{service_account}")
     }
 }
 
@@ -167,12 +160,7 @@ pub enum Role {
 }
 
 impl Role {
-    const ALL: [Self; 4] = [
-        Self::TokenIssuer,
-        Self::SecretWriter,
-        Self::Scheduler,
-        Self::Operator,
-    ];
+    const ALL: [Self; 4] = [Self::TokenIssuer, Self::SecretWriter, Self::Scheduler, Self::Operator];
 
     /// Name of its ServiceAccount.
     #[must_use]
@@ -293,14 +281,8 @@ mod tests {
 
         assert_eq!(role(SCHEDULER), Some(Role::Scheduler));
         assert_eq!(role("spiffe://cluster.local/ns/default/sa/scheduler"), None);
-        assert_eq!(
-            role("spiffe://other.local/ns/perennial-system/sa/scheduler"),
-            None
-        );
-        assert_eq!(
-            role("spiffe://cluster.local/ns/perennial-system/sa/default"),
-            None
-        );
+        assert_eq!(role("spiffe://other.local/ns/perennial-system/sa/scheduler"), None);
+        assert_eq!(role("spiffe://cluster.local/ns/perennial-system/sa/default"), None);
     }
 
     #[test]

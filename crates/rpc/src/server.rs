@@ -76,9 +76,7 @@ impl Server {
         let (reporter, health) = tonic_health::server::health_reporter();
         let routes = with_reflection(self.routes, self.descriptors)?.add_service(health);
         let (sender, accepted) = mpsc::channel(ACCEPTED_MAX);
-        let server = builder()
-            .layer(Authorize::new(self.trust))
-            .add_routes(routes);
+        let server = builder().layer(Authorize::new(self.trust)).add_routes(routes);
         let served = server.serve_with_incoming_shutdown(
             ReceiverStream::new(accepted).map(Ok::<_, std::convert::Infallible>),
             shutdown.clone(),

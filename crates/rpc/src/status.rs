@@ -163,10 +163,7 @@ mod tests {
             assert_eq!(remote.kind(), kind);
             assert_eq!(remote.reason(), "SHOOT_THROTTLES");
             assert_eq!(remote.retry_after(), pause);
-            assert_eq!(
-                remote.to_string(),
-                "failed to request a token for ci/deployer"
-            );
+            assert_eq!(remote.to_string(), "failed to request a token for ci/deployer");
         }
     }
 
@@ -181,10 +178,7 @@ mod tests {
     #[test]
     fn a_status_that_is_not_ours_gets_a_reason_of_ours() {
         let remote = Remote::from(Status::cancelled("Timeout expired"));
-        assert_eq!(
-            (remote.kind(), remote.reason()),
-            (Kind::TimedOut, "PEER_DEADLINE_EXCEEDED")
-        );
+        assert_eq!((remote.kind(), remote.reason()), (Kind::TimedOut, "PEER_DEADLINE_EXCEEDED"));
 
         let mut details = ErrorDetails::new();
         details.set_error_info("QUOTA", "googleapis.com", []);

@@ -37,11 +37,7 @@ pub struct TlsArgs {
     pub trust_domain: TrustDomain,
 
     /// Namespace of the services in the SPIFFE URIs
-    #[arg(
-        long,
-        env = "PERENNIAL_IDENTITY_NAMESPACE",
-        default_value = "perennial-system"
-    )]
+    #[arg(long, env = "PERENNIAL_IDENTITY_NAMESPACE", default_value = "perennial-system")]
     pub identity_namespace: Namespace,
 }
 
@@ -80,11 +76,7 @@ impl TlsStore {
     /// [`TlsError`], which names the file and what to do.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Arc<Self>, TlsError> {
         let folder = folder.into();
-        Self::from_files(
-            folder.join("tls.crt"),
-            folder.join("tls.key"),
-            folder.join("ca.crt"),
-        )
+        Self::from_files(folder.join("tls.crt"), folder.join("tls.key"), folder.join("ca.crt"))
     }
 
     /// Reads three PEM files: the certificate with its intermediates, its key, the authorities.

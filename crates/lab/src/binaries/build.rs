@@ -50,9 +50,7 @@ impl Program {
         let _lock = self.lock(folder).await?;
         // The one who held the lock may have built it.
         if !path.is_file() {
-            self.build(&path)
-                .await
-                .with_context(|| format!("failed to build {}", self.name))?;
+            self.build(&path).await.with_context(|| format!("failed to build {}", self.name))?;
         }
         Ok(path)
     }
@@ -60,11 +58,7 @@ impl Program {
     /// Held as long as the file is open, so a builder that is killed blocks nobody.
     async fn lock(&self, folder: &Path) -> Result<File> {
         let path = folder.join(format!("{}.lock", self.name));
-        let file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(&path);
+        let file = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
         let file = file.with_context(|| format!("failed to open {}", path.display()))?;
         let mut news = tokio::time::interval(NEWS);
         for _ in 0..BUILD_MAX.as_secs() / NEWS.as_secs() {
@@ -79,11 +73,7 @@ impl Program {
             }
             news.tick().await;
         }
-        bail!(
-            "{} is still locked after {} s",
-            path.display(),
-            BUILD_MAX.as_secs()
-        )
+        bail!("{} is still locked after {} s", path.display(), BUILD_MAX.as_secs())
     }
 
     /// Builds beside the final name and renames, so that an interrupted build leaves no half program.
@@ -122,11 +112,7 @@ impl Program {
                 return status;
             }
             elapsed += NEWS;
-            say(format!(
-                "building {}: {} s so far",
-                self.name,
-                elapsed.as_secs()
-            ));
+            say(format!("building {}: {} s so far", self.name, elapsed.as_secs()));
         }
     }
 }

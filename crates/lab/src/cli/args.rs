@@ -29,10 +29,7 @@ pub(super) enum Task {
         keep: bool,
     },
     /// Act on a service of the running lab (needs LAB_DIR)
-    Service {
-        name: ServiceName,
-        action: ServiceAction,
-    },
+    Service { name: ServiceName, action: ServiceAction },
     /// Act on a shoot of the running lab (needs LAB_DIR)
     Shoot {
         /// Its number; the first is 1
@@ -102,15 +99,8 @@ pub(super) enum ShootAction {
 impl Run {
     /// The lab to start, and COMMAND.
     pub(super) fn into_options(self) -> (Options, Vec<String>) {
-        let Self {
-            shoots,
-            shoot_flag,
-            issuer_arg,
-            writer_arg,
-            scheduler_arg,
-            keep_dir,
-            command,
-        } = self;
+        let Self { shoots, shoot_flag, issuer_arg, writer_arg, scheduler_arg, keep_dir, command } =
+            self;
         let options = Options {
             shoots,
             shoot_flags: shoot_flag,
@@ -132,9 +122,7 @@ mod tests {
     fn flags_for_others_may_begin_with_hyphens() {
         let line =
             "perennial-lab run --shoots 2 --scheduler-arg --renewal-basis=8s -- make -k demo";
-        let Task::Run(run) = Cli::parse_from(line.split(' ')).task else {
-            panic!("not run")
-        };
+        let Task::Run(run) = Cli::parse_from(line.split(' ')).task else { panic!("not run") };
         let (options, command) = run.into_options();
 
         assert_eq!(

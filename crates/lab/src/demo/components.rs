@@ -44,9 +44,7 @@ pub(super) async fn remove_bootstrap(number: usize, seed: &Client) -> Result<()>
 
 fn access_secret(component: &str) -> Secret {
     let texts = |pairs: [(&str, &str); 2]| -> BTreeMap<String, String> {
-        pairs
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into()
+        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
     };
     Secret {
         metadata: ObjectMeta {

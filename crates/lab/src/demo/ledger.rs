@@ -56,12 +56,7 @@ impl Ledger {
             .as_ref()
             .and_then(|notes| Issued::read(notes.get(keys::ISSUED)?));
         let fault = fault_of(&token, &hash, note.as_ref(), entries.last(), now);
-        entries.push(Entry {
-            hash,
-            note,
-            seen_at: now,
-            fault,
-        });
+        entries.push(Entry { hash, note, seen_at: now, fault });
     }
 
     /// How long each Secret of a component waited for its first token, in seconds, longest last.
@@ -87,10 +82,7 @@ impl Ledger {
 
     /// Number of tokens seen so far, by Secret.
     pub(super) fn counts(&self) -> BTreeMap<Key, usize> {
-        self.tokens
-            .iter()
-            .map(|(key, entries)| (key.clone(), entries.len()))
-            .collect()
+        self.tokens.iter().map(|(key, entries)| (key.clone(), entries.len())).collect()
     }
 
     /// How many tokens the Secret had so far.
@@ -106,10 +98,7 @@ impl Ledger {
     /// Everything that should not have been: a token taken away, an expired one, one that came
     /// before its time.
     pub(super) fn faults(&self) -> Vec<String> {
-        let emptied = self
-            .emptied
-            .iter()
-            .map(|(ns, name)| format!("{ns}/{name} was emptied"));
+        let emptied = self.emptied.iter().map(|(ns, name)| format!("{ns}/{name} was emptied"));
         let of_tokens = self.tokens.iter().flat_map(|((ns, name), entries)| {
             let faults = entries.iter().filter_map(|entry| entry.fault.as_ref());
             faults.map(move |fault| format!("{ns}/{name}: {fault}"))
@@ -119,21 +108,16 @@ impl Ledger {
 }
 
 fn key_of(secret: &Secret) -> Option<Key> {
-    Some((
-        secret.metadata.namespace.clone()?,
-        secret.metadata.name.clone()?,
-    ))
+    Some((secret.metadata.namespace.clone()?, secret.metadata.name.clone()?))
 }
 
 /// The token where it stands: in `token`, or in the kubeconfig.
 pub(super) fn token_of(secret: &Secret) -> Option<Vec<u8>> {
     let data = secret.data.as_ref()?;
     let token = match data.get(keys::DATA_KUBECONFIG) {
-        Some(document) => kubeconfig::current_token(&document.0)
-            .ok()??
-            .expose()
-            .as_bytes()
-            .to_vec(),
+        Some(document) => {
+            kubeconfig::current_token(&document.0).ok()??.expose().as_bytes().to_vec()
+        }
         None => data.get(keys::DATA_TOKEN)?.0.clone(),
     };
     (!token.is_empty()).then_some(token)
@@ -153,9 +137,7 @@ fn fault_of(
     let Some(note) = note.filter(|note| note.sha256 == *hash) else {
         return Some("has no note of its own".to_owned());
     };
-    let planned = before
-        .and_then(|before| before.note.as_ref())
-        .map(|note| note.renew_at);
+    let planned = before.and_then(|before| before.note.as_ref()).map(|note| note.renew_at);
     match (note.reason, planned) {
         _ if claims.expires_at <= now => Some("had expired".to_owned()),
         (Reason::NothingHeld, None) => None,

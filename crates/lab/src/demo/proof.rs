@@ -85,18 +85,10 @@ async fn authentication(lab: &Lab) -> Result<Verdict> {
 
 async fn user_of(lab: &Lab, number: usize, secret: &Secret) -> Result<String> {
     let token = String::from_utf8(token_of(secret).context("no token")?)?;
-    let client = lab
-        .shoot(number)
-        .client_with(&Credential::Token(&token))
-        .await?;
+    let client = lab.shoot(number).client_with(&Credential::Token(&token)).await?;
     let reviews: Api<SelfSubjectReview> = Api::all(client);
-    let review = reviews
-        .create(&PostParams::default(), &SelfSubjectReview::default())
-        .await?;
-    review
-        .status
-        .and_then(|status| status.user_info?.username)
-        .context("no answer")
+    let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
+    review.status.and_then(|status| status.user_info?.username).context("no answer")
 }
 
 async fn life_without_bootstrap(
@@ -140,9 +132,7 @@ async fn counts(lab: &Lab, stage: &Stage, baseline: &Baseline, number: usize) ->
     let counts = lab.shoot(number).request_counts().await?;
     let before = baseline.granted.get(&number).copied().unwrap_or(0);
     let granted = counts.tokens_granted() - before;
-    let renewals = stage
-        .ledger
-        .issued_in(&shoot::namespace(number), &baseline.tokens);
+    let renewals = stage.ledger.issued_in(&shoot::namespace(number), &baseline.tokens);
     let reviews = counts.token_reviews();
     Ok(Verdict {
         holds: granted == renewals as u64 && reviews == 0,

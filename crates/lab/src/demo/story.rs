@@ -39,25 +39,17 @@ pub(super) async fn tell(lab: &Lab, keep: bool) -> Result<bool> {
     ))?;
     let baseline = baseline(lab, &mut stage).await?;
 
-    stage.say(&format!(
-        "\n2/5  {} components get an access Secret each.\n",
-        keys().len()
-    ))?;
+    stage.say(&format!("\n2/5  {} components get an access Secret each.\n", keys().len()))?;
     for number in SHOOTS {
         components::create(number, &lab.seed().client()).await?;
     }
     let keys = keys();
-    if !stage
-        .play_until(MOMENT, |ledger| ledger.waits(&keys).is_some())
-        .await?
-    {
+    if !stage.play_until(MOMENT, |ledger| ledger.waits(&keys).is_some()).await? {
         bail!("not every Secret got a token within {MOMENT:?}");
     }
     let waits = stage.ledger.waits(&keys).unwrap_or_default();
     let longest = waits.last().copied().unwrap_or_default();
-    stage.say(&format!(
-        "\n     All have a token, the last one after {longest:.2} s.\n"
-    ))?;
+    stage.say(&format!("\n     All have a token, the last one after {longest:.2} s.\n"))?;
     stage.play(ACT).await?;
 
     stage.say(
@@ -96,10 +88,7 @@ async fn baseline(lab: &Lab, stage: &mut Stage) -> Result<Baseline> {
         granted.insert(number, counts.tokens_granted());
     }
     lab.service("scheduler").start().await?;
-    Ok(Baseline {
-        granted,
-        tokens: stage.ledger.counts(),
-    })
+    Ok(Baseline { granted, tokens: stage.ledger.counts() })
 }
 
 /// The Secrets of the components.

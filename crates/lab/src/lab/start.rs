@@ -39,16 +39,9 @@ pub(super) async fn start(
     let dir = LabDir::create(folder)?;
     let mut ports = Ports::new()?;
     pki::write_grpc_certificates(&dir)?;
-    say(format!(
-        "starting API servers: seed and {} shoots",
-        options.shoots
-    ));
+    say(format!("starting API servers: seed and {} shoots", options.shoots));
     let etcd = Etcd::start(&binaries.etcd, &mut ports, &dir).await?;
-    let ground = Ground {
-        program: &binaries.kube_apiserver,
-        etcd: &etcd,
-        dir: &dir,
-    };
+    let ground = Ground { program: &binaries.kube_apiserver, etcd: &etcd, dir: &dir };
     let plans = plans(options, &mut ports)?;
     let mut clusters =
         try_join_all(plans.into_iter().map(|plan| apiserver::start(plan, ground))).await?;
@@ -56,22 +49,12 @@ pub(super) async fn start(
     furnish(&seed, &clusters).await?;
     let services = match programs {
         Some(programs) => {
-            let place = Place {
-                programs,
-                dir: &dir,
-            };
+            let place = Place { programs, dir: &dir };
             launch(options, place, &seed, &mut ports).await?
         }
         None => Vec::new(),
     };
-    Ok(Started {
-        services,
-        shoots: clusters,
-        seed,
-        etcd,
-        ports,
-        dir,
-    })
+    Ok(Started { services, shoots: clusters, seed, etcd, ports, dir })
 }
 
 /// The seed first.
@@ -114,16 +97,10 @@ async fn launch(
     seed: &Cluster,
     ports: &mut Ports,
 ) -> Result<Vec<Service>> {
-    say(format!(
-        "starting the services of {}",
-        place.programs.display()
-    ));
+    say(format!("starting the services of {}", place.programs.display()));
     let dir = place.dir;
-    let [issuer, writer, scheduler] = [
-        Addresses::take(ports)?,
-        Addresses::take(ports)?,
-        Addresses::take(ports)?,
-    ];
+    let [issuer, writer, scheduler] =
+        [Addresses::take(ports)?, Addresses::take(ports)?, Addresses::take(ports)?];
     let issuer_addr = format!("--token-issuer-addr={}", issuer.grpc);
     let writer_addr = format!("--secret-writer-addr={}", writer.grpc);
     let issuer_own = vec![seed_access("token-issuer", seed, dir).await?];
@@ -140,11 +117,6 @@ async fn launch(
         launch("token-issuer", issuer, issuer_own, &options.issuer_args),
         launch("secret-writer", writer, writer_own, &options.writer_args()),
         // It has no credential of the seed: it makes no Kubernetes call.
-        launch(
-            "scheduler",
-            scheduler,
-            vec![writer_addr, issuer_addr],
-            &options.scheduler_args,
-        ),
+        launch("scheduler", scheduler, vec![writer_addr, issuer_addr], &options.scheduler_args),
     ])
 }

@@ -22,10 +22,7 @@ pub fn pid(name: &str, dir: &LabDir) -> Result<Option<i32>> {
     let path = dir.pid_file(name);
     match std::fs::read_to_string(&path) {
         Ok(text) => {
-            let pid = text
-                .trim()
-                .parse()
-                .with_context(|| format!("{}: no pid", path.display()))?;
+            let pid = text.trim().parse().with_context(|| format!("{}: no pid", path.display()))?;
             Ok(Some(pid))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -130,9 +127,7 @@ pub async fn discard(name: &str, dir: &LabDir) -> Result<()> {
 async fn wait_for_end(name: &str, bound: Duration, dir: &LabDir) -> Result<()> {
     let look = async || {
         let pid = pid(name, dir)?;
-        Ok(pid.map_or(Look::Done(()), |pid| {
-            Look::Waiting(format!("process {pid} is there"))
-        }))
+        Ok(pid.map_or(Look::Done(()), |pid| Look::Waiting(format!("process {pid} is there"))))
     };
     until(&format!("end of {name}"), bound, look).await
 }

@@ -37,12 +37,7 @@ pub(super) async fn keep(spec: Spec, dir: LabDir, exits: watch::Sender<Exits>) {
             tokio::time::sleep(HOLD_BEAT).await;
         }
         let (last, well) = run_once(&spec, &dir).await;
-        exits.send_modify(|exits| {
-            *exits = Exits {
-                count: exits.count + 1,
-                last,
-            }
-        });
+        exits.send_modify(|exits| *exits = Exits { count: exits.count + 1, last });
         if well {
             pause = Duration::ZERO;
         }
@@ -65,10 +60,7 @@ async fn run_once(spec: &Spec, dir: &LabDir) -> (String, bool) {
         Ok(ended) => (ended, false),
         Err(_) => (child.wait().await, true),
     };
-    (
-        ended.map_or_else(|error| error.to_string(), |status| status.to_string()),
-        well,
-    )
+    (ended.map_or_else(|error| error.to_string(), |status| status.to_string()), well)
 }
 
 fn spawn(spec: &Spec, dir: &LabDir) -> Result<Child> {
@@ -79,23 +71,16 @@ fn spawn(spec: &Spec, dir: &LabDir) -> Result<Child> {
     command
         .args(&spec.args)
         .env_clear()
-        .envs(
-            INHERITED
-                .iter()
-                .filter_map(|name| Some((name, std::env::var_os(name)?))),
-        )
+        .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
         .stdin(Stdio::null())
         .stdout(log.try_clone().context("failed to share the log")?)
         .stderr(log)
         // Ctrl-C in the terminal is for the lab, which then ends its processes in order.
         .process_group(0)
         .kill_on_drop(true);
-    let child = command
-        .spawn()
-        .with_context(|| format!("failed to start {}", spec.program.display()))?;
-    let pid = child
-        .id()
-        .context("a process that was not waited for has an id")?;
+    let child =
+        command.spawn().with_context(|| format!("failed to start {}", spec.program.display()))?;
+    let pid = child.id().context("a process that was not waited for has an id")?;
     write_private(&dir.pid_file(&spec.name), &format!("{pid}\n"))?;
     Ok(child)
 }

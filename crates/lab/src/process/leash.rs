@@ -25,21 +25,13 @@ pub fn command(program: &Path) -> Result<Command> {
         return Ok(Command::new(program));
     };
     let mut command = Command::new(lab);
-    command
-        .arg("leash")
-        .arg(std::process::id().to_string())
-        .arg("--")
-        .arg(program);
+    command.arg("leash").arg(std::process::id().to_string()).arg("--").arg(program);
     Ok(command)
 }
 
 /// The running program if it is perennial-lab, else the one beside it (a test runs from `deps/`).
 fn lab_near(exe: &Path) -> Option<PathBuf> {
-    exe.ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join("perennial-lab"))
-        .find(|p| p.is_file())
+    exe.ancestors().skip(1).take(2).map(|folder| folder.join("perennial-lab")).find(|p| p.is_file())
 }
 
 /// Becomes `program` and dies with the parent. Returns only if that failed.

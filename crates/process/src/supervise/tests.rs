@@ -31,16 +31,11 @@ async fn a_stop_that_was_asked_for_is_no_error() {
 async fn a_task_that_fails_stops_the_others_and_is_named() {
     let supervisor = Supervisor::new(GRACE);
     spawn_obedient(&supervisor.tasks(), "server");
-    supervisor.tasks().spawn("watch", async {
-        Err(anyhow!("forbidden").context("list refused"))
-    });
+    supervisor.tasks().spawn("watch", async { Err(anyhow!("forbidden").context("list refused")) });
 
     let error = chain(supervisor.run_until(pending()).await);
 
-    assert_eq!(
-        error,
-        "task watch ended unexpectedly: list refused: forbidden"
-    );
+    assert_eq!(error, "task watch ended unexpectedly: list refused: forbidden");
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,25 +45,17 @@ async fn a_clean_end_that_nobody_asked_for_is_an_error() {
 
     let error = chain(supervisor.run_until(pending()).await);
 
-    assert_eq!(
-        error,
-        "task watch ended unexpectedly: it returned without an error"
-    );
+    assert_eq!(error, "task watch ended unexpectedly: it returned without an error");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_an_error_that_names_the_task() {
     let supervisor = Supervisor::new(GRACE);
-    supervisor
-        .tasks()
-        .spawn("queue", async { panic!("heap is empty") });
+    supervisor.tasks().spawn("queue", async { panic!("heap is empty") });
 
     let error = chain(supervisor.run_until(pending()).await);
 
-    assert_eq!(
-        error,
-        "task queue ended unexpectedly: panicked: heap is empty"
-    );
+    assert_eq!(error, "task queue ended unexpectedly: panicked: heap is empty");
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,10 +69,7 @@ async fn tasks_started_by_tasks_are_watched_too() {
 
     let error = chain(supervisor.run_until(time::sleep(GRACE)).await);
 
-    assert!(
-        error.ends_with("after: task child ended unexpectedly: no route"),
-        "{error}"
-    );
+    assert!(error.ends_with("after: task child ended unexpectedly: no route"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,10 +100,7 @@ async fn a_second_signal_ends_at_once() {
 
     let error = chain(supervisor.supervise(stream::iter([(), ()])).await);
 
-    assert!(
-        error.starts_with("a second signal cut the drain short"),
-        "{error}"
-    );
+    assert!(error.starts_with("a second signal cut the drain short"), "{error}");
     assert!(!started.is_elapsed());
     tracker.wait().await; // the task was dropped where it was
     assert_eq!(Arc::strong_count(&dropped), 1);

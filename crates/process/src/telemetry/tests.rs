@@ -32,10 +32,7 @@ impl MakeWriter<'_> for Lines {
 
 fn logged(level: &str, log_format: LogFormat, emit: impl FnOnce()) -> String {
     let lines = Lines::default();
-    let args = LogArgs {
-        log_format,
-        log_level: level.parse().unwrap(),
-    };
+    let args = LogArgs { log_format, log_level: level.parse().unwrap() };
     let subscriber = tracing_subscriber::registry().with(layer(&args, lines.clone()));
     tracing::subscriber::with_default(subscriber, emit);
     let bytes = lines.0.lock().unwrap().clone();
@@ -73,10 +70,7 @@ fn no_directive_brings_back_lines_that_hold_credentials() {
         "[buffer{frame}]=trace",
     ] {
         let output = logged(level, LogFormat::Json, leak_from_every_capped_target);
-        assert!(
-            !output.contains("eyJ"),
-            "--log-level {level} let through: {output}"
-        );
+        assert!(!output.contains("eyJ"), "--log-level {level} let through: {output}");
     }
 }
 
@@ -99,29 +93,16 @@ fn the_level_decides_for_our_own_targets() {
     };
 
     assert_eq!(logged("info", LogFormat::Json, emit).lines().count(), 1);
-    assert_eq!(
-        logged("info,perennial_scheduler=debug", LogFormat::Json, emit)
-            .lines()
-            .count(),
-        2
-    );
+    assert_eq!(logged("info,perennial_scheduler=debug", LogFormat::Json, emit).lines().count(), 2);
     assert_eq!(logged("off", LogFormat::Json, emit), "");
 }
 
 #[test]
 fn a_json_line_is_one_object_with_its_fields_at_the_top() {
-    let output = logged("info", LogFormat::Json, || {
-        info!(shoot = "shoot--lab--1", "renewed")
-    });
+    let output = logged("info", LogFormat::Json, || info!(shoot = "shoot--lab--1", "renewed"));
 
-    assert!(
-        output.starts_with('{') && output.ends_with("}\n"),
-        "{output}"
-    );
-    assert!(
-        output.contains(r#""message":"renewed","shoot":"shoot--lab--1""#),
-        "{output}"
-    );
+    assert!(output.starts_with('{') && output.ends_with("}\n"), "{output}");
+    assert!(output.contains(r#""message":"renewed","shoot":"shoot--lab--1""#), "{output}");
 }
 
 #[test]

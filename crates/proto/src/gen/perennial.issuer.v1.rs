@@ -98,7 +98,7 @@ pub struct Shoot {
     /// The credential in use.
     #[prost(enumeration = "Credential", tag = "3")]
     pub credential: i32,
-    /// Why it is not reached, in words; empty when it is.
+    /// Why it is not reached, or what it lacks although it is, in words; empty when all is well.
     #[prost(string, tag = "4")]
     pub detail: ::prost::alloc::string::String,
     /// Clock of the shoot minus that of the token-issuer, from the Date of its answers, in whole

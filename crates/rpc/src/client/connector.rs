@@ -27,17 +27,9 @@ impl Connector {
     pub(super) fn new(address: &str, expected: Expected, tls: &Arc<TlsStore>) -> Option<Self> {
         let (host, port) = address.rsplit_once(':')?;
         port.parse::<u16>().ok()?;
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|h| h.strip_suffix(']'))
-            .unwrap_or(host);
+        let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         let name = ServerName::try_from(bare.to_owned()).ok()?;
-        Some(Self {
-            address: address.to_owned(),
-            name,
-            expected,
-            tls: Arc::clone(tls),
-        })
+        Some(Self { address: address.to_owned(), name, expected, tls: Arc::clone(tls) })
     }
 
     pub(super) fn into_service(
@@ -60,10 +52,7 @@ impl Connector {
     }
 
     async fn connect(self) -> io::Result<TlsStream<TcpStream>> {
-        let config = self
-            .tls
-            .client_config(self.expected)
-            .map_err(io::Error::other)?;
+        let config = self.tls.client_config(self.expected).map_err(io::Error::other)?;
         let tcp = TcpStream::connect(&self.address).await?;
         tcp.set_nodelay(true)?;
         TlsConnector::from(config).connect(self.name, tcp).await

@@ -98,17 +98,12 @@ async fn handshake(
             .inspect_err(|error| warn!(%address, "a client without identity: {error}"))
             .ok()
     });
-    Ok(Stream {
-        tls,
-        connection: Arc::new(Connection { address, identity }),
-    })
+    Ok(Stream { tls, connection: Arc::new(Connection { address, identity }) })
 }
 
 /// Whether TLS refused the client, in contrast to a port scan or a TCP probe that just went away.
 fn refused(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .is_some_and(|inner| inner.is::<rustls::Error>())
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
 /// A connection that is through its handshake.

@@ -31,8 +31,6 @@ pub(super) async fn follow(
         () = report => {}
         () = shutdown => {}
     }
-    reporter
-        .set_service_status(WHOLE_SERVER, ServingStatus::NotServing)
-        .await;
+    reporter.set_service_status(WHOLE_SERVER, ServingStatus::NotServing).await;
     pending().await
 }

@@ -121,11 +121,7 @@ impl Files {
 }
 
 fn read(file: &Path, holds: &'static str) -> Result<Vec<u8>, TlsError> {
-    fs::read(file).map_err(|source| TlsError::Read {
-        file: file.to_owned(),
-        holds,
-        source,
-    })
+    fs::read(file).map_err(|source| TlsError::Read { file: file.to_owned(), holds, source })
 }
 
 /// Content of the files, unchecked.
@@ -157,9 +153,7 @@ pub(super) struct Material {
 
 impl fmt::Debug for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Material")
-            .field("identity", &self.identity)
-            .finish_non_exhaustive()
+        f.debug_struct("Material").field("identity", &self.identity).finish_non_exhaustive()
     }
 }
 
@@ -171,21 +165,11 @@ impl Material {
             .first()
             .ok_or(IdentityError::UriCount(0))
             .and_then(SpiffeId::from_certificate)
-            .map_err(|source| TlsError::Identity {
-                file: files.certificate.clone(),
-                source,
-            })?;
+            .map_err(|source| TlsError::Identity { file: files.certificate.clone(), source })?;
         let own = Arc::new(pair(chain, &read.key, &provider, files)?);
         let roots = Arc::new(roots(&read.authorities, &files.authorities)?);
         let server = Arc::new(server(&own, &roots, &provider)?);
-        Ok(Self {
-            digest: read.digest(),
-            identity,
-            provider,
-            own,
-            roots,
-            server,
-        })
+        Ok(Self { digest: read.digest(), identity, provider, own, roots, server })
     }
 
     pub(super) fn is_of(&self, read: &Read) -> bool {
@@ -242,14 +226,9 @@ fn pair(
     files: &Files,
 ) -> Result<CertifiedKey, TlsError> {
     // The causes are dropped: a PEM error quotes the line it stumbled over.
-    let bad_key = || TlsError::Key {
-        file: files.key.clone(),
-    };
+    let bad_key = || TlsError::Key { file: files.key.clone() };
     let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| bad_key())?;
-    let key = provider
-        .key_provider
-        .load_private_key(der)
-        .map_err(|_| bad_key())?;
+    let key = provider.key_provider.load_private_key(der).map_err(|_| bad_key())?;
     let pair = CertifiedKey::new(chain, key);
     pair.keys_match().map_err(|_| TlsError::Mismatch {
         certificate: files.certificate.clone(),
@@ -263,10 +242,7 @@ fn roots(pem: &[u8], file: &Path) -> Result<RootCertStore, TlsError> {
     for certificate in certificates(pem, file, AUTHORITIES)? {
         roots
             .add(certificate)
-            .map_err(|source| TlsError::Authority {
-                file: file.to_owned(),
-                source,
-            })?;
+            .map_err(|source| TlsError::Authority { file: file.to_owned(), source })?;
     }
     Ok(roots)
 }
@@ -276,14 +252,9 @@ fn certificates(
     file: &Path,
     holds: &'static str,
 ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let bad = |source| TlsError::Certificate {
-        file: file.to_owned(),
-        holds,
-        source,
-    };
-    let found: Vec<_> = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .map_err(bad)?;
+    let bad = |source| TlsError::Certificate { file: file.to_owned(), holds, source };
+    let found: Vec<_> =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(bad)?;
     if found.is_empty() {
         return Err(bad(rustls_pki_types::pem::Error::NoItemsFound));
     }

@@ -78,11 +78,7 @@ impl SpiffeVerifier {
         expected: Expected,
         provider: &CryptoProvider,
     ) -> Self {
-        Self {
-            roots,
-            expected,
-            algorithms: provider.signature_verification_algorithms,
-        }
+        Self { roots, expected, algorithms: provider.signature_verification_algorithms }
     }
 }
 
@@ -104,10 +100,7 @@ impl ServerCertVerifier for SpiffeVerifier {
         )?;
         let found = SpiffeId::from_certificate(end_entity).map_err(other)?;
         if !self.expected.accepts(&found) {
-            return Err(other(Stranger {
-                found,
-                expected: self.expected.clone(),
-            }));
+            return Err(other(Stranger { found, expected: self.expected.clone() }));
         }
         Ok(ServerCertVerified::assertion())
     }

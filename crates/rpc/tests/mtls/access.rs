@@ -28,22 +28,12 @@ async fn each_role_reaches_what_the_table_gives_it_and_nothing_else() {
     let world = World::serving(ca.store(Role::TokenIssuer)).await;
     let issue = "/perennial.issuer.v1.TokenIssuer/IssueToken";
 
-    let scheduler = world
-        .call(&ca.store(Role::Scheduler), issue)
-        .await
-        .unwrap_err();
+    let scheduler = world.call(&ca.store(Role::Scheduler), issue).await.unwrap_err();
     assert_eq!(scheduler.code(), Code::PermissionDenied);
-    assert!(
-        scheduler.message().ends_with("callers: secret-writer"),
-        "{}",
-        scheduler.message()
-    );
+    assert!(scheduler.message().ends_with("callers: secret-writer"), "{}", scheduler.message());
 
     // The writer gets through to the routes, which do not have the method here.
-    let writer = world
-        .call(&ca.store(Role::SecretWriter), issue)
-        .await
-        .unwrap_err();
+    let writer = world.call(&ca.store(Role::SecretWriter), issue).await.unwrap_err();
     assert_eq!(writer.code(), Code::Unimplemented);
 
     world.call(&ca.store(Role::Operator), HEALTH).await.unwrap();
@@ -54,9 +44,7 @@ async fn a_method_that_is_not_in_the_table_is_denied() {
     let ca = Authority::new();
     let world = World::serving(ca.store(Role::TokenIssuer)).await;
 
-    let refused = world
-        .call(&ca.store(Role::Operator), "/perennial.v1.Any/Thing")
-        .await;
+    let refused = world.call(&ca.store(Role::Operator), "/perennial.v1.Any/Thing").await;
 
     assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
 }
@@ -67,15 +55,10 @@ async fn a_good_certificate_that_names_nobody_is_unauthenticated() {
     let world = World::serving(ca.store(Role::TokenIssuer)).await;
     let operator = trust().id(Role::Operator).to_string();
 
-    for uris in [
-        &[][..],
-        &[operator.as_str(), "spiffe://cluster.local/ns/a/sa/b"],
-    ] {
+    for uris in [&[][..], &[operator.as_str(), "spiffe://cluster.local/ns/a/sa/b"]] {
         let folder = tempfile::tempdir().unwrap();
         ca.fill(folder.path(), uris);
-        let refusal = raw::status_of_health(&world, folder.path(), true)
-            .await
-            .unwrap();
+        let refusal = raw::status_of_health(&world, folder.path(), true).await.unwrap();
         assert_eq!(refusal, Code::Unauthenticated, "{uris:?}");
     }
 }
@@ -124,18 +107,11 @@ async fn a_server_of_another_authority_is_refused() {
     let (ca, other) = (Authority::new(), Authority::new());
     let world = World::serving(other.store(Role::TokenIssuer)).await;
 
-    let refused = Remote::from(
-        world
-            .call(&ca.store(Role::SecretWriter), HEALTH)
-            .await
-            .unwrap_err(),
-    );
+    let refused =
+        Remote::from(world.call(&ca.store(Role::SecretWriter), HEALTH).await.unwrap_err());
 
     assert_eq!(refused.kind(), Kind::Unavailable);
-    assert!(
-        refused.message().contains("invalid peer certificate"),
-        "{refused}"
-    );
+    assert!(refused.message().contains("invalid peer certificate"), "{refused}");
 }
 
 #[tokio::test]
@@ -143,18 +119,11 @@ async fn a_server_that_is_somebody_else_is_refused_although_its_dns_name_fits() 
     let ca = Authority::new();
     let world = World::serving(ca.store(Role::Scheduler)).await;
 
-    let refused = Remote::from(
-        world
-            .call(&ca.store(Role::SecretWriter), HEALTH)
-            .await
-            .unwrap_err(),
-    );
+    let refused =
+        Remote::from(world.call(&ca.store(Role::SecretWriter), HEALTH).await.unwrap_err());
 
     assert_eq!(refused.kind(), Kind::Unavailable);
-    assert!(
-        refused.message().contains("sa/scheduler, expected"),
-        "{refused}"
-    );
+    assert!(refused.message().contains("sa/scheduler, expected"), "{refused}");
 }
 
 #[tokio::test]
@@ -163,18 +132,10 @@ async fn a_tool_may_take_any_server_of_the_trust_domain() {
     let world = World::serving(ca.store(Role::Scheduler)).await;
     let channel = |domain: &str| {
         let expected = Expected::AnyOf(domain.parse().unwrap());
-        connect(
-            &world.address.to_string(),
-            expected,
-            &ca.store(Role::Operator),
-        )
-        .unwrap()
+        connect(&world.address.to_string(), expected, &ca.store(Role::Operator)).unwrap()
     };
 
-    assert_eq!(
-        health(channel("cluster.local")).await.unwrap(),
-        ServingStatus::Serving
-    );
+    assert_eq!(health(channel("cluster.local")).await.unwrap(), ServingStatus::Serving);
     assert!(health(channel("other.local")).await.is_err());
 }
 
@@ -183,10 +144,7 @@ async fn health_follows_readiness_and_a_stop_ends_the_server() {
     let ca = Authority::new();
     let world = World::serving(ca.store(Role::TokenIssuer)).await;
     let channel = world.channel(&ca.store(Role::Operator), trust().id(Role::TokenIssuer));
-    assert_eq!(
-        health(channel.clone()).await.unwrap(),
-        ServingStatus::Serving
-    );
+    assert_eq!(health(channel.clone()).await.unwrap(), ServingStatus::Serving);
 
     let mut watch = tonic_health::pb::health_client::HealthClient::new(channel.clone())
         .watch(tonic_health::pb::HealthCheckRequest::default())
@@ -218,9 +176,7 @@ mod raw {
     ) -> std::io::Result<Code> {
         let tcp = TcpStream::connect(world.address).await?;
         let name = ServerName::try_from("localhost").unwrap();
-        let mut tls = connector(folder, with_certificate)
-            .connect(name, tcp)
-            .await?;
+        let mut tls = connector(folder, with_certificate).connect(name, tcp).await?;
         if !with_certificate {
             // With TLS 1.3 the client learns of the refusal with its first read.
             tls.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
@@ -236,21 +192,14 @@ mod raw {
         let mut client = Grpc::new(channel);
         client.ready().await.map_err(std::io::Error::other)?;
         let path = PathAndQuery::from_static(HEALTH);
-        let answer: Result<_, Status> = client
-            .unary(
-                tonic::Request::new(()),
-                path,
-                ProstCodec::<(), ()>::default(),
-            )
-            .await;
+        let answer: Result<_, Status> =
+            client.unary(tonic::Request::new(()), path, ProstCodec::<(), ()>::default()).await;
         Ok(answer.map_or_else(|status| status.code(), |_| Code::Ok))
     }
 
     fn connector(folder: &Path, with_certificate: bool) -> TlsConnector {
         let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_file(folder.join("ca.crt")).unwrap())
-            .unwrap();
+        roots.add(CertificateDer::from_pem_file(folder.join("ca.crt")).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])

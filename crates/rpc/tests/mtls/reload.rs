@@ -55,10 +55,7 @@ async fn bad_content_is_told_and_the_old_certificates_stay() {
 
     fs::remove_file(folder.path().join("ca.crt")).unwrap();
     let error = failure::chain(&tls.reload().unwrap_err());
-    assert!(
-        error.contains("ca.crt; it must hold the certificates of the CA as PEM"),
-        "{error}"
-    );
+    assert!(error.contains("ca.crt; it must hold the certificates of the CA as PEM"), "{error}");
 
     world.call(&ca.store(Role::Operator), HEALTH).await.unwrap();
 }
@@ -71,10 +68,7 @@ fn a_certificate_of_somebody_else_is_not_taken_up() {
 
     ca.fill(folder.path(), &[&trust().id(Role::Operator).to_string()]);
 
-    assert!(matches!(
-        tls.reload(),
-        Err(TlsError::IdentityChanged { .. })
-    ));
+    assert!(matches!(tls.reload(), Err(TlsError::IdentityChanged { .. })));
     assert_eq!(tls.identity(), trust().id(Role::TokenIssuer));
 }
 
@@ -84,17 +78,10 @@ fn a_certificate_without_one_spiffe_uri_is_refused_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let id = trust().id(Role::Operator).to_string();
 
-    for uris in [
-        &[][..],
-        &[id.as_str(), id.as_str()],
-        &["https://cluster.local"],
-    ] {
+    for uris in [&[][..], &[id.as_str(), id.as_str()], &["https://cluster.local"]] {
         ca.fill(folder.path(), uris);
         assert!(
-            matches!(
-                TlsStore::open(folder.path()),
-                Err(TlsError::Identity { .. })
-            ),
+            matches!(TlsStore::open(folder.path()), Err(TlsError::Identity { .. })),
             "{uris:?}"
         );
     }

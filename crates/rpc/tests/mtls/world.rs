@@ -52,12 +52,7 @@ impl World {
         let (stop, stopped) = oneshot::channel::<()>();
         let mut tasks = JoinSet::new();
         tasks.spawn(server.serve(listener, async { drop(stopped.await) }));
-        Self {
-            address,
-            ready,
-            stop,
-            server: tasks,
-        }
+        Self { address, ready, stop, server: tasks }
     }
 
     /// A new connection, as `tls`, to a server that must be `expected`.
@@ -83,16 +78,10 @@ impl World {
 /// Calls any method with an empty message.
 pub(crate) async fn call(channel: Channel, method: &'static str) -> Result<(), Status> {
     let mut client = Grpc::new(channel);
-    client
-        .ready()
-        .await
-        .map_err(|error| Status::from_error(error.into()))?;
+    client.ready().await.map_err(|error| Status::from_error(error.into()))?;
     let path = PathAndQuery::from_static(method);
     let request = with_deadline((), DEADLINE);
-    client
-        .unary(request, path, ProstCodec::<(), ()>::default())
-        .await
-        .map(drop)
+    client.unary(request, path, ProstCodec::<(), ()>::default()).await.map(drop)
 }
 
 pub(crate) async fn health(channel: Channel) -> Result<ServingStatus, Status> {

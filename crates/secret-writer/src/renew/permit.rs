@@ -55,9 +55,8 @@ pub(super) fn permit(means: &Means, order: &Order) -> Result<Permit, RenewError>
 }
 
 fn hold_left(record: &Record, now: Timestamp, ordinary: Duration) -> Option<Duration> {
-    let until = record.memory?.hold_until(ordinary)?;
-    let left = Duration::try_from(until.duration_since(now)).ok()?;
-    (!left.is_zero()).then_some(left)
+    let until = record.memory?.hold_until(now, ordinary)?;
+    Duration::try_from(until.duration_since(now)).ok()
 }
 
 /// Whether the last token lived to its planned moment. A plan shorter than `interval_min` is not
