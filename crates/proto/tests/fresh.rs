@@ -1,5 +1,7 @@
 //! The checked-in code is what the proto files say. `UPDATE=1` writes it anew (`make generate`).
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use prost::Message as _;
