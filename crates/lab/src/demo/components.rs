@@ -9,6 +9,8 @@ use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client};
 use perennial_core::keys;
 
+use super::ledger::Key;
+
 use crate::shoot;
 
 /// The usual ones of a Gardener control plane.
@@ -19,6 +21,17 @@ pub(super) const COMPONENTS: [&str; 5] = [
     "machine-controller-manager",
     "gardener-resource-manager",
 ];
+
+/// The numbers of the shoots.
+pub(super) const SHOOTS: [usize; 2] = [1, 2];
+
+/// The Secrets of the components.
+pub(super) fn access_secrets() -> Vec<Key> {
+    let of = |number: usize| {
+        COMPONENTS.map(|name| (shoot::namespace(number), format!("shoot-access-{name}")))
+    };
+    SHOOTS.into_iter().flat_map(of).collect()
+}
 
 /// Makes the access Secrets of a shoot, all without a token.
 pub(super) async fn create(number: usize, seed: &Client) -> Result<()> {

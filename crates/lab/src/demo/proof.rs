@@ -8,15 +8,23 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::PostParams;
 
+use super::components::{SHOOTS, access_secrets};
 use super::ledger::{Key, token_of};
 use super::stage::Stage;
-use super::story::{Baseline, SHOOTS, keys};
 use crate::kubeconfig::Credential;
 use crate::lab::Lab;
 use crate::shoot;
 
 /// A Secret gets its first token sooner than this, in seconds.
 const FIRST_TOKEN_MAX: f64 = 2.0;
+
+/// Where the counting begins.
+pub(super) struct Baseline {
+    /// TokenRequests each shoot had granted.
+    pub(super) granted: BTreeMap<usize, u64>,
+    /// Tokens each Secret had had.
+    pub(super) tokens: BTreeMap<Key, usize>,
+}
 
 /// Checks every claim and says each; whether all hold.
 pub(super) async fn all(
@@ -61,7 +69,7 @@ async fn authentication(lab: &Lab) -> Result<Verdict> {
     for number in SHOOTS {
         let namespace = shoot::namespace(number);
         let secrets: Api<Secret> = Api::namespaced(lab.seed().client(), &namespace);
-        for (_, name) in keys().into_iter().filter(|(of, _)| *of == namespace) {
+        for (_, name) in access_secrets().into_iter().filter(|(of, _)| *of == namespace) {
             let secret = secrets.get(&name).await?;
             let user = user_of(lab, number, &secret).await;
             let account = name.trim_start_matches("shoot-access-");
@@ -73,7 +81,7 @@ async fn authentication(lab: &Lab) -> Result<Verdict> {
             }
         }
     }
-    let all = keys().len();
+    let all = access_secrets().len();
     Ok(Verdict {
         holds: right == all,
         claim: format!(

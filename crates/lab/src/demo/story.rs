@@ -6,29 +6,16 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::RENEWAL_BASIS;
-use super::components::{self, COMPONENTS};
-use super::ledger::Key;
-use super::proof;
+use super::components::{self, SHOOTS, access_secrets};
+use super::proof::{self, Baseline};
 use super::stage::Stage;
 use crate::lab::Lab;
-use crate::shoot;
 
 /// How long each act is watched; with start and proof about a minute.
 const ACT: Duration = Duration::from_secs(13);
 
 /// Longest wait for something that takes a moment.
 const MOMENT: Duration = Duration::from_secs(30);
-
-/// The numbers of the shoots.
-pub(super) const SHOOTS: [usize; 2] = [1, 2];
-
-/// Where the counting begins.
-pub(super) struct Baseline {
-    /// TokenRequests each shoot had granted.
-    pub(super) granted: BTreeMap<usize, u64>,
-    /// Tokens each Secret had had.
-    pub(super) tokens: BTreeMap<Key, usize>,
-}
 
 /// Tells the story; whether everything was proved.
 pub(super) async fn tell(lab: &Lab, keep: bool) -> Result<bool> {
@@ -39,11 +26,14 @@ pub(super) async fn tell(lab: &Lab, keep: bool) -> Result<bool> {
     ))?;
     let baseline = baseline(lab, &mut stage).await?;
 
-    stage.say(&format!("\n2/5  {} components get an access Secret each.\n", keys().len()))?;
+    stage.say(&format!(
+        "\n2/5  {} components get an access Secret each.\n",
+        access_secrets().len()
+    ))?;
     for number in SHOOTS {
         components::create(number, &lab.seed().client()).await?;
     }
-    let keys = keys();
+    let keys = access_secrets();
     if !stage.play_until(MOMENT, |ledger| ledger.waits(&keys).is_some()).await? {
         bail!("not every Secret got a token within {MOMENT:?}");
     }
@@ -89,14 +79,6 @@ async fn baseline(lab: &Lab, stage: &mut Stage) -> Result<Baseline> {
     }
     lab.service("scheduler").start().await?;
     Ok(Baseline { granted, tokens: stage.ledger.counts() })
-}
-
-/// The Secrets of the components.
-pub(super) fn keys() -> Vec<Key> {
-    let of = |number: usize| {
-        COMPONENTS.map(|name| (shoot::namespace(number), format!("shoot-access-{name}")))
-    };
-    SHOOTS.into_iter().flat_map(of).collect()
 }
 
 /// Shows how to look around, and goes on until somebody interrupts.
