@@ -46,10 +46,17 @@ async fn a_shoot_that_never_answers_holds_nobody_else_up() {
 
 #[tokio::test]
 async fn a_shoot_that_asks_to_slow_down_is_obeyed_for_all_its_secrets() {
+    let retry_after = Duration::from_secs(600);
+    tokio::join!(
+        is_obeyed_for_ten_minutes(Fault::Throttled { retry_after }),
+        is_obeyed_for_ten_minutes(Fault::FlowControl { retry_after }),
+    );
+}
+
+async fn is_obeyed_for_ten_minutes(fault: Fault) {
     let house = two_shoots().await;
     let before = house.counts();
-    let ten_minutes = Fault::Throttled { retry_after: Duration::from_secs(600) };
-    house.shoot(1).fail_times(1, On::token_requests(), ten_minutes);
+    house.shoot(1).fail_times(1, On::token_requests(), fault);
     let first = house.ask(1, "first");
     house.wait_for_schedule(1, &first, "its pause", |s| s.state() == State::BackingOff).await;
     let second = house.ask(1, "second");
@@ -59,7 +66,7 @@ async fn a_shoot_that_asks_to_slow_down_is_obeyed_for_all_its_secrets() {
         let name = house.ask(2, elsewhere);
         house.wait_for_token(2, &name).await;
     }
-    assert_eq!(house.spent_since(&before).shoot(1).token_requests(), 1, "nobody asked meanwhile");
+    assert_eq!(house.spent_since(&before).shoot(1).token_requests(), 1, "{fault:?}: asked again");
 
     house.clock.advance(Duration::from_secs(90));
     for name in [first, second] {

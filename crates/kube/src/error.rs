@@ -8,6 +8,10 @@ use perennial_core::failure::{self, Failure, Kind};
 /// trailers of gRPC, and a shoot is someone else's machine.
 const TEXT_CHARS_MAX: usize = 600;
 
+/// Longest pause that an API server can ask for. Tokens live for hours, so whoever believes in a
+/// longer one would let them expire because of one wrong answer.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// An error of a call to an API server. The text names the operation; it never holds the body of
 /// an answer that could not be parsed, because that body may be a token.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +37,8 @@ pub enum Error {
         message: String,
         /// `details.kind` of the Status, such as `serviceaccounts`.
         about: Option<String>,
-        /// `details.retryAfterSeconds` of the Status.
+        /// `details.retryAfterSeconds` of the Status, or `Retry-After` where there is no Status;
+        /// at most [`RETRY_AFTER_MAX`].
         retry_after: Option<Duration>,
     },
     /// The API server could not be reached, or the connection broke.
@@ -78,7 +83,9 @@ impl Error {
                     retry_after: details
                         .map(|d| d.retry_after_seconds)
                         .filter(|seconds| *seconds > 0)
-                        .map(|seconds| Duration::from_secs(u64::from(seconds))),
+                        .map(|seconds| {
+                            Duration::from_secs(u64::from(seconds)).min(RETRY_AFTER_MAX)
+                        }),
                 }
             }
             // Their texts may quote the body.

@@ -8,6 +8,7 @@
 pub mod access;
 pub mod call;
 pub mod error;
+mod retry_after;
 pub mod seed;
 pub mod shoot;
 pub mod shoot_secrets;

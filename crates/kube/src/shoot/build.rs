@@ -14,7 +14,7 @@ use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use tower::util::MapResponseLayer;
 
-use crate::error::Error;
+use crate::{error::Error, retry_after};
 
 /// Longest answer of a shoot that is read, in bytes. A token has about 1,000, a key set a few.
 pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -29,7 +29,7 @@ pub(super) fn client(connection: &Connection) -> Result<Client, Error> {
     let builder = ClientBuilder::try_from(config)
         .map_err(|error| unusable(&format!("{}; correct it", failure::chain(&error))))?;
     let bounded = MapResponseLayer::new(|answer: Response<_>| {
-        answer.map(|body| Limited::new(body, ANSWER_BYTES_MAX))
+        retry_after::keep(answer).map(|body| Limited::new(body, ANSWER_BYTES_MAX))
     });
     Ok(builder.with_layer(&bounded).build())
 }

@@ -163,6 +163,30 @@ async fn a_shoot_that_asks_to_slow_down_is_asked_once() {
 }
 
 #[tokio::test]
+async fn a_shoot_that_says_only_in_a_header_how_long_to_wait_is_heard() {
+    let text = "Too many requests, please try again later.\n";
+    for (status, asked, heard, kind) in [
+        ("429 Too Many Requests", "7", Some(7), Kind::Throttled),
+        ("503 Service Unavailable", "7", Some(7), Kind::Unavailable),
+        ("429 Too Many Requests", "18446744073709551615", Some(3600), Kind::Throttled),
+        ("429 Too Many Requests", "0", None, Kind::Throttled),
+        ("429 Too Many Requests", "soon", None, Kind::Throttled),
+        ("502 Bad Gateway", "7", None, Kind::Unavailable),
+    ] {
+        let headers = format!("content-type: text/plain\r\nretry-after: {asked}\r\n");
+        let server = Server::that_answers(http(status, &headers, text)).await;
+
+        for error in [
+            asks_for_a_token(&server).await.unwrap_err(),
+            server.client().probe().await.unwrap_err(),
+        ] {
+            let pause = error.retry_after().map(|pause| pause.as_secs());
+            assert_eq!((error.kind(), pause), (kind, heard), "{status}, {asked}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_does_not_parse_is_not_quoted() {
     for body in [r#"{"status":{"token":["s3cret"]}}"#, "s3cret", r#"{"status":{}}"#] {
         let server = Server::that_answers(http("201 Created", "", body)).await;
