@@ -41,6 +41,7 @@ integration: ## Three real services in one process over mutual TLS against a fak
 .PHONY: e2e
 e2e: cluster ## Real API servers, the three services as processes; ONLY=name runs some
 	cargo test --locked -p perennial-tests --test e2e -- --test-threads=1 --nocapture $(ONLY)
+	$(if $(ONLY),,target/debug/perennial-lab run -- cargo test --locked -p perennial-kube --test access)
 
 .PHONY: check
 check: ## The inner loop for one crate, CRATE=core by default: format, lint, its tests

@@ -10,8 +10,11 @@
     reason = "a test that cannot go on says so by panicking, and shows the figures it saw"
 )]
 
+#[path = "../integration/contract.rs"]
+mod contract;
 mod cost;
 mod credential;
+mod fake;
 mod first_token;
 mod grpc;
 mod house;

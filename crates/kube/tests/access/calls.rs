@@ -1,5 +1,7 @@
 //! What a write costs, and what becomes of lost answers: only the fake can tell.
 
+use std::time::Duration;
+
 use perennial_core::failure::{Failure as _, Kind};
 use perennial_testing::api_server::{Fault, On};
 use serde_json::json;
@@ -49,4 +51,28 @@ async fn a_throttled_write_says_so_without_the_token() {
     let error = seed.access.write(&order).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Denied);
     assert!(!format!("{error:?} {error}").contains(order.token.expose()));
+}
+
+#[tokio::test]
+async fn a_seed_that_asks_to_slow_down_for_long_is_believed_and_not_asked_again() {
+    let seed = Seed::fake().await;
+    let order = order(&seed.create("a", json!({"token": ""})).await, 0, None);
+    let retry_after = Duration::from_secs(600);
+    for fault in [Fault::FlowControl { retry_after }, Fault::Throttled { retry_after }] {
+        seed.fake.as_ref().unwrap().fail_times(1, On::call("patch", "secrets"), fault);
+        let calls = seed.calls(async {
+            let error = seed.access.write(&order).await.unwrap_err();
+            assert_eq!((error.kind(), error.retry_after()), (Kind::Throttled, Some(retry_after)));
+        });
+        assert_eq!(calls.await.of("patch", "secrets"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_seed_that_is_away_for_a_moment_costs_no_token() {
+    let seed = Seed::fake().await;
+    let order = order(&seed.create("a", json!({"token": ""})).await, 0, None);
+    seed.fake.as_ref().unwrap().fail_times(3, On::call("patch", "secrets"), Fault::Unavailable);
+    let calls = seed.calls(async { written(seed.write(&order).await) }).await;
+    assert_eq!(calls.of("patch", "secrets"), 4);
 }
