@@ -28,6 +28,8 @@ const CAPS: &[(&str, LevelFilter)] = &[
     ("hyper", LevelFilter::INFO),
     ("kube", LevelFilter::INFO),
     ("kube_client::client", LevelFilter::ERROR),
+    // Says ERROR for every failed call. We say it too, once, at the level it deserves.
+    ("kube_client::client::builder", LevelFilter::OFF),
     ("rustls", LevelFilter::INFO),
     ("tokio_rustls", LevelFilter::INFO),
     ("tonic", LevelFilter::INFO),

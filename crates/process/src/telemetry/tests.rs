@@ -78,6 +78,7 @@ fn no_directive_brings_back_lines_that_hold_credentials() {
 fn capped_targets_still_say_what_is_wrong() {
     let output = logged("info", LogFormat::Text, || {
         error!(target: "kube_client::client", "connection refused");
+        error!(target: "kube_client::client::builder", "failed with error");
         warn!(target: "kube_client::config", "overriding cluster URL");
         info!(target: "h2::client", "hello");
     });
