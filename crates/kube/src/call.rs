@@ -1,11 +1,12 @@
-//! Every call has a limit of its own. kube retries 429, 503 and 504 up to 15 times by itself, about
-//! 160 s; the scheduler knows better when to try again, so a call is cut long before that.
+//! Every call has a limit of its own. kube would retry 429, 503 and 504 up to 15 times by itself,
+//! about 160 s; the scheduler knows better when to try again, so that is switched off. Calls to the
+//! seed are repeated for a few seconds, those to a shoot not at all.
 
 use std::{future::Future, time::Duration};
 
 use crate::error::Error;
 
-/// Longest time one call to an API server may take, its retries by kube included. The shortest
+/// Longest time one call to an API server may take, its repetitions included. The shortest
 /// life one can ask for is 600 s and the last 240 s are left when renewal is due, so even after
 /// ten calls that hang and their pauses there is time for another.
 pub const LIMIT: Duration = Duration::from_secs(10);

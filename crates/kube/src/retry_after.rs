@@ -45,8 +45,9 @@ fn status<B>(answer: &Response<B>) -> Option<String> {
     serde_json::to_string(&status).ok()
 }
 
-/// An API server writes whole seconds. The other form of the header, a date, is a proxy's.
-fn seconds(headers: &HeaderMap) -> Option<u32> {
+/// The pause that the headers ask for. An API server writes whole seconds; the other form, a date,
+/// is a proxy's.
+pub(crate) fn seconds(headers: &HeaderMap) -> Option<u32> {
     let seconds: u64 = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(u32::try_from(seconds).unwrap_or(u32::MAX))
 }

@@ -4,10 +4,18 @@ use std::path::{Path, PathBuf};
 
 use kube::{
     Client, Config,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use tower::{buffer::BufferLayer, retry::RetryLayer, util::MapResponseLayer};
 
-use crate::error::Error;
+use self::patience::Patience;
+use crate::{error::Error, retry_after};
+
+mod patience;
+
+/// Calls that wait for their turn to be sent, as many as kube itself lets wait.
+const CALLS_WAITING_MAX: usize = 1024;
 
 /// Connects to the seed: with the kubeconfig at `path` where one is given, else with the
 /// ServiceAccount of the Pod. Nothing is called yet. A `tokenFile` is read again by kube before its
@@ -16,7 +24,7 @@ use crate::error::Error;
 /// # Errors
 /// When the kubeconfig cannot be read or used, or when there is none and this is no Pod.
 pub async fn connect(path: Option<&Path>) -> Result<Client, Error> {
-    let config = match path {
+    let mut config = match path {
         Some(path) => from_file(path).await?,
         None => Config::incluster().map_err(|error| {
             unusable(&format!(
@@ -24,7 +32,13 @@ pub async fn connect(path: Option<&Path>) -> Result<Client, Error> {
             ))
         })?,
     };
-    Client::try_from(config).map_err(|error| unusable(&error.to_string()))
+    config.default_retry = false; // kube's own would sleep through every limit of ours
+    let builder = ClientBuilder::try_from(config).map_err(|error| unusable(&error.to_string()))?;
+    let client = builder
+        .with_layer(&BufferLayer::new(CALLS_WAITING_MAX)) // to be shared by retries
+        .with_layer(&RetryLayer::new(Patience::new()))
+        .with_layer(&MapResponseLayer::new(retry_after::keep));
+    Ok(client.build())
 }
 
 async fn from_file(path: &Path) -> Result<Config, Error> {
