@@ -24,13 +24,11 @@ use perennial_kube::access::{
 };
 use perennial_rpc::status::Remote;
 use perennial_testing::clock::ManualClock;
-use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::{
     issuer::{Issuance, Issue},
-    metrics::Metrics,
     renew::Write,
 };
 
@@ -47,10 +45,6 @@ pub(crate) fn version(number: u64) -> ResourceVersion {
 
 pub(crate) fn secret_ref(name: &str) -> SecretRef {
     SecretRef::parse("shoot--lab--1", name).unwrap()
-}
-
-pub(crate) fn metrics() -> Metrics {
-    Metrics::new(&mut Registry::default())
 }
 
 /// A token of the account kube-system/NAME for the audience gardener.
@@ -191,10 +185,20 @@ impl Issue for FakeIssuer {
 pub(crate) type Answer = Box<dyn Fn(&WriteOrder) -> Result<Outcome, WriteError> + Send>;
 
 /// A seed that takes every order, unless it was told otherwise.
-#[derive(Default)]
 pub(crate) struct FakeWriter {
     answers: Mutex<VecDeque<Answer>>,
     pub(crate) orders: Mutex<Vec<WriteOrder>>,
+    pub(crate) may_answer: Semaphore,
+}
+
+impl Default for FakeWriter {
+    fn default() -> Self {
+        Self {
+            answers: Mutex::default(),
+            orders: Mutex::default(),
+            may_answer: Semaphore::new(Semaphore::MAX_PERMITS),
+        }
+    }
 }
 
 impl std::fmt::Debug for FakeWriter {
@@ -222,6 +226,7 @@ impl Write for FakeWriter {
     fn write<'a>(&'a self, order: &'a WriteOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
         Box::pin(async move {
             self.orders.lock().unwrap().push(order.clone());
+            self.may_answer.acquire().await.unwrap().forget();
             let told = self.answers.lock().unwrap().pop_front();
             match told {
                 Some(answer) => answer(order),

@@ -18,6 +18,7 @@ pub struct Metrics {
     renewals: Family<RenewalLabels, Counter>,
     seconds: Histogram,
     issued_in_vain: Family<KindLabels, Counter>,
+    writes_unknown: Family<KindLabels, Counter>,
     watch_failures: Family<KindLabels, Counter>,
     /// Access Secrets that are known.
     pub access_secrets: Gauge,
@@ -47,6 +48,7 @@ impl Metrics {
             // 5 ms to 41 s, doubling: two API calls up to all limits together.
             seconds: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
             issued_in_vain: Family::default(),
+            writes_unknown: Family::default(),
             watch_failures: Family::default(),
             access_secrets: Gauge::default(),
             in_flight: Gauge::default(),
@@ -66,8 +68,13 @@ impl Metrics {
         );
         registry.register(
             "issued_in_vain",
-            "Tokens that were issued and not surely written, by the kind of failure",
+            "Tokens that were issued and surely not written, by the kind of failure",
             metrics.issued_in_vain.clone(),
+        );
+        registry.register(
+            "writes_unknown",
+            "Writes of a token that were not answered clearly, by the kind of failure",
+            metrics.writes_unknown.clone(),
         );
         registry.register(
             "watch_failures",
@@ -99,9 +106,14 @@ impl Metrics {
         self.seconds.observe(seconds.max(0.0)); // a clock may be set back
     }
 
-    /// A token was issued and not surely written.
+    /// A token was issued and is surely not written.
     pub fn issued_in_vain(&self, kind: Kind) {
         self.issued_in_vain.get_or_create(&KindLabels { kind: kind.as_str() }).inc();
+    }
+
+    /// A token was issued, and whether it is written only the watch can show.
+    pub fn write_unknown(&self, kind: Kind) {
+        self.writes_unknown.get_or_create(&KindLabels { kind: kind.as_str() }).inc();
     }
 
     /// The watch failed once.

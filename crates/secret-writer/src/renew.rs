@@ -3,7 +3,7 @@
 //! ```text
 //! RenewToken ─► permit ─► issue ─► check ─► still as decided? ─► write ─► record
 //!                 │         │        │            │               │
-//!                 └ refused └ error  └──── issued in vain ────────┘
+//!                 └ refused └ error  └──── issued in vain ────────┘ or, unanswered, unknown
 //! ```
 //!
 //! A renewal belongs to no caller. Once permitted it runs to its end in a task of ours ([`run`]),
@@ -30,7 +30,7 @@ mod queue;
 mod under_way;
 
 pub use check::Unfit;
-pub use error::RenewError;
+pub use error::{RenewError, Step};
 pub use order::Order;
 pub use queue::{Job, run};
 

@@ -52,10 +52,12 @@ pub enum Outcome {
 /// Why an order could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The API server refuses or does not answer. Where it did not answer, whether the token was
-    /// written is unknown; the watch will show it.
+    /// The API server refuses, or was not even asked to write: the token is surely not written.
     #[error(transparent)]
-    Api(#[from] Error),
+    Api(Error),
+    /// The API server did not answer a patch, or not clearly; the watch will show what came of it.
+    #[error("{0}; whether the token was written is unknown")]
+    Unknown(Error),
     /// The kubeconfig cannot take this token.
     #[error("failed to write Secret {secret}: data key kubeconfig cannot take a token: {problem}")]
     Kubeconfig {
@@ -77,7 +79,7 @@ pub enum WriteError {
 impl Failure for WriteError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Api(error) => error.kind(),
+            Self::Api(error) | Self::Unknown(error) => error.kind(),
             Self::Kubeconfig { .. } => Kind::Invalid,
             Self::Contended { .. } => Kind::Changed,
         }
@@ -85,7 +87,7 @@ impl Failure for WriteError {
 
     fn reason(&self) -> &str {
         match self {
-            Self::Api(error) => error.reason(),
+            Self::Api(error) | Self::Unknown(error) => error.reason(),
             Self::Kubeconfig { .. } => "KUBECONFIG_INVALID",
             Self::Contended { .. } => "SECRET_CONTENDED",
         }
@@ -93,7 +95,7 @@ impl Failure for WriteError {
 
     fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
-            Self::Api(error) => error.retry_after(),
+            Self::Api(error) | Self::Unknown(error) => error.retry_after(),
             Self::Kubeconfig { .. } | Self::Contended { .. } => None,
         }
     }

@@ -62,15 +62,18 @@ impl AccessSecrets {
             }
         }
         for _ in 0..ROUNDS_MAX {
-            let Some(found) = self.read(order.secret()).await? else {
-                return Ok(Outcome::Changed(None));
-            };
+            let found = self.read(order.secret()).await.map_err(|error| match refusal {
+                // What was refused may have been the repetition of a patch that was carried out.
+                Some(_) => WriteError::Unknown(error),
+                None => WriteError::Api(error),
+            })?;
+            let Some(found) = found else { return Ok(Outcome::Changed(None)) };
             if let Some(outcome) = self.no_longer_to_do(order, &found) {
                 return Ok(outcome);
             }
             let made_for = resource_version(&found);
             if let Some(refusal) = refusal.take_if(|refusal| refusal.made_for == made_for) {
-                return Err(refusal.error.into());
+                return Err(WriteError::Api(refusal.error));
             }
             let operations = operations::for_content(order, &found).map_err(|problem| {
                 WriteError::Kubeconfig { secret: order.secret().clone(), problem }
@@ -99,7 +102,11 @@ impl AccessSecrets {
         (!same).then_some(Outcome::Changed(Some(seen)))
     }
 
-    async fn patch(&self, order: &Order, operations: Vec<Operation>) -> Result<Patched, Error> {
+    async fn patch(
+        &self,
+        order: &Order,
+        operations: Vec<Operation>,
+    ) -> Result<Patched, WriteError> {
         let secret = order.secret();
         let operation = format!("write Secret {secret}");
         let params =
@@ -113,7 +120,9 @@ impl AccessSecrets {
             Err(error) if matches!(error.code(), Some(404 | 409 | 422)) => {
                 Ok(Patched::Refused(error))
             }
-            Err(error) => Err(error),
+            Err(error) if matches!(error.code(), Some(400..=499)) => Err(WriteError::Api(error)),
+            // A 5xx too: it may come from a proxy that lost the answer.
+            Err(error) => Err(WriteError::Unknown(error)),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use perennial_core::failure::{Failure as _, Kind};
+use perennial_kube::access::WriteError;
 use perennial_testing::api_server::{Fault, On};
 use serde_json::json;
 
@@ -75,4 +76,37 @@ async fn a_seed_that_is_away_for_a_moment_costs_no_token() {
     seed.fake.as_ref().unwrap().fail_times(3, On::call("patch", "secrets"), Fault::Unavailable);
     let calls = seed.calls(async { written(seed.write(&order).await) }).await;
     assert_eq!(calls.of("patch", "secrets"), 4);
+}
+
+/// Whether a write that fails says that nobody knows what came of it.
+async fn unknown(seed: &Seed, name: &str, data: &str, faults: &[(&'static str, Fault)]) -> bool {
+    let order = order(&seed.create(name, json!({data: base64(KUBECONFIG)})).await, 0, None);
+    let fake = seed.fake.as_ref().unwrap();
+    faults.iter().for_each(|(verb, fault)| fake.fail(On::call(verb, "secrets"), *fault));
+    let error = seed.access.write(&order).await.unwrap_err();
+    fake.heal();
+    let text = error.to_string();
+    let unknown = matches!(error, WriteError::Unknown(_));
+    assert_eq!(text.ends_with("; whether the token was written is unknown"), unknown, "{text}");
+    unknown
+}
+
+#[tokio::test]
+async fn only_a_refusal_says_that_nothing_was_written() {
+    let seed = Seed::fake().await;
+    assert!(unknown(&seed, "lost", "token", &[("patch", Fault::AnswerLost)]).await);
+    assert!(unknown(&seed, "away", "token", &[("patch", Fault::Unavailable)]).await);
+    assert!(!unknown(&seed, "forbidden", "token", &[("patch", Fault::Forbidden)]).await);
+    let unread = [("get", Fault::AnswerLost)];
+    assert!(!unknown(&seed, "unread", "kubeconfig", &unread).await, "no patch was sent");
+}
+
+#[tokio::test]
+async fn a_refused_patch_that_nobody_could_look_after_is_unknown() {
+    let seed = Seed::fake().await;
+    let order = order(&seed.create("a", json!({"token": ""})).await, 0, None);
+    seed.edit("a", json!({"metadata": {"annotations": {"stranger": "1"}}})).await;
+    seed.fake.as_ref().unwrap().fail(On::call("get", "secrets"), Fault::Forbidden);
+    let error = seed.access.write(&order).await.unwrap_err();
+    assert!(matches!(error, WriteError::Unknown(_)), "a repeated patch is refused too: {error}");
 }

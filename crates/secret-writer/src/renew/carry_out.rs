@@ -15,7 +15,7 @@ use perennial_kube::access::{Order as WriteOrder, Outcome, Seen};
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use super::{Means, Order, RenewError, check, permit::Permit};
+use super::{Means, Order, RenewError, Step, check, permit::Permit};
 use crate::issuer::{ISSUE_DEADLINE, Issuance};
 
 /// Longest time for a token: the deadline of the call and three seconds to connect before it.
@@ -64,16 +64,27 @@ async fn issue_and_write(
     let memory = Memory { at, streak: permit.streak };
     let written = check_and_write(means, order, &permit, issuance, at).await;
     if let Err(error) = &written {
-        means.metrics.issued_in_vain(error.kind());
         means.store.remember(&order.secret, &permit.seen.record.uid, memory);
-        let SecretRef { namespace, name } = &order.secret;
-        let (reason, request_id) = (order.reason.as_str(), order.request_id.as_str());
-        warn!(
-            %namespace, %name, shoot = %namespace, reason, request_id,
-            "a token was issued in vain: {}", chain(error)
-        );
+        not_seen_written(means, order, error);
     }
     written
+}
+
+/// A token exists, and no answer says that it stands in the Secret.
+fn not_seen_written(means: &Means, order: &Order, error: &RenewError) {
+    let what = if error.leaves_write_unknown() {
+        means.metrics.write_unknown(error.kind());
+        "a token was issued, and whether it was written is unknown; the watch will show it"
+    } else {
+        means.metrics.issued_in_vain(error.kind());
+        "a token was issued in vain"
+    };
+    let SecretRef { namespace, name } = &order.secret;
+    let (reason, request_id) = (order.reason.as_str(), order.request_id.as_str());
+    warn!(
+        %namespace, %name, shoot = %namespace, reason, request_id,
+        "{what}: {}", chain(error)
+    );
 }
 
 async fn issue(means: &Means, permit: &Permit) -> Result<Issuance, RenewError> {
@@ -81,7 +92,7 @@ async fn issue(means: &Means, permit: &Permit) -> Result<Issuance, RenewError> {
     let issued = timeout(ISSUE_LIMIT, means.issuer.issue(secret, &permit.inputs)).await;
     let issued = issued.map_err(|_| RenewError::TimedOut {
         secret: secret.clone(),
-        step: "token-issuer did not answer",
+        step: Step::Issue,
         limit: ISSUE_LIMIT,
     })?;
     issued.map_err(|cause| RenewError::Issue { secret: secret.clone(), cause })
@@ -105,7 +116,7 @@ async fn check_and_write(
     let written = timeout(WRITE_LIMIT, means.writer.write(&order)).await;
     let outcome = written.map_err(|_| RenewError::TimedOut {
         secret: secret.clone(),
-        step: "the seed did not take the token",
+        step: Step::Write,
         limit: WRITE_LIMIT,
     })?;
     match outcome.map_err(RenewError::Write)? {

@@ -1,6 +1,6 @@
 //! Why a renewal was refused or failed.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 use perennial_core::{
@@ -100,8 +100,8 @@ pub enum RenewError {
     TimedOut {
         /// Which Secret.
         secret: SecretRef,
-        /// What did not happen.
-        step: &'static str,
+        /// Which step.
+        step: Step,
         /// In which time.
         limit: Duration,
     },
@@ -111,6 +111,34 @@ pub enum RenewError {
     /// Our own mistake.
     #[error("the renewal ended without an answer")]
     Lost,
+}
+
+/// A step of a renewal that others carry out for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The token-issuer issues a token.
+    Issue,
+    /// The seed takes the write.
+    Write,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Issue => "the token-issuer did not answer",
+            Self::Write => "the seed did not answer",
+        })
+    }
+}
+
+impl RenewError {
+    /// Whether nobody can say if the token that was issued is written. The watch will show it.
+    pub(super) const fn leaves_write_unknown(&self) -> bool {
+        matches!(
+            self,
+            Self::Write(WriteError::Unknown(_)) | Self::TimedOut { step: Step::Write, .. }
+        )
+    }
 }
 
 const fn obstacle_text(obstacle: Obstacle) -> &'static str {

@@ -5,10 +5,13 @@ use perennial_kube::access::ResourceVersion;
 use perennial_process::supervise::Supervisor;
 use perennial_rpc::status::Remote;
 use perennial_testing::clock::ManualClock;
+use prometheus_client::registry::Registry;
 use tonic::Status;
 
 use super::*;
-use crate::fixtures::{FakeIssuer, FakeWriter, SecretBuilder, at, jwt, metrics, secret_ref};
+use crate::fixtures::{FakeIssuer, FakeWriter, SecretBuilder, at, jwt, secret_ref};
+
+mod writes;
 
 /// A secret-writer without a network, and one access Secret `a` without a token.
 struct Bench {
@@ -18,6 +21,7 @@ struct Bench {
     store: Store,
     renewals: Renewals,
     jobs: Option<mpsc::Receiver<Job>>,
+    registry: Registry,
 }
 
 impl Bench {
@@ -29,16 +33,17 @@ impl Bench {
         store.begin_snapshot();
         store.upsert(SecretBuilder::new("a").seen(1));
         store.complete_snapshot();
+        let mut registry = Registry::default();
         let settings = Settings { interval_min: Duration::from_secs(180), in_flight_max: 2 };
         let (renewals, jobs) = Renewals::new(Means {
             store: store.clone(),
             issuer: issuer.clone(),
             writer: writer.clone(),
             clock: Arc::new(clock.clone()),
-            metrics: metrics(),
+            metrics: Metrics::new(&mut registry),
             settings,
         });
-        Self { clock, issuer, writer, store, renewals, jobs: Some(jobs) }
+        Self { clock, issuer, writer, store, renewals, jobs: Some(jobs), registry }
     }
 
     fn order(&self, reason: Reason) -> Order {

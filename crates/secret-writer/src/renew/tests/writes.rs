@@ -1,0 +1,67 @@
+//! Tokens that were issued and not seen to be written.
+
+use super::*;
+
+impl Bench {
+    /// Counters of tokens that were not seen to be written, as `/metrics` shows them.
+    fn not_seen_written(&self) -> Vec<String> {
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, &self.registry).unwrap();
+        let counters =
+            page.lines().filter_map(|line| line.strip_prefix("perennial_secret_writer_"));
+        let wanted = ["issued_in_vain_total", "writes_unknown_total"];
+        counters
+            .filter(|line| wanted.iter().any(|name| line.starts_with(name)))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+fn refused(code: u16) -> perennial_kube::Error {
+    perennial_kube::Error::Refused {
+        operation: "write Secret shoot--lab--1/a".to_owned(),
+        code,
+        reason: String::new(),
+        message: "no".to_owned(),
+        about: None,
+        retry_after: Some(Duration::from_secs(40)),
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_in_vain_only_where_it_is_surely_not_written() {
+    Bench::new()
+        .run(async |bench| {
+            bench.writer.will_answer(Box::new(|_| Err(WriteError::Api(refused(403)))));
+            bench.renew(Reason::NothingHeld).await.unwrap_err();
+            assert_eq!(bench.not_seen_written(), [r#"issued_in_vain_total{kind="denied"} 1"#]);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_write_that_is_not_answered_clearly_is_unknown_and_not_in_vain() {
+    Bench::new()
+        .run(async |bench| {
+            bench.writer.will_answer(Box::new(|_| Err(WriteError::Unknown(refused(502)))));
+            bench.renew(Reason::NothingHeld).await.unwrap_err();
+            assert_eq!(bench.not_seen_written(), [r#"writes_unknown_total{kind="unavailable"} 1"#]);
+            let memory = bench.store.get(&secret_ref("a")).unwrap().record.memory;
+            assert!(memory.is_some(), "a token was issued, written or not");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_never_answered_is_unknown_and_frees_the_secret() {
+    Bench::new()
+        .run(async |bench| {
+            bench.writer.may_answer.forget_permits(usize::MAX);
+            let outcome = bench.renew(Reason::NothingHeld).await;
+            assert_eq!(kind(outcome).0, Kind::TimedOut);
+            assert_eq!(bench.not_seen_written(), [r#"writes_unknown_total{kind="timed_out"} 1"#]);
+            bench.writer.may_answer.add_permits(1);
+            assert!(bench.renew(Reason::NothingHeld).await.is_ok());
+        })
+        .await;
+}
