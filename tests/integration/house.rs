@@ -83,7 +83,7 @@ impl House {
         }
         let site = Site {
             clock: Arc::new(clock.clone()),
-            seed: client(&seed, Credential::None).await,
+            seed: seed_client(&seed).await,
             basis: setup.basis,
         };
         let house = Self { clock, seed, shoots, services: Services::start(site).await };
@@ -183,6 +183,14 @@ pub(crate) async fn client(fake: &FakeApiServer, credential: Credential<'_>) -> 
     let kubeconfig = Kubeconfig::from_yaml(&document).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
     Client::try_from(config).unwrap()
+}
+
+/// The client of the seed as a service makes it.
+async fn seed_client(seed: &FakeApiServer) -> Client {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let document = kubeconfig::document(&seed.url(), &seed.ca_pem(), Credential::None);
+    std::fs::write(&file, document).unwrap();
+    perennial_kube::seed::connect(Some(file.path())).await.unwrap()
 }
 
 /// What whoever makes a shoot does on the seed (contract F).

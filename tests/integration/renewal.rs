@@ -218,3 +218,22 @@ async fn a_patch_whose_answer_was_lost_is_seen_in_the_stream_and_not_made_again(
         .await;
     assert_eq!(house.spent_since(&before).dear(), [1, 0, 0, 1, 0]);
 }
+
+#[tokio::test]
+async fn a_seed_that_asks_to_slow_down_for_one_secret_holds_up_no_other_of_its_shoot() {
+    let house = House::new().await;
+    let ten_minutes = Fault::FlowControl { retry_after: Duration::from_secs(600) };
+    let patch = On::call("patch", "secrets").named("shoot-access-slow");
+    house.seed.fail_times(1, patch, ten_minutes);
+    let slow = house.ask(1, "slow");
+    house.wait_for_schedule(1, &slow, "its pause", |s| s.state() == State::BackingOff).await;
+    for (minutes, account) in [(0, "beside"), (9, "later")] {
+        house.clock.advance(Duration::from_secs(minutes * 60));
+        let name = house.ask(1, account);
+        house.wait_for_token(1, &name).await;
+    }
+    assert_eq!(token(&house.secret(1, &slow)), None, "the seed is not asked meanwhile");
+
+    house.clock.advance(Duration::from_secs(90));
+    house.wait_for_token(1, &slow).await;
+}

@@ -87,7 +87,7 @@ impl Failure for WriteError {
 
     fn reason(&self) -> &str {
         match self {
-            Self::Api(error) | Self::Unknown(error) => error.reason(),
+            Self::Api(error) | Self::Unknown(error) => reason_of_seed(error),
             Self::Kubeconfig { .. } => "KUBECONFIG_INVALID",
             Self::Contended { .. } => "SECRET_CONTENDED",
         }
@@ -98,5 +98,24 @@ impl Failure for WriteError {
             Self::Api(error) | Self::Unknown(error) => error.retry_after(),
             Self::Kubeconfig { .. } | Self::Contended { .. } => None,
         }
+    }
+}
+
+/// An error of the seed under a name of its own. A scheduler hears of seed and shoot through the
+/// same RenewToken, and must not make a shoot pay for the seed.
+const fn reason_of_seed(error: &Error) -> &'static str {
+    match error {
+        Error::TimedOut { .. } => "SEED_TIMED_OUT",
+        Error::Unreachable { .. } => "SEED_UNREACHABLE",
+        Error::Nonsense { .. } => "SEED_NONSENSE",
+        Error::Unusable { .. } => "SEED_CREDENTIAL_UNUSABLE",
+        Error::Refused { code, .. } => match code {
+            401 => "SEED_UNAUTHORIZED",
+            403 => "SEED_FORBIDDEN",
+            404 => "SEED_NOT_FOUND",
+            409 => "SEED_CONFLICT",
+            429 => "SEED_THROTTLED",
+            _ => "SEED_REFUSED",
+        },
     }
 }

@@ -64,6 +64,7 @@ async fn a_seed_that_asks_to_slow_down_for_long_is_believed_and_not_asked_again(
         let calls = seed.calls(async {
             let error = seed.access.write(&order).await.unwrap_err();
             assert_eq!((error.kind(), error.retry_after()), (Kind::Throttled, Some(retry_after)));
+            assert_eq!(error.reason(), "SEED_THROTTLED");
         });
         assert_eq!(calls.await.of("patch", "secrets"), 1);
     }

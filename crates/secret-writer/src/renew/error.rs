@@ -179,7 +179,8 @@ impl Failure for RenewError {
             Self::Issue { cause, .. } => cause.reason(),
             Self::Unfit { .. } => "TOKEN_UNFIT",
             Self::Write(error) => error.reason(),
-            Self::TimedOut { .. } => "RENEWAL_TIMED_OUT",
+            Self::TimedOut { step: Step::Issue, .. } => "RENEWAL_TIMED_OUT",
+            Self::TimedOut { step: Step::Write, .. } => "SEED_TIMED_OUT",
             Self::Draining => "SHUTTING_DOWN",
             Self::Lost => "RENEWAL_LOST",
         }

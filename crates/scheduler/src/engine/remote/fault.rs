@@ -6,7 +6,8 @@ use tonic::{Code, Status};
 
 use crate::fleet::attempts::{Blame, Fault};
 
-/// Reason under which a token-issuer passes on the 429 of a shoot.
+/// Reason under which a token-issuer passes on the 429 of a shoot. That of the seed is
+/// `SEED_THROTTLED`: it says nothing of the shoot, so the pause is that of the Secret.
 const SHOOT_THROTTLES: &str = "API_SERVER_THROTTLED";
 
 /// Reasons by which a secret-writer says that it is starting or stopping.
@@ -99,6 +100,7 @@ mod tests {
         assert_eq!(fault(Kind::Unavailable, "PEER_UNREACHABLE").blame, Blame::Secret);
         assert_eq!(fault(Kind::Denied, "API_SERVER_FORBIDDEN").blame, Blame::Secret);
         assert_eq!(fault(Kind::Unavailable, "SHUTTING_DOWN").blame, Blame::Writer);
+        assert_eq!(fault(Kind::Throttled, "SEED_THROTTLED").blame, Blame::Secret);
         let throttled = fault(Kind::Throttled, SHOOT_THROTTLES);
         assert_eq!((throttled.blame, throttled.kind), (Blame::Shoot, Kind::Throttled));
     }

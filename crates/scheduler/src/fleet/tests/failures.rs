@@ -106,6 +106,24 @@ fn b12_a_streak_of_spoilt_tokens_is_held_by_its_memory() {
 }
 
 #[test]
+fn a_seed_that_asks_to_slow_down_is_obeyed_for_that_secret_and_nothing_is_held_against_its_shoot() {
+    let records = [bare("shoot-1/a"), bare("shoot-1/b")];
+    let mut world = World::limited(1, 1, &records, &reachable());
+    let order = world.order_at(0);
+    world.end(&order, Err(asked_to_wait(Kind::Throttled, 40))); // blames nobody but the Secret
+    let schedule = world.schedule("shoot-1/a");
+    assert_eq!((schedule.state, schedule.next_at), (State::BackingOff, Some(at(40))));
+
+    let other = world.order_at(0);
+    assert_eq!(other.secret, secret("shoot-1/b"), "the others of the shoot go on");
+    world.succeed(&other);
+    world.record(Event::Upsert(without_timestamp(&bare("shoot-1/a"), 0)));
+    world.shoot(Event::Upsert(shoot("shoot-1", Reach::Unreachable)));
+    world.shoot(Event::Upsert(shoot("shoot-1", Reach::Reachable)));
+    assert_eq!(world.next_order(100).map(|(second, _)| second), Some(40), "nothing ends it early");
+}
+
+#[test]
 fn a_secret_writer_that_is_not_reached_pauses_all_and_is_nobodys_failure() {
     let records = [bare("shoot-1/a"), bare("shoot-1/b")];
     let mut world = World::limited(1, 1, &records, &reachable());

@@ -58,10 +58,22 @@ async fn a_write_that_is_never_answered_is_unknown_and_frees_the_secret() {
         .run(async |bench| {
             bench.writer.may_answer.forget_permits(usize::MAX);
             let outcome = bench.renew(Reason::NothingHeld).await;
-            assert_eq!(kind(outcome).0, Kind::TimedOut);
+            assert_eq!(kind(outcome), told(Kind::TimedOut, "SEED_TIMED_OUT"));
             assert_eq!(bench.not_seen_written(), [r#"writes_unknown_total{kind="timed_out"} 1"#]);
             bench.writer.may_answer.add_permits(1);
             assert!(bench.renew(Reason::NothingHeld).await.is_ok());
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_error_of_the_seed_does_not_pass_for_one_of_the_shoot() {
+    Bench::new()
+        .run(async |bench| {
+            bench.writer.will_answer(Box::new(|_| Err(WriteError::Api(refused(429)))));
+            let error = bench.renew(Reason::NothingHeld).await.unwrap_err();
+            assert_eq!((error.kind(), error.reason()), (Kind::Throttled, "SEED_THROTTLED"));
+            assert_eq!(error.retry_after(), Some(Duration::from_secs(40)));
         })
         .await;
 }
