@@ -77,7 +77,7 @@ impl SecretBuilder {
             claims: &claims,
             inputs: record.inputs.as_ref().unwrap(),
             plan,
-            reason: crate::decision::Reason::NothingHeld,
+            reason: crate::reason::Reason::NothingHeld,
             written_at: claims.issued_at,
             streak: 0,
         });

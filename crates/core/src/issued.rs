@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    decision::Reason,
     inputs::{Inputs, InputsHash},
+    reason::Reason,
     storm::Memory,
     token::{Claims, TokenHash},
     window::Plan,

@@ -21,6 +21,7 @@ pub mod kubeconfig;
 pub mod name;
 pub mod queue;
 mod quote;
+pub mod reason;
 pub mod record;
 pub mod shoot;
 pub mod storm;

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 use perennial_core::{
-    decision::Reason,
     digest::Digest,
     failure::Kind,
     inputs::{Inputs, Mode, Refusal},
     issued::Issued,
     name::SecretRef,
+    reason::Reason,
     record::{Held, Record, Stamp},
     shoot::{Credential, Reach, ShootStatus},
     storm::Memory,

@@ -16,10 +16,11 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
-    decision::{Policy, Reason},
+    decision::Policy,
     digest::Digest,
     name::{SecretName, SecretRef},
     queue::Queue,
+    reason::Reason,
 };
 
 use self::{

@@ -1,7 +1,7 @@
 //! What the scheduler counts. Labels are names of states, reasons and classes of failure, never
 //! of Secrets.
 
-use perennial_core::decision::Reason;
+use perennial_core::reason::Reason;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},

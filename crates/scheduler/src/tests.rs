@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
-use perennial_core::{decision::Reason, failure::Kind, record::Record, shoot::Reach};
+use perennial_core::{failure::Kind, reason::Reason, record::Record, shoot::Reach};
 use perennial_proto::{
     issuer::v1 as issuer,
     scheduler::v1::{

@@ -1,6 +1,6 @@
 //! What the secret-writer counts.
 
-use perennial_core::{decision::Reason, failure::Kind};
+use perennial_core::{failure::Kind, reason::Reason};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{

@@ -19,11 +19,11 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use perennial_core::{
-    decision::Reason,
     inputs::Interpretation,
     issued::{Issued, IssuedFor},
     keys,
     name::SecretRef,
+    reason::Reason,
     token::{Claims, Token},
     window::{Plan, Window},
 };

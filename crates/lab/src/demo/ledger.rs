@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use perennial_core::decision::Reason;
 use perennial_core::issued::Issued;
+use perennial_core::reason::Reason;
 use perennial_core::token::{Claims, TokenHash};
 use perennial_core::{keys, kubeconfig};
 

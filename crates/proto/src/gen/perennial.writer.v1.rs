@@ -479,7 +479,8 @@ pub mod secret_writer_client {
         /// shows what it is now; nothing was issued or the token was dropped); NOT_FOUND where there is
         /// no such access Secret; FAILED_PRECONDITION with RetryInfo where another renewal of it is under
         /// way or another token so soon would be a storm; INVALID_ARGUMENT where the Secret asks for
-        /// something impossible; and the errors of IssueToken.
+        /// something impossible; the errors of IssueToken; and those of the seed, whose reasons begin with
+        /// SEED\_ (RESOURCE_EXHAUSTED with RetryInfo where it asks to slow down).
         pub async fn renew_token(
             &mut self,
             request: impl tonic::IntoRequest<super::RenewTokenRequest>,
@@ -618,7 +619,8 @@ pub mod secret_writer_server {
         /// shows what it is now; nothing was issued or the token was dropped); NOT_FOUND where there is
         /// no such access Secret; FAILED_PRECONDITION with RetryInfo where another renewal of it is under
         /// way or another token so soon would be a storm; INVALID_ARGUMENT where the Secret asks for
-        /// something impossible; and the errors of IssueToken.
+        /// something impossible; the errors of IssueToken; and those of the seed, whose reasons begin with
+        /// SEED\_ (RESOURCE_EXHAUSTED with RetryInfo where it asks to slow down).
         async fn renew_token(
             &self,
             request: tonic::Request<super::RenewTokenRequest>,

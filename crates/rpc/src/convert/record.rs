@@ -1,9 +1,9 @@
 use perennial_core::{
-    decision::Reason,
     digest::Digest,
     inputs::{Inputs, InputsHash, Mode, Refusal},
     issued::Issued,
     name::{AccountRef, SecretRef},
+    reason::Reason,
     record::{Held, Obstacle, Record, Stamp},
     storm::Memory,
     token::{Claims, TokenHash},

@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use perennial_core::{
-    decision::Reason,
     inputs::Interpretation,
     issued::{Issued, IssuedFor},
     keys,
     name::SecretRef,
+    reason::Reason,
     record::{Record, SecretView},
     token::{Claims, TokenHash},
     window::{Plan, Window},

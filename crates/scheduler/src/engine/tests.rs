@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use futures::{FutureExt as _, future::BoxFuture};
-use perennial_core::{decision::Reason, failure::Kind, shoot::Reach};
+use perennial_core::{failure::Kind, reason::Reason, shoot::Reach};
 use perennial_process::{ready::Readiness, supervise::Supervisor};
 use perennial_testing::clock::ManualClock;
 use prometheus_client::registry::Registry;

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use perennial_core::{
-    decision::{self, Away, Decision, Policy, Reason, ShootView},
+    decision::{self, Away, Decision, Policy, ShootView},
     digest::Digest,
     inputs::Refusal,
     queue::{Slot, Urgency},
+    reason::Reason,
     record::{Obstacle, Record},
     token::Claims,
     window,

@@ -1,7 +1,7 @@
 //! What the secret-writer is told to do.
 
 use jiff::Timestamp;
-use perennial_core::{decision::Reason, digest::Digest, name::SecretRef, window::Window};
+use perennial_core::{digest::Digest, name::SecretRef, reason::Reason, window::Window};
 
 use super::{Fleet, Flight, entry::Standing};
 

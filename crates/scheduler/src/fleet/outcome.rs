@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use perennial_core::{backoff, decision::Reason, failure::Kind, name::SecretRef, record::Record};
+use perennial_core::{backoff, failure::Kind, name::SecretRef, reason::Reason, record::Record};
 
 use super::{
     Fleet, Flight, WriterAway,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use perennial_core::{
-    decision::Reason,
     name::{AccountRef, Namespace, SecretRef},
+    reason::Reason,
 };
 
 use super::{

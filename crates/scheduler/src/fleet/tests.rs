@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use perennial_core::{
-    decision::Reason,
     failure::Kind,
     name::SecretRef,
+    reason::Reason,
     record::Record,
     shoot::{Reach, ShootStatus},
     window::Window,

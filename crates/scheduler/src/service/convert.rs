@@ -1,6 +1,6 @@
 //! Schedules as messages.
 
-use perennial_core::{decision::Reason, name::SecretRef};
+use perennial_core::{name::SecretRef, reason::Reason};
 use perennial_proto::scheduler::v1 as proto;
 use perennial_rpc::convert::{duration, timestamp};
 

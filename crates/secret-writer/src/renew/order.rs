@@ -1,6 +1,6 @@
 //! The order of a scheduler, parsed.
 
-use perennial_core::{decision::Reason, digest::Digest, name::SecretRef, window::Window};
+use perennial_core::{digest::Digest, name::SecretRef, reason::Reason, window::Window};
 use perennial_proto::writer::v1::RenewTokenRequest;
 use perennial_rpc::convert::{ConvertError, duration_from, parsed};
 

@@ -1,6 +1,6 @@
 use std::{future::Future, sync::Arc};
 
-use perennial_core::{decision::Reason, failure::Kind, keys, window::Window};
+use perennial_core::{failure::Kind, keys, reason::Reason, window::Window};
 use perennial_kube::access::ResourceVersion;
 use perennial_process::supervise::Supervisor;
 use perennial_rpc::status::Remote;

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use perennial_core::{
-    decision::Reason,
     inputs::Interpretation,
     issued::{Issued, IssuedFor},
+    reason::Reason,
     token::{Claims, Token},
     window::{Plan, Window},
 };

@@ -1,0 +1,101 @@
+//! Why a token is renewed. A decision carries it, and the note beside the token keeps it.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a token is renewed. Stable names: they stand in the note on the Secret, in metrics, logs
+/// and answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The Secret has no token (B1).
+    NothingHeld,
+    /// What stands there is no ServiceAccount token.
+    Unreadable,
+    /// The claims are ours, the bytes are not.
+    Damaged,
+    /// A token for another ServiceAccount.
+    OtherAccount,
+    /// A token for other audiences.
+    OtherAudiences,
+    /// The inputs are not those it was made for.
+    InputsChanged,
+    /// Its life is over.
+    Expired,
+    /// The timestamp was removed: somebody asks for a renewal.
+    TimestampRemoved,
+    /// The timestamp is not RFC 3339.
+    TimestampUnreadable,
+    /// The timestamp was brought forward and has passed.
+    TimestampForward,
+    /// The planned moment has come.
+    Due,
+    /// An operator asked (`RenewNow`).
+    Requested,
+    /// A reason that a newer version noted on the Secret; this one gives none such.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Reason {
+    /// Every reason that this version gives, in the order in which they are looked for.
+    pub const ALL: [Self; 12] = [
+        Self::NothingHeld,
+        Self::Unreadable,
+        Self::Damaged,
+        Self::OtherAccount,
+        Self::OtherAudiences,
+        Self::InputsChanged,
+        Self::Expired,
+        Self::TimestampRemoved,
+        Self::TimestampUnreadable,
+        Self::TimestampForward,
+        Self::Due,
+        Self::Requested,
+    ];
+
+    /// Stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NothingHeld => "nothing_held",
+            Self::Unreadable => "unreadable",
+            Self::Damaged => "damaged",
+            Self::OtherAccount => "other_account",
+            Self::OtherAudiences => "other_audiences",
+            Self::InputsChanged => "inputs_changed",
+            Self::Expired => "expired",
+            Self::TimestampRemoved => "timestamp_removed",
+            Self::TimestampUnreadable => "timestamp_unreadable",
+            Self::TimestampForward => "timestamp_forward",
+            Self::Due => "due",
+            Self::Requested => "requested",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The reason of that name; [`Reason::Unknown`] where this version knows none.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name).unwrap_or(Self::Unknown)
+    }
+
+    /// Whether the consumers of the Secret have no usable token until it is renewed.
+    #[must_use]
+    pub const fn leaves_nothing_usable(self) -> bool {
+        match self {
+            Self::NothingHeld
+            | Self::Unreadable
+            | Self::Damaged
+            | Self::OtherAccount
+            | Self::OtherAudiences
+            | Self::Expired => true,
+            Self::InputsChanged
+            | Self::TimestampRemoved
+            | Self::TimestampUnreadable
+            | Self::TimestampForward
+            | Self::Due
+            | Self::Requested
+            | Self::Unknown => false,
+        }
+    }
+}
