@@ -5,7 +5,8 @@ SHELL := /bin/bash
 
 CRATE ?= core
 KEEP ?=
-BIN := target/release
+BIN := $(or $(CARGO_TARGET_DIR),target)/release
+DEV_BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 
 .PHONY: help
 help: ## List the targets
@@ -27,7 +28,7 @@ test: unit integration e2e ## Everything: unit, property, integration and end to
 .PHONY: cluster
 cluster: ## Find or build kube-apiserver, etcd and grpcurl (minutes the first time, then nothing)
 	cargo build --locked --workspace --bins
-	target/debug/perennial-lab prepare --tools
+	$(DEV_BIN)/perennial-lab prepare --tools
 
 .PHONY: unit
 unit: cluster ## Unit and property tests of all crates, freshness of generated code, architecture
@@ -40,11 +41,13 @@ integration: ## Three real services in one process over mutual TLS against a fak
 
 .PHONY: e2e
 e2e: cluster ## Real API servers, the three services as processes; ONLY=name runs some
+	@cargo test --locked -q -p perennial-tests --test e2e -- --list $(ONLY) | grep -q ': test$$' || { echo "no e2e test has '$(ONLY)' in its name"; exit 1; }
 	cargo test --locked -p perennial-tests --test e2e -- --test-threads=1 --nocapture $(ONLY)
-	$(if $(ONLY),,target/debug/perennial-lab run -- cargo test --locked -p perennial-kube --test access)
+	$(if $(ONLY),,$(DEV_BIN)/perennial-lab run -- cargo test --locked -p perennial-kube --test access)
 
 .PHONY: check
 check: ## The inner loop for one crate, CRATE=core by default: format, lint, its tests
+	@test -d crates/$(CRATE) || { echo "no crate crates/$(CRATE); CRATE is one of: $$(ls crates | tr '\n' ' ')"; exit 1; }
 	cargo fmt -p perennial-$(CRATE)
 	cargo clippy --locked -p perennial-$(CRATE) --all-targets -- -D warnings
 	cargo test --locked -p perennial-$(CRATE)

@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use clap::Args;
+use perennial_core::failure::Failure as _;
 use perennial_rpc::{
     client,
     identity::TrustDomain,
@@ -41,8 +42,8 @@ pub enum CliError {
     #[error("{0}")]
     Configuration(String),
     /// The scheduler refused or did not answer.
-    #[error("the scheduler answered: {0}")]
-    Call(#[source] Box<Remote>),
+    #[error("{}", told(.0))]
+    Call(Box<Remote>),
     /// The terminal or pipe is gone.
     #[error("cannot write the answer")]
     Output(#[source] io::Error),
@@ -53,6 +54,31 @@ impl CliError {
     #[must_use]
     pub fn call(status: tonic::Status) -> Self {
         Self::Call(Box::new(Remote::from(status)))
+    }
+
+    /// Whether asking again may help.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Call(remote) => remote.kind().retryable(),
+            Self::Configuration(_) | Self::Output(_) => false,
+        }
+    }
+}
+
+/// Who said what, and what to look at where nobody did.
+fn told(remote: &Remote) -> String {
+    match remote.reason() {
+        "PEER_UNREACHABLE" => format!(
+            "the scheduler cannot be reached ({}); is it running, is --addr its address, and are \
+             --ca and --cert of its trust domain?",
+            remote.message()
+        ),
+        "PEER_LACKS_METHOD" => {
+            "what answers there is no scheduler; --addr must be the address of one".to_owned()
+        }
+        "PEER_DEADLINE_EXCEEDED" => "the scheduler did not answer in time".to_owned(),
+        _ => format!("the scheduler answered: {remote}"),
     }
 }
 

@@ -85,6 +85,14 @@ async fn run(args: Args) -> Result<(), CliError> {
     }
 }
 
+/// On stderr, so that a program that reads the table reads none.
+fn nothing_found(namespace: &str) -> io::Result<()> {
+    match namespace {
+        "" => writeln!(io::stderr(), "No access Secrets found."),
+        namespace => writeln!(io::stderr(), "No access Secrets found in namespace {namespace}."),
+    }
+}
+
 async fn list(
     mut client: SchedulerClient<tonic::transport::Channel>,
     namespace: String,
@@ -104,6 +112,9 @@ async fn list(
         if page_token.is_empty() {
             break;
         }
+    }
+    if schedules.is_empty() {
+        return nothing_found(&namespace).map_err(CliError::Output);
     }
     let lines = table::lines(schedules.iter(), SystemClock.now());
     let mut out = io::stdout().lock();

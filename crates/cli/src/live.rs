@@ -46,7 +46,9 @@ impl<W: Write> Live<W> {
         self.erase()?;
         let (columns, rows) = terminal::size().unwrap_or((80, 24));
         let fit = usize::from(rows.saturating_sub(1));
-        for line in lines.iter().take(fit) {
+        let shown = if lines.len() > fit { fit.saturating_sub(1) } else { lines.len() };
+        let more = (shown < lines.len()).then(|| format!("… and {} more", lines.len() - shown));
+        for line in lines.iter().take(shown).chain(&more) {
             let cut: String = line.chars().take(usize::from(columns)).collect();
             queue!(self.out, Print(cut), Print("\n"))?;
             self.drawn += 1;

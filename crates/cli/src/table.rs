@@ -3,10 +3,8 @@
 use jiff::Timestamp;
 use perennial_proto::scheduler::v1::{Schedule, State};
 
-const HEADINGS: [&str; 7] =
-    ["SECRET", "ACCOUNT", "STATE", "LAST RENEWAL", "NEXT", "LEFT", "DETAIL"];
-/// Longest detail in a row, in characters; `explain` will show all of it.
-const DETAIL_CHARS_MAX: usize = 60;
+/// What changes comes first, so that it is seen on a narrow terminal too; what may be long last.
+const HEADINGS: [&str; 7] = ["STATE", "NEXT", "LEFT", "RENEWED", "SECRET", "ACCOUNT", "DETAIL"];
 
 /// A heading and a line for each schedule, columns aligned.
 #[must_use]
@@ -30,14 +28,28 @@ fn aligned(row: &[String; 7], widths: [usize; 7]) -> String {
 
 fn row(schedule: &Schedule, now: Timestamp) -> [String; 7] {
     [
-        format!("{}/{}", schedule.namespace, schedule.name),
-        or_dash(&schedule.account),
         state(schedule).to_owned(),
-        last_renewal(schedule, now),
         moment(schedule.next_at.as_ref(), now),
         moment(schedule.expires_at.as_ref(), now),
-        cut(&schedule.detail),
+        last_renewal(schedule, now),
+        format!("{}/{}", schedule.namespace, schedule.name),
+        or_dash(&schedule.account),
+        schedule.detail.clone(),
     ]
+}
+
+/// Whether somebody should look at it.
+#[must_use]
+pub fn is_troubled(schedule: &Schedule) -> bool {
+    match schedule.state() {
+        State::Fresh | State::Due | State::Renewing => false,
+        State::Unspecified
+        | State::BackingOff
+        | State::Held
+        | State::Invalid
+        | State::Obstructed
+        | State::WaitingForShoot => true,
+    }
 }
 
 /// The state in one word.
@@ -89,13 +101,6 @@ fn or_dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(DETAIL_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use perennial_proto::scheduler::v1::Renewal;
@@ -121,12 +126,12 @@ mod tests {
         let lines = lines([&schedule], Timestamp::from_second(1_000).unwrap());
         let cells: Vec<&str> = lines[1].split("  ").map(str::trim).collect();
         let expected = [
-            "shoot--lab--1/shoot-access-kube-scheduler",
-            "kube-system/kube-scheduler",
             "fresh",
-            "3s ago, due",
             "6s",
             "10m00s",
+            "3s ago, due",
+            "shoot--lab--1/shoot-access-kube-scheduler",
+            "kube-system/kube-scheduler",
         ];
         let cells: Vec<&str> = cells.into_iter().filter(|cell| !cell.is_empty()).collect();
         assert_eq!(cells, expected);

@@ -9,12 +9,14 @@ use perennial_proto::scheduler::v1::{
     Schedule, State, WatchSchedulesRequest, WatchSchedulesResponse,
     scheduler_client::SchedulerClient, watch_schedules_response::Event,
 };
-use tonic::transport::Channel;
+use tonic::{Status, Streaming, transport::Channel};
 
 use crate::{connect::CliError, live::Live, table};
 
 /// How often the table is drawn anew, so that its times run.
 const DRAW_INTERVAL: Duration = Duration::from_millis(500);
+/// Pause before a scheduler that went away is asked again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The schedules as the stream has shown them so far, and what is new about them.
 #[derive(Debug, Default)]
@@ -76,15 +78,13 @@ impl Schedules {
         *self = Self::default();
     }
 
-    /// All of them, ordered by namespace and name.
-    pub fn all(&self) -> impl Iterator<Item = &Schedule> {
-        self.known.values()
-    }
-
-    /// The table with its heading.
+    /// The table with its heading: those in trouble first, for a terminal that has not room for
+    /// all, then by namespace and name.
     #[must_use]
     pub fn lines(&self, now: Timestamp) -> Vec<String> {
-        table::lines(self.all(), now)
+        let mut all: Vec<&Schedule> = self.known.values().collect();
+        all.sort_by_key(|schedule| !table::is_troubled(schedule)); // stable
+        table::lines(all, now)
     }
 }
 
@@ -92,24 +92,50 @@ fn took(length: &prost_types::Duration) -> String {
     format!(", took {} ms", length.seconds * 1_000 + i64::from(length.nanos / 1_000_000))
 }
 
-/// Shows schedules until the stream ends or the process is interrupted.
+/// Shows schedules until the process is interrupted. A scheduler that goes away is waited for,
+/// once it has answered.
 ///
 /// # Errors
-/// When the scheduler refuses or goes away, or when the terminal does.
+/// When the scheduler refuses or does not answer the first time, or when the terminal is gone.
 pub async fn run(mut client: SchedulerClient<Channel>, namespace: String) -> Result<(), CliError> {
-    let request = WatchSchedulesRequest { namespace };
-    let mut stream = client.watch_schedules(request).await.map_err(CliError::call)?.into_inner();
     let (mut schedules, mut live) = (Schedules::default(), Live::stdout());
+    let mut answered = false;
+    loop {
+        let request = WatchSchedulesRequest { namespace: namespace.clone() };
+        let lost = match client.watch_schedules(request).await {
+            Ok(stream) => {
+                answered = true;
+                schedules.begin();
+                show(stream.into_inner(), &mut schedules, &mut live).await?
+            }
+            Err(status) => status,
+        };
+        let error = CliError::call(lost);
+        if !(answered && error.is_temporary()) {
+            return Err(error);
+        }
+        say(&mut live, &format!("{error}; trying again")).map_err(CliError::Output)?;
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+/// Shows one stream until it is lost; why it was.
+async fn show(
+    mut stream: Streaming<WatchSchedulesResponse>,
+    schedules: &mut Schedules,
+    live: &mut Live<io::Stdout>,
+) -> Result<Status, CliError> {
     let mut beat = tokio::time::interval(DRAW_INTERVAL);
     loop {
         tokio::select! {
-            message = stream.message() => match message.map_err(CliError::call)? {
-                Some(message) => {
+            message = stream.message() => match message {
+                Ok(Some(message)) => {
                     if let Some(line) = schedules.apply(message) {
-                        say(&mut live, &line).map_err(CliError::Output)?;
+                        say(live, &line).map_err(CliError::Output)?;
                     }
                 }
-                None => return Ok(()),
+                Ok(None) => return Ok(Status::unavailable("the scheduler ended the stream")),
+                Err(status) => return Ok(status),
             },
             _ = beat.tick() => {
                 live.draw(&schedules.lines(SystemClock.now())).map_err(CliError::Output)?;

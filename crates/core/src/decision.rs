@@ -143,6 +143,8 @@ fn wanted(record: &Record, inputs: &Inputs, clock: ShootClock, policy: &Policy) 
     let planned = planned(claims, record, policy);
     match (clock.has_passed(planned), clock.has_passed(stamp)) {
         (true, _) => Wanted::Now(Reason::Due),
+        // Without a note the timestamp is the plan, whoever wrote it.
+        (false, true) if record.issued.is_none() => Wanted::Now(Reason::Due),
         (false, true) => Wanted::Now(Reason::TimestampForward),
         (false, false) => Wanted::Later(planned.min(stamp)),
     }

@@ -24,7 +24,8 @@ const CALLS_WAITING_MAX: usize = 1024;
 /// # Errors
 /// When the kubeconfig cannot be read or used, or when there is none and this is no Pod.
 pub async fn connect(path: Option<&Path>) -> Result<Client, Error> {
-    let mut config = match path {
+    // KUBECONFIG="" means none, as for kubectl.
+    let mut config = match path.filter(|path| !path.as_os_str().is_empty()) {
         Some(path) => from_file(path).await?,
         None => Config::incluster().map_err(|error| {
             unusable(&format!(

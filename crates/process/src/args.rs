@@ -2,12 +2,21 @@
 //!
 //! Each flag can be given as an environment variable too; the flag wins.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 use jiff::SignedDuration;
 
 use crate::telemetry::Directives;
+
+/// For a flag whose path may be empty, because an empty environment variable means none. clap takes
+/// an empty path for wrong usage.
+pub fn optional_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
 
 /// How and what to log.
 #[derive(Args, Clone, Debug)]

@@ -44,7 +44,9 @@ pub struct Server {
     pub routes: Routes,
     /// Followed by `grpc.health.v1.Health` for the whole server (the empty service name).
     pub ready: watch::Receiver<bool>,
-    /// The encoded `FileDescriptorSet` that reflection shows.
+    /// Full name of the service that reflection lists beside health.
+    pub service: &'static str,
+    /// The encoded `FileDescriptorSet` that explains it.
     pub descriptors: &'static [u8],
 }
 
@@ -74,7 +76,8 @@ impl Server {
     ) -> Result<(), ServeError> {
         let shutdown = shutdown.shared();
         let (reporter, health) = tonic_health::server::health_reporter();
-        let routes = with_reflection(self.routes, self.descriptors)?.add_service(health);
+        let routes =
+            with_reflection(self.routes, self.service, self.descriptors)?.add_service(health);
         let (sender, accepted) = mpsc::channel(ACCEPTED_MAX);
         let server = builder().layer(Authorize::new(self.trust)).add_routes(routes);
         let served = server.serve_with_incoming_shutdown(
@@ -105,9 +108,17 @@ fn builder() -> transport::Server {
         .timeout(HANDLER_TIMEOUT)
 }
 
-fn with_reflection(routes: Routes, descriptors: &'static [u8]) -> Result<Routes, ServeError> {
+/// Lists what this server answers. The descriptors are of all our services; naming those too would
+/// invite calls that end in `Unimplemented`.
+fn with_reflection(
+    routes: Routes,
+    service: &'static str,
+    descriptors: &'static [u8],
+) -> Result<Routes, ServeError> {
     let builder = || {
         tonic_reflection::server::Builder::configure()
+            .with_service_name(service)
+            .with_service_name(tonic_health::pb::health_server::SERVICE_NAME)
             .register_encoded_file_descriptor_set(descriptors)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };

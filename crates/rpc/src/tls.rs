@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use self::material::{Files, Material};
 pub use self::{material::TlsError, verify::Expected};
-use crate::identity::{Namespace, SpiffeId, Trust, TrustDomain};
+use crate::identity::{Namespace, Role, SpiffeId, Trust, TrustDomain};
 
 /// Pause between two looks at the files.
 pub const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
@@ -48,6 +48,22 @@ impl TlsArgs {
         Trust {
             trust_domain: self.trust_domain.clone(),
             namespace: self.identity_namespace.clone(),
+        }
+    }
+
+    /// Opens the folder, which must hold the certificate of `role`: with another one every peer
+    /// would refuse us, one call at a time.
+    ///
+    /// # Errors
+    ///
+    /// As for [`TlsStore::open`], and when the certificate is of somebody else.
+    pub fn open(&self, role: Role) -> Result<Arc<TlsStore>, TlsError> {
+        let store = TlsStore::open(&self.tls_dir)?;
+        let (is, should_be) = (store.identity(), self.trust().id(role));
+        if is == should_be {
+            Ok(store)
+        } else {
+            Err(TlsError::NotOurs { file: self.tls_dir.join("tls.crt"), is, should_be })
         }
     }
 }

@@ -94,7 +94,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         admin: listen::bind("--admin-addr", admin.admin_addr).await?,
     };
     let trust = tls.trust();
-    let tls = TlsStore::open(tls.tls_dir).map_err(StartError::configuration)?;
+    let tls = tls.open(Role::Scheduler).map_err(StartError::configuration)?;
     let basis_seconds = i64::try_from(renewal_basis.as_secs()).unwrap_or(i64::MAX);
     let config = Config {
         settings: Settings {
@@ -191,6 +191,7 @@ fn serve(
         trust,
         routes: Routes::new(SchedulerServer::new(service)),
         ready: readiness.subscribe(),
+        service: perennial_proto::scheduler::v1::scheduler_server::SERVICE_NAME,
         descriptors: FILE_DESCRIPTOR_SET,
     };
     let until = stop();

@@ -132,13 +132,16 @@ fn answer<T>(outcome: Result<T, Error>) -> Result<Response<T>, Status> {
 }
 
 fn secret(namespace: &str, name: &str) -> Result<SecretRef, Error> {
-    SecretRef::parse(namespace, name)
-        .map_err(|source| Error::Name { text: format!("{namespace}/{name}"), source })
+    let invalid = |field, source| Error::Name { field, source };
+    Ok(SecretRef {
+        namespace: namespace.parse().map_err(|source| invalid("namespace", source))?,
+        name: name.parse().map_err(|source| invalid("name", source))?,
+    })
 }
 
 fn namespace(text: &str) -> Result<Option<Namespace>, Error> {
     let parse =
-        |text: &str| text.parse().map_err(|source| Error::Name { text: text.to_owned(), source });
+        |text: &str| text.parse().map_err(|source| Error::Name { field: "namespace", source });
     Some(text).filter(|text| !text.is_empty()).map(parse).transpose()
 }
 

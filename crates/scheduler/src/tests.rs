@@ -160,6 +160,7 @@ async fn serve_fake(tasks: &Tasks, tls: Arc<TlsStore>, routes: Routes) -> String
         trust: trust(),
         routes,
         ready: watch::Sender::new(true).subscribe(),
+        service: "fake",
         descriptors: FILE_DESCRIPTOR_SET,
     };
     // Fakes keep their streams open, so they do not wait for them either.

@@ -7,7 +7,7 @@ use perennial_core::{
     inputs::{Classes, Interpretation},
     name::Namespace,
 };
-use perennial_process::args::{AdminArgs, DrainArgs, LogArgs, duration};
+use perennial_process::args::{AdminArgs, DrainArgs, LogArgs, duration, optional_path};
 use perennial_rpc::tls::TlsArgs;
 
 use crate::renew::Settings;
@@ -38,7 +38,7 @@ pub struct Args {
     pub token_issuer_addr: Vec<String>,
 
     /// Kubeconfig of the seed; without it the ServiceAccount of the Pod is used
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE", value_parser = optional_path())]
     pub seed_kubeconfig: Option<PathBuf>,
 
     /// How Secrets are interpreted.

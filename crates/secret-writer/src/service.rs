@@ -52,12 +52,10 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         log: _, // set up by now
     } = args;
     let trust = tls_args.trust();
-    let tls = TlsStore::open(&tls_args.tls_dir).map_err(StartError::configuration)?;
+    let tls = tls_args.open(Role::SecretWriter).map_err(StartError::configuration)?;
     let issuer = Replicas::new(token_issuer_addr, trust.id(Role::TokenIssuer), &tls)
         .map_err(StartError::configuration)?;
-    // KUBECONFIG="" means none, as for kubectl.
-    let kubeconfig = seed_kubeconfig.filter(|path| !path.as_os_str().is_empty());
-    let client = perennial_kube::seed::connect(kubeconfig.as_deref())
+    let client = perennial_kube::seed::connect(seed_kubeconfig.as_deref())
         .await
         .map_err(StartError::configuration)?;
     let parts = Parts {
@@ -125,6 +123,7 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
         trust,
         routes: Routes::new(SecretWriterServer::new(service)),
         ready: readiness.subscribe(),
+        service: perennial_proto::writer::v1::secret_writer_server::SERVICE_NAME,
         descriptors: FILE_DESCRIPTOR_SET,
     };
     let admin = Admin { readiness: readiness.clone(), registry: Arc::new(registry) };

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, Parser};
 use perennial_core::name::{AccountRef, NameError, SecretName};
-use perennial_process::args::{AdminArgs, DrainArgs, LogArgs, duration};
+use perennial_process::args::{AdminArgs, DrainArgs, LogArgs, duration, optional_path};
 use perennial_rpc::tls::TlsArgs;
 
 /// Issues tokens of ServiceAccounts in shoots
@@ -20,7 +20,7 @@ pub struct Args {
     pub listen_addr: SocketAddr,
 
     /// Kubeconfig of the seed; without it the ServiceAccount of the Pod is used
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE", value_parser = optional_path())]
     pub seed_kubeconfig: Option<PathBuf>,
 
     /// What it does

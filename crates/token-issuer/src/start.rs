@@ -19,7 +19,11 @@ use perennial_process::{
     supervise::{Supervisor, Tasks},
 };
 use perennial_proto::{FILE_DESCRIPTOR_SET, issuer::v1::token_issuer_server::TokenIssuerServer};
-use perennial_rpc::{identity::Trust, server::Server, tls::TlsStore};
+use perennial_rpc::{
+    identity::{Role, Trust},
+    server::Server,
+    tls::TlsStore,
+};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -66,7 +70,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         clock: Arc::new(SystemClock),
         connect: Arc::new(ApiServers),
         listener,
-        tls: TlsStore::open(&tls.tls_dir).map_err(StartError::configuration)?,
+        tls: tls.open(Role::TokenIssuer).map_err(StartError::configuration)?,
         trust: tls.trust(),
     };
     let seed =
@@ -144,6 +148,7 @@ pub fn start(
             TokenIssuerServer::new(service).max_decoding_message_size(MESSAGE_BYTES_MAX),
         ),
         ready: readiness.subscribe(),
+        service: perennial_proto::issuer::v1::token_issuer_server::SERVICE_NAME,
         descriptors: FILE_DESCRIPTOR_SET,
     };
 

@@ -96,6 +96,8 @@ fn b4_the_timestamp_of_the_reference_is_honoured_to_its_84_percent() {
     secret.token = Some(jwt("kube-system", "kube-proxy", 0, 10 * HOUR));
     let until = at(8 * HOUR + 24 * 60);
     assert_eq!(decide_at(8 * HOUR, &secret.record()), Decision::Keep { until });
+    let sooner = secret.annotated(keys::RENEW_TIMESTAMP, "1970-01-01T01:00:00Z").record();
+    assert_eq!(decide_at(HOUR, &sooner), Decision::Renew(Reason::Due));
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub(super) struct Stage {
     stream: Option<Streaming<WatchSchedulesResponse>>,
     secrets: BoxStream<'static, watcher::Result<Event<Secret>>>,
     pub(super) ledger: Ledger,
+    /// Renewals are told line by line.
+    news: bool,
 }
 
 impl Stage {
@@ -55,12 +57,18 @@ impl Stage {
             secrets: watcher::watcher(secrets, watcher::Config::default().labels(&selector))
                 .boxed(),
             ledger: Ledger::default(),
+            news: true,
         })
     }
 
     /// Says a line of the story above the table.
     pub(super) fn say(&mut self, line: &str) -> Result<()> {
         self.live.say(line).context("the terminal is gone")
+    }
+
+    /// From now on nothing scrolls: what was said last stays to be read.
+    pub(super) fn only_the_table(&mut self) {
+        self.news = false;
     }
 
     /// Plays for `length`.
@@ -104,11 +112,11 @@ impl Stage {
             return Ok(());
         };
         match self.schedules.apply(message) {
-            Some(line) => {
+            Some(line) if self.news => {
                 let line = format!("     {}  {line}", SystemClock.now().strftime("%H:%M:%S"));
                 self.live.say(&line).context("the terminal is gone")
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 

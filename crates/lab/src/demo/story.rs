@@ -1,9 +1,10 @@
 //! What happens, and when.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::RENEWAL_BASIS;
 use super::components::{self, SHOOTS, access_secrets};
@@ -83,28 +84,34 @@ async fn baseline(lab: &Lab, stage: &mut Stage) -> Result<Baseline> {
 
 /// Shows how to look around, and goes on until somebody interrupts.
 async fn stay(lab: &Lab, stage: &mut Stage) -> Result<()> {
-    let of = |file: &str| lab.dir().certificates().join(file).display().to_string();
-    let service = |name: &str| lab.service(name).addr().to_string();
-    let flags = format!(
-        "-cacert {} -cert {} -key {}",
-        of("ca.crt"),
-        of("operator.crt"),
-        of("operator.key")
-    );
-    let grpcurl = crate::binaries::grpcurl().await?;
-    let call = format!("{} {flags}", grpcurl.display());
-    let (scheduler, issuer) = (service("scheduler"), service("token-issuer"));
-    let one = r#"'{"namespace":"shoot--lab--1","name":"shoot-access-kube-scheduler"}'"#;
+    crate::binaries::grpcurl().await?;
+    let file = environment_file(lab)?;
+    let call = "grpcurl -cacert $LAB_OPERATOR_CA -cert $LAB_OPERATOR_CERT -key $LAB_OPERATOR_KEY";
+    let one = r#"'{"namespace": "shoot--lab--1", "name": "shoot-access-kube-scheduler"}'"#;
     stage.say(&format!(
-        "\n     It goes on until Ctrl-C. To look around, in another terminal:\n\n\
-         {call} {scheduler} list\n\
-         {call} {scheduler} perennial.scheduler.v1.Scheduler/ListSchedules\n\
-         {call} -d {one} {scheduler} perennial.scheduler.v1.Scheduler/RenewNow\n\
-         {call} {issuer} perennial.issuer.v1.TokenIssuer/ListShoots\n\
-         kubectl --kubeconfig {} -n shoot--lab--1 get secrets -o yaml\n",
-        lab.seed().kubeconfig().display()
+        "\n     It goes on until Ctrl-C. To look around, paste this into another terminal:\n\n\
+         . {}\n\
+         {call} $LAB_SCHEDULER_ADDR list\n\
+         {call} $LAB_SCHEDULER_ADDR perennial.scheduler.v1.Scheduler/ListSchedules\n\
+         {call} -d {one} $LAB_SCHEDULER_ADDR perennial.scheduler.v1.Scheduler/RenewNow\n\
+         {call} $LAB_TOKEN_ISSUER_ADDR perennial.issuer.v1.TokenIssuer/ListShoots\n\
+         perennial watch\n",
+        file.display()
     ))?;
+    stage.only_the_table();
     loop {
         stage.play(Duration::from_secs(3600)).await?;
     }
+}
+
+/// A file to be sourced: what COMMAND of `perennial-lab run` finds in its environment.
+fn environment_file(lab: &Lab) -> Result<PathBuf> {
+    let mut text = String::new();
+    for (name, value) in lab.environment()? {
+        let value = value.to_string_lossy().replace('\'', "'\\''");
+        text.push_str(&format!("export {name}='{value}'\n"));
+    }
+    let file = lab.dir().root().join("env.sh");
+    std::fs::write(&file, text).with_context(|| format!("failed to write {}", file.display()))?;
+    Ok(file)
 }

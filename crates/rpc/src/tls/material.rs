@@ -80,6 +80,19 @@ pub enum TlsError {
         /// Why.
         source: IdentityError,
     },
+    /// The certificate is of somebody else.
+    #[error(
+        "{file} is the certificate of {is}, not of {should_be}; mount the right one, or correct \
+         --trust-domain and --identity-namespace"
+    )]
+    NotOurs {
+        /// The file.
+        file: PathBuf,
+        /// Whose it is.
+        is: SpiffeId,
+        /// Who we are.
+        should_be: SpiffeId,
+    },
     /// The files now hold the certificate of somebody else.
     #[error("{file} changed from {was} to {is}; restart the process if that is meant")]
     IdentityChanged {

@@ -47,6 +47,7 @@ impl World {
             trust: trust(),
             routes: tonic::service::Routes::default(),
             ready: ready.subscribe(),
+            service: tonic_health::pb::health_server::SERVICE_NAME,
             descriptors: tonic_health::pb::FILE_DESCRIPTOR_SET,
         };
         let (stop, stopped) = oneshot::channel::<()>();

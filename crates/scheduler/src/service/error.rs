@@ -13,8 +13,8 @@ use crate::fleet::request;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// Not the name of a namespace or Secret.
-    #[error("{text:?} {source}")]
-    Name { text: String, source: NameError },
+    #[error("field {field} {source}")]
+    Name { field: &'static str, source: NameError },
     /// Not a token of ours.
     #[error("page_token is not one that ListSchedules gave; begin with an empty one")]
     PageToken,

@@ -61,7 +61,7 @@ fn waiting(why: Why, entry: &Entry) -> String {
         Why::Storm => {
             let streak = entry.record.memory.map_or(0, |memory| memory.streak);
             format!(
-                "{streak} tokens in a row were replaced before their planned moment; look who \
+                "tokens replaced in a row before their planned moment: {streak}; look who \
                  else writes this Secret, and compare the clocks of seed and shoot"
             )
         }

@@ -101,7 +101,7 @@ fn b12_a_streak_of_spoilt_tokens_is_held_by_its_memory() {
     let mut world = World::of(&[spoilt], &reachable());
     let schedule = world.schedule("shoot-1/a");
     assert_eq!((schedule.state, schedule.next_at), (State::Held, Some(at(40))));
-    assert!(schedule.detail.contains("3 tokens in a row"), "{}", schedule.detail);
+    assert!(schedule.detail.contains("planned moment: 3"), "{}", schedule.detail);
     assert_eq!(world.next_order(100).map(|(second, _)| second), Some(40));
 }
 
