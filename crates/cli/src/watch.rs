@@ -114,7 +114,7 @@ pub async fn run(mut client: SchedulerClient<Channel>, namespace: String) -> Res
         if !(answered && error.is_temporary()) {
             return Err(error);
         }
-        say(&mut live, &format!("{error}; trying again")).map_err(CliError::Output)?;
+        say(&mut live, "the scheduler went away; trying again").map_err(CliError::Output)?;
         tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
