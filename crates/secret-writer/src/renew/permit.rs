@@ -4,7 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use perennial_core::{decision::ordinary_interval, inputs::Inputs, record::Record};
+use perennial_core::{
+    decision::ordinary_interval,
+    inputs::Inputs,
+    record::Record,
+    window::{BASIS_DEFAULT_SECONDS, Window},
+};
 use perennial_kube::access::Seen;
 
 use super::{Means, Order, RenewError};
@@ -42,8 +47,7 @@ pub(super) fn permit(means: &Means, order: &Order) -> Result<Permit, RenewError>
         .clone()
         .map_err(|refusal| RenewError::Invalid { secret: secret(), refusal })?;
     let interval_min = means.settings.interval_min;
-    let ordinary =
-        ordinary_interval(record, &inputs, order.basis_seconds, order.window).max(interval_min);
+    let ordinary = ordinary(record, &inputs, order, interval_min);
     let now = means.clock.now();
     if let Some(left) = hold_left(record, now, ordinary) {
         let until = now.checked_add(left).unwrap_or(now);
@@ -52,6 +56,16 @@ pub(super) fn permit(means: &Means, order: &Order) -> Result<Permit, RenewError>
     let settled = settled(record, now, interval_min);
     let streak = record.memory.map_or(0, |memory| memory.next_streak(now, settled, ordinary));
     Ok(Permit { seen, inputs, streak })
+}
+
+/// The interval up to which pauses grow. An order whose basis makes it shorter than `interval_min` is
+/// that of a scheduler which is wrong or stolen; then it is the interval of the default basis.
+fn ordinary(record: &Record, inputs: &Inputs, order: &Order, interval_min: Duration) -> Duration {
+    let ordered = ordinary_interval(record, inputs, order.basis_seconds, order.window);
+    if ordered >= interval_min {
+        return ordered;
+    }
+    ordinary_interval(record, inputs, BASIS_DEFAULT_SECONDS, Window::ORDINARY).max(interval_min)
 }
 
 fn hold_left(record: &Record, now: Timestamp, ordinary: Duration) -> Option<Duration> {
