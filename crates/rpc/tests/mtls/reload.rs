@@ -3,7 +3,7 @@ use std::fs;
 use perennial_core::failure;
 use perennial_rpc::{
     identity::Role,
-    tls::{Reload, TlsError, TlsStore},
+    tls::{Reload, TlsArgs, TlsError, TlsStore},
 };
 
 use crate::{
@@ -85,4 +85,18 @@ fn a_certificate_without_one_spiffe_uri_is_refused_at_the_start() {
             "{uris:?}"
         );
     }
+}
+
+#[test]
+fn a_service_does_not_start_with_the_certificate_of_another() {
+    let folder = Authority::new().folder(Role::TokenIssuer);
+    let trust = trust();
+    let args = TlsArgs {
+        tls_dir: folder.path().to_owned(),
+        trust_domain: trust.trust_domain,
+        identity_namespace: trust.namespace,
+    };
+    assert!(args.open(Role::TokenIssuer).is_ok());
+    let error = args.open(Role::Scheduler).unwrap_err();
+    assert!(matches!(error, TlsError::NotOurs { .. }), "{error}");
 }
