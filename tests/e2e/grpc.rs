@@ -18,9 +18,8 @@ async fn grpcurl_lists_services_and_schedules_and_every_renewal_has_its_reason()
     house.wait(1, name, "a renewal that fell due", |s| crate::house::claims(s) != first).await;
 
     let listed = text(&grpcurl(&house, "scheduler", &["list"]).await);
-    for service in ["perennial.scheduler.v1.Scheduler", "grpc.health.v1.Health"] {
-        assert!(listed.contains(service), "{listed}");
-    }
+    let expected = ["grpc.health.v1.Health", "perennial.scheduler.v1.Scheduler"];
+    assert_eq!(listed.lines().collect::<Vec<_>>(), expected);
     let answer = text(&grpcurl(&house, "scheduler", &[LIST]).await);
     let answer: Value = serde_json::from_str(&answer).unwrap();
     let schedules = answer["schedules"].as_array().unwrap();
@@ -32,6 +31,10 @@ async fn grpcurl_lists_services_and_schedules_and_every_renewal_has_its_reason()
     }
     assert!(schedules.iter().any(|s| s["lastRenewal"]["reason"] == "due"));
 
+    let refused = grpcurl(&house, "scheduler", &[RENEW]).await;
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && told.contains("NAME_INVALID"), "details in plain: {told}");
+
     let check = text(&grpcurl(&house, "token-issuer", &["grpc.health.v1.Health/Check"]).await);
     assert!(check.contains("SERVING"), "{check}");
     let shoots = text(&grpcurl(&house, "token-issuer", &[SHOOTS]).await);
@@ -40,6 +43,7 @@ async fn grpcurl_lists_services_and_schedules_and_every_renewal_has_its_reason()
 }
 
 const LIST: &str = "perennial.scheduler.v1.Scheduler/ListSchedules";
+const RENEW: &str = "perennial.scheduler.v1.Scheduler/RenewNow";
 const SHOOTS: &str = "perennial.issuer.v1.TokenIssuer/ListShoots";
 
 async fn grpcurl(house: &House, service: &str, call: &[&str]) -> Output {

@@ -121,6 +121,8 @@ fn with_reflection(
             .with_service_name(tonic_health::pb::health_server::SERVICE_NAME)
             .register_encoded_file_descriptor_set(descriptors)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // Without them grpcurl shows the details of an error as base64.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     Ok(routes
         .add_service(builder().build_v1().map_err(ServeError::Reflection)?)
