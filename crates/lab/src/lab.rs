@@ -19,6 +19,10 @@ use crate::repo;
 use crate::service::{READY_MAX, SERVICES, Service};
 use crate::shoot;
 
+/// How often a service may end while the lab is waited for. At a start everything it needs is there; with
+/// the pauses between restarts five ends are about 4 s.
+const EXITS_MAX: u32 = 5;
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -186,13 +190,26 @@ impl Lab {
     /// # Errors
     /// Not within two minutes; with the last state and the end of the services' logs.
     pub async fn wait_ready(&self) -> Result<()> {
+        let ends = |service: &Service| service.process().exits().count;
+        let before: Vec<u32> = self.services.iter().map(ends).collect();
         let look = async || {
+            self.give_up_on_a_hopeless_service(&before)?;
             let missing = self.unready().await?;
             Ok(if missing.is_empty() { Look::Done(()) } else { Look::Waiting(missing.join("; ")) })
         };
         let outcome = until("readiness of the lab", READY_MAX, look).await;
         let logs = || SERVICES.map(|name| self.dir.log_tail(name)).join("\n");
         outcome.map_err(|error| anyhow!("{error:#}\n{}", logs()))
+    }
+
+    /// A wrong flag does not get better by trying: with it a service ends at once, every time.
+    fn give_up_on_a_hopeless_service(&self, before: &[u32]) -> Result<()> {
+        for (service, before) in self.services.iter().zip(before) {
+            let exits = service.process().exits();
+            let (name, last, ends) = (service.name(), &exits.last, exits.count - before);
+            anyhow::ensure!(ends < EXITS_MAX, "{name} ends as soon as it starts: {last}");
+        }
+        Ok(())
     }
 
     async fn unready(&self) -> Result<Vec<String>> {
