@@ -56,12 +56,6 @@ impl<W: Write> Live<W> {
         self.out.flush()
     }
 
-    /// Whether a table is shown at all.
-    #[must_use]
-    pub const fn is_terminal(&self) -> bool {
-        self.terminal
-    }
-
     fn erase(&mut self) -> io::Result<()> {
         if self.drawn > 0 {
             queue!(

@@ -5,13 +5,7 @@
 
 mod connector;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 use tonic::{
@@ -41,7 +35,6 @@ pub enum ClientError {
 #[derive(Clone, Debug)]
 pub struct Replicas {
     replicas: Arc<[Replica]>, // never empty
-    turn: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -74,7 +67,7 @@ impl Replicas {
             Ok(Replica { address, channel })
         };
         let replicas = addresses.into_iter().map(replica).collect::<Result<_, _>>()?;
-        Ok(Self { replicas, turn: Arc::default() })
+        Ok(Self { replicas })
     }
 
     /// The replica of a key: the namespace of a shoot, or `namespace/name` of a Secret. Every
@@ -83,13 +76,6 @@ impl Replicas {
     pub fn pick(&self, key: &str) -> Channel {
         let ranked = self.replicas.iter().max_by_key(|replica| rank(key, &replica.address));
         ranked.expect("never empty: checked when it was made").channel.clone()
-    }
-
-    /// The next replica in turn, for calls that belong nowhere.
-    #[must_use]
-    pub fn any(&self) -> Channel {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.replicas.len();
-        self.replicas[turn].channel.clone()
     }
 
     /// All replicas with their addresses, sorted by address.
