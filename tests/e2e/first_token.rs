@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use perennial_core::{clock::Clock as _, issued::Issued, keys, window};
+use perennial_lab::access_secret::token;
 use perennial_process::clock::SystemClock;
 
-use crate::house::{House, annotation, claims, kubeconfig_secret, token};
+use crate::house::{House, annotation, claims, kubeconfig_secret};
 
 /// Upper bound of the issue for a first token.
 const FIRST_TOKEN_MAX: Duration = Duration::from_secs(2);

@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, time::Duration};
 use k8s_openapi::{
     ByteString,
     api::{authentication::v1::SelfSubjectReview, core::v1::Secret},
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Api,
     api::{Patch, PatchParams, PostParams},
 };
-use perennial_core::{keys, kubeconfig, token::Claims};
+use perennial_core::{keys, token::Claims};
 use perennial_lab::{
     Lab, Options,
+    access_secret::{self, token},
     counts::RequestCounts,
     kubeconfig::Credential,
     poll::{Look, until},
@@ -151,26 +151,9 @@ impl Counts {
     }
 }
 
+/// For the account that its name ends with.
 pub(crate) fn access_secret(name: &str, more: &[(&str, &str)]) -> Secret {
-    let texts = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-    };
-    let account = name.trim_start_matches("shoot-access-");
-    let mut annotations =
-        texts(&[(keys::ACCOUNT_NAME, account), (keys::ACCOUNT_NAMESPACE, "kube-system")]);
-    annotations.extend(texts(more));
-    Secret {
-        metadata: ObjectMeta {
-            name: Some(name.to_owned()),
-            labels: Some(texts(&[
-                (keys::PURPOSE, keys::PURPOSE_TOKEN_REQUESTOR),
-                (keys::CLASS, keys::CLASS_SHOOT),
-            ])),
-            annotations: Some(annotations),
-            ..ObjectMeta::default()
-        },
-        ..Secret::default()
-    }
+    access_secret::build(name, name.trim_start_matches("shoot-access-"), more)
 }
 
 /// The same, with a kubeconfig of `document` in its data.
@@ -179,16 +162,6 @@ pub(crate) fn kubeconfig_secret(name: &str, document: &str) -> Secret {
     let data = ByteString(document.as_bytes().to_vec());
     secret.data = Some(BTreeMap::from([(keys::DATA_KUBECONFIG.to_owned(), data)]));
     secret
-}
-
-/// The token where it stands: in `token`, or in the kubeconfig.
-pub(crate) fn token(secret: &Secret) -> Option<String> {
-    let data = secret.data.as_ref()?;
-    let token = match data.get(keys::DATA_KUBECONFIG) {
-        Some(document) => kubeconfig::current_token(&document.0).ok()??.expose().to_owned(),
-        None => String::from_utf8(data.get(keys::DATA_TOKEN)?.0.clone()).ok()?,
-    };
-    (!token.is_empty()).then_some(token)
 }
 
 pub(crate) fn claims(secret: &Secret) -> Option<Claims> {

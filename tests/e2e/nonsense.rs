@@ -1,9 +1,10 @@
 //! Secrets that ask for the impossible (B10): named, not called for, and harmless to the others.
 
 use perennial_core::keys;
+use perennial_lab::access_secret::token;
 use perennial_proto::scheduler::v1::State;
 
-use crate::house::{House, token};
+use crate::house::House;
 
 #[tokio::test]
 async fn b10_what_cannot_be_served_is_named_and_costs_no_call_and_is_served_once_corrected() {

@@ -12,9 +12,10 @@ use kube::{
     },
 };
 use perennial_core::{clock::Clock as _, keys, token::Claims};
+use perennial_lab::access_secret::token;
 use perennial_process::clock::SystemClock;
 
-use crate::house::{House, annotation, token};
+use crate::house::{House, annotation};
 
 /// How long renewals are watched; with a basis of 8 s each Secret is renewed three times at least.
 const WATCHED: Duration = Duration::from_secs(22);

@@ -8,9 +8,8 @@ mod story;
 
 use anyhow::Result;
 
-use crate::lab::{Lab, Options};
-use crate::progress::say;
-use crate::run::{EXIT_NOT_READY, Signals, exit_code_of_signal};
+use crate::lab::Options;
+use crate::run::{Signals, begin, exit_code_of_signal};
 
 /// Every token is renewed within 80 % of this, so that one can watch.
 const RENEWAL_BASIS: &str = "8s";
@@ -26,16 +25,9 @@ pub(crate) async fn run(keep: bool) -> Result<u8> {
         scheduler_args: vec![format!("--renewal-basis={RENEWAL_BASIS}")],
         ..Options::default()
     };
-    let started = tokio::select! {
-        started = Lab::start(options) => started,
-        signal = signals.next() => return Ok(exit_code_of_signal(signal)),
-    };
-    let mut lab = match started {
+    let mut lab = match begin(options, &mut signals).await {
         Ok(lab) => lab,
-        Err(error) => {
-            say(format!("not ready: {error:#}"));
-            return Ok(EXIT_NOT_READY);
-        }
+        Err(code) => return Ok(code),
     };
     let told = tokio::select! {
         told = story::tell(&lab, keep) => told,

@@ -9,6 +9,7 @@
 //! A process that should stay down has a file `run/<name>.hold`; that is the whole protocol between
 //! the running lab and `perennial-lab service …` (see [`process`]).
 
+pub mod access_secret;
 pub mod apiserver;
 pub mod binaries;
 pub mod cli;

@@ -14,7 +14,7 @@ use crate::process::leash::{self, EXIT_NOT_RUN};
 use crate::progress::say;
 
 /// The lab did not become ready (`EX_SOFTWARE` of sysexits).
-pub(crate) const EXIT_NOT_READY: u8 = 70;
+const EXIT_NOT_READY: u8 = 70;
 
 /// How long COMMAND may take to end after a signal.
 const COMMAND_GRACE: Duration = Duration::from_secs(10);
@@ -25,17 +25,9 @@ const COMMAND_GRACE: Duration = Duration::from_secs(10);
 /// Signals cannot be handled.
 pub async fn run(options: Options, command: &[String]) -> Result<u8> {
     let mut signals = Signals::new()?;
-    let started = tokio::select! {
-        started = Lab::start(options) => started,
-        // Dropping the half-started lab ends its processes.
-        signal = signals.next() => return Ok(exit_code_of_signal(signal)),
-    };
-    let mut lab = match started {
+    let mut lab = match begin(options, &mut signals).await {
         Ok(lab) => lab,
-        Err(error) => {
-            say(format!("not ready: {error:#}"));
-            return Ok(EXIT_NOT_READY);
-        }
+        Err(code) => return Ok(code),
     };
     say(format!("ready: {}", lab.dir().root().display()));
     let end = match start(command, &lab) {
@@ -53,6 +45,22 @@ pub async fn run(options: Options, command: &[String]) -> Result<u8> {
     Ok(match end {
         End::Itself(code) => code,
         End::Interrupted(signal) => exit_code_of_signal(signal),
+    })
+}
+
+/// Starts a lab, unless a signal comes first.
+///
+/// # Errors
+/// The exit code: the lab did not become ready, and that has been said; or there was a signal.
+pub(crate) async fn begin(options: Options, signals: &mut Signals) -> Result<Lab, u8> {
+    let started = tokio::select! {
+        started = Lab::start(options) => started,
+        // Dropping the half-started lab ends its processes.
+        signal = signals.next() => return Err(exit_code_of_signal(signal)),
+    };
+    started.map_err(|error| {
+        say(format!("not ready: {error:#}"));
+        EXIT_NOT_READY
     })
 }
 

@@ -8,7 +8,9 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::PostParams;
 use kube::{Api, Client};
+use perennial_core::keys;
 
+use crate::access_secret;
 use crate::cluster::Cluster;
 use crate::kubeconfig::Credential;
 
@@ -18,16 +20,11 @@ pub const ACCESS_SECRET: &str = "shoot-access-token-issuer";
 /// The credential it begins with.
 pub const BOOTSTRAP_SECRET: &str = "shoot-bootstrap-token-issuer";
 
-/// Written by Perennial with a token; on [`ACCESS_SECRET`] it means that the token works.
-pub const RENEW_TIMESTAMP: &str = "serviceaccount.resources.gardener.cloud/token-renew-timestamp";
-
 /// The user of the bootstrap credential, bound in `deploy/shoot`.
 pub const BOOTSTRAP_USER: &str = "perennial:bootstrap";
 
 /// Life of the bootstrap credential: enough for a start on a busy machine, and no more.
 pub const BOOTSTRAP_LIFE: Duration = Duration::from_secs(5 * 60);
-
-const KEY_PREFIX: &str = "serviceaccount.resources.gardener.cloud";
 
 /// The namespace of shoot `number`, which counts from 1.
 #[must_use]
@@ -63,18 +60,10 @@ pub async fn register(number: usize, shoot: &Cluster, seed: &Client) -> Result<(
 
 fn access_secret(namespace: &str, shoot: &Cluster) -> Secret {
     let kubeconfig = shoot.endpoint().kubeconfig(namespace, &Credential::None);
-    let mut secret = kubeconfig_secret(ACCESS_SECRET, kubeconfig);
-    secret.metadata.labels = Some(texts([
-        ("resources.gardener.cloud/purpose".to_owned(), "token-requestor"),
-        ("resources.gardener.cloud/class".to_owned(), "shoot"),
-    ]));
-    secret.metadata.annotations = Some(texts([
-        (format!("{KEY_PREFIX}/name"), "perennial-token-issuer"),
-        (format!("{KEY_PREFIX}/namespace"), "kube-system"),
-        // 30 days, so that the system survives four weeks without Perennial.
-        (format!("{KEY_PREFIX}/token-expiration-duration"), "720h"),
-    ]));
-    secret
+    // 30 days, so that the system survives four weeks without Perennial.
+    let lifetime = (keys::TOKEN_LIFETIME, "720h");
+    let secret = access_secret::build(ACCESS_SECRET, "perennial-token-issuer", &[lifetime]);
+    Secret { string_data: kubeconfig_data(kubeconfig), ..secret }
 }
 
 /// A new bootstrap credential: valid for [`BOOTSTRAP_LIFE`] from now.
@@ -90,14 +79,14 @@ pub fn bootstrap_secret(namespace: &str, shoot: &Cluster) -> Result<Secret> {
 fn kubeconfig_secret(name: &str, kubeconfig: String) -> Secret {
     Secret {
         metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
-        string_data: Some(BTreeMap::from([("kubeconfig".to_owned(), kubeconfig)])),
+        string_data: kubeconfig_data(kubeconfig),
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     }
 }
 
-fn texts<const N: usize>(pairs: [(String, &str); N]) -> BTreeMap<String, String> {
-    pairs.into_iter().map(|(key, value)| (key, value.to_owned())).collect()
+fn kubeconfig_data(document: String) -> Option<BTreeMap<String, String>> {
+    Some(BTreeMap::from([(keys::DATA_KUBECONFIG.to_owned(), document)]))
 }
 
 /// Whether the token-issuer has a token of its own in this shoot: the renew timestamp, once written.
@@ -107,5 +96,5 @@ fn texts<const N: usize>(pairs: [(String, &str); N]) -> BTreeMap<String, String>
 pub async fn renew_timestamp(number: usize, seed: &Client) -> Result<Option<String>> {
     let secrets: Api<Secret> = Api::namespaced(seed.clone(), &namespace(number));
     let secret = secrets.get_opt(ACCESS_SECRET).await?;
-    Ok(secret.and_then(|secret| secret.metadata.annotations?.remove(RENEW_TIMESTAMP)))
+    Ok(secret.and_then(|secret| secret.metadata.annotations?.remove(keys::RENEW_TIMESTAMP)))
 }

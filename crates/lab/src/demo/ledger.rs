@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use perennial_core::issued::Issued;
+use perennial_core::keys;
 use perennial_core::reason::Reason;
 use perennial_core::token::{Claims, TokenHash};
-use perennial_core::{keys, kubeconfig};
+
+use crate::access_secret;
 
 /// Namespace and name of a Secret.
 pub(super) type Key = (String, String);
@@ -40,13 +42,13 @@ impl Ledger {
         self.looks += 1;
         self.born.entry(key.clone()).or_insert(now);
         let entries = self.tokens.entry(key.clone()).or_default();
-        let Some(token) = token_of(secret) else {
+        let Some(token) = access_secret::token(secret) else {
             if !entries.is_empty() {
                 self.emptied.push(key);
             }
             return;
         };
-        let hash = TokenHash::of(&token);
+        let hash = TokenHash::of(token.as_bytes());
         if entries.last().is_some_and(|last| last.hash == hash) {
             return;
         }
@@ -111,27 +113,15 @@ fn key_of(secret: &Secret) -> Option<Key> {
     Some((secret.metadata.namespace.clone()?, secret.metadata.name.clone()?))
 }
 
-/// The token where it stands: in `token`, or in the kubeconfig.
-pub(super) fn token_of(secret: &Secret) -> Option<Vec<u8>> {
-    let data = secret.data.as_ref()?;
-    let token = match data.get(keys::DATA_KUBECONFIG) {
-        Some(document) => {
-            kubeconfig::current_token(&document.0).ok()??.expose().as_bytes().to_vec()
-        }
-        None => data.get(keys::DATA_TOKEN)?.0.clone(),
-    };
-    (!token.is_empty()).then_some(token)
-}
-
 /// A renewal that fell due is one whose predecessor had reached its planned moment, or had none.
 fn fault_of(
-    token: &[u8],
+    token: &str,
     hash: &TokenHash,
     note: Option<&Issued>,
     before: Option<&Entry>,
     now: Timestamp,
 ) -> Option<String> {
-    let Ok(claims) = Claims::read(token) else {
+    let Ok(claims) = Claims::read(token.as_bytes()) else {
         return Some("is no token".to_owned());
     };
     let Some(note) = note.filter(|note| note.sha256 == *hash) else {

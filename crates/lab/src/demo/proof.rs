@@ -9,8 +9,9 @@ use kube::Api;
 use kube::api::PostParams;
 
 use super::components::{SHOOTS, access_secrets};
-use super::ledger::{Key, token_of};
+use super::ledger::Key;
 use super::stage::Stage;
+use crate::access_secret;
 use crate::kubeconfig::Credential;
 use crate::lab::Lab;
 use crate::shoot;
@@ -92,7 +93,7 @@ async fn authentication(lab: &Lab) -> Result<Verdict> {
 }
 
 async fn user_of(lab: &Lab, number: usize, secret: &Secret) -> Result<String> {
-    let token = String::from_utf8(token_of(secret).context("no token")?)?;
+    let token = access_secret::token(secret).context("no token")?;
     let client = lab.shoot(number).client_with(&Credential::Token(&token)).await?;
     let reviews: Api<SelfSubjectReview> = Api::all(client);
     let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
