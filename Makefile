@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CRATE ?= core
+# Builds of the dev profile have crash points, all of them, so that nothing is compiled twice.
+CRASH := --features perennial-process/failpoints
+CRASH_OF_CRATE = $(if $(shell grep -lE '^(name = "perennial-process"|perennial-process\.)' crates/$(CRATE)/Cargo.toml),$(CRASH))
 KEEP ?=
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 DEV_BIN := $(or $(CARGO_TARGET_DIR),target)/debug
@@ -27,35 +30,35 @@ test: unit integration e2e ## Everything: unit, property, integration and end to
 # Tests drive the binaries of the dev profile, which they share everything with.
 .PHONY: cluster
 cluster: ## Find or build kube-apiserver, etcd and grpcurl (minutes the first time, then nothing)
-	cargo build --locked --workspace --bins
+	cargo build --locked --workspace --bins $(CRASH)
 	$(DEV_BIN)/perennial-lab prepare --tools
 
 .PHONY: unit
 unit: cluster ## Unit and property tests of all crates, freshness of generated code, architecture
-	cargo test --locked --workspace --exclude perennial-tests
-	cargo test --locked -p perennial-tests --test architecture
+	cargo test --locked --workspace --exclude perennial-tests $(CRASH)
+	cargo test --locked -p perennial-tests $(CRASH) --test architecture
 
 .PHONY: integration
 integration: ## Three real services in one process over mutual TLS against a fake API server
-	cargo test --locked -p perennial-tests --test integration
+	cargo test --locked -p perennial-tests $(CRASH) --test integration
 
 .PHONY: e2e
 e2e: cluster ## Real API servers, the three services as processes; ONLY=name runs some
-	@cargo test --locked -q -p perennial-tests --test e2e -- --list $(ONLY) | grep -q ': test$$' || { echo "no e2e test has '$(ONLY)' in its name"; exit 1; }
-	cargo test --locked -p perennial-tests --test e2e -- --test-threads=1 --nocapture $(ONLY)
+	@cargo test --locked -q -p perennial-tests $(CRASH) --test e2e -- --list $(ONLY) | grep -q ': test$$' || { echo "no e2e test has '$(ONLY)' in its name"; exit 1; }
+	cargo test --locked -p perennial-tests $(CRASH) --test e2e -- --test-threads=1 --nocapture $(ONLY)
 	$(if $(ONLY),,$(DEV_BIN)/perennial-lab run -- cargo test --locked -p perennial-kube --test access)
 
 .PHONY: check
 check: ## The inner loop for one crate, CRATE=core by default: format, lint, its tests
 	@test -d crates/$(CRATE) || { echo "no crate crates/$(CRATE); CRATE is one of: $$(ls crates | tr '\n' ' ')"; exit 1; }
 	cargo fmt -p perennial-$(CRATE)
-	cargo clippy --locked -p perennial-$(CRATE) --all-targets -- -D warnings
-	cargo test --locked -p perennial-$(CRATE)
+	cargo clippy --locked -p perennial-$(CRATE) --all-targets $(CRASH_OF_CRATE) -- -D warnings
+	cargo test --locked -p perennial-$(CRATE) $(CRASH_OF_CRATE)
 
 .PHONY: lint
 lint: ## Format and clippy over everything, nothing is changed
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets $(CRASH) -- -D warnings
 
 .PHONY: generate
 generate: ## Write crates/proto/src/gen anew from proto/

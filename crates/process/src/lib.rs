@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod args;
 pub mod clock;
+pub mod crash;
 pub mod listen;
 pub mod ready;
 pub mod start;

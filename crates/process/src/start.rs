@@ -6,7 +6,7 @@ use clap::Parser;
 use perennial_core::failure;
 use tokio::runtime::Runtime;
 
-use crate::{args::LogArgs, telemetry};
+use crate::{args::LogArgs, crash, telemetry};
 
 /// Longest time that blocking calls (name resolution) may hold up the end of the process.
 const RUNTIME_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -106,6 +106,7 @@ where
         Err(told) => return usage(&told).into(),
     };
     let outcome = prepare(log(&args)).and_then(|runtime| {
+        let _armed = crash::arm();
         let outcome = runtime.block_on(service(args));
         runtime.shutdown_timeout(RUNTIME_CLOSE_TIMEOUT);
         outcome

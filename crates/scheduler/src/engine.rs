@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use perennial_core::{failure::Kind, record::Record};
-use perennial_process::supervise::Shutdown;
+use perennial_process::{crash, supervise::Shutdown};
 use tokio::{sync::mpsc, time};
 use tracing::{debug, info, warn};
 
@@ -198,6 +198,7 @@ impl Engine {
                 namespace = %order.secret.namespace, name = %order.secret.name,
                 reason = order.reason.as_str(), attempt = order.attempt, "renewal ordered"
             );
+            crash::point("scheduler.ordered");
             let outcome = self.renew.renew(&order);
             self.attempts.push(Box::pin(async move { Ended { order, outcome: outcome.await } }));
         }
@@ -205,6 +206,7 @@ impl Engine {
 
     fn finish(&mut self, ended: Ended) {
         let Ended { order, outcome } = ended;
+        crash::point("scheduler.answered");
         let secret = &order.secret;
         let fault = outcome.as_ref().err().cloned();
         let ((finished, schedule), dismissed) = self.board.update(|fleet, now| {

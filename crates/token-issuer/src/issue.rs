@@ -16,6 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use perennial_core::{clock::Clock, token::Token};
 use perennial_kube::{Error as KubeError, shoot::is_account_missing, shoot_secrets::Which};
+use perennial_process::crash;
 use tokio::sync::Semaphore;
 
 pub use self::{error::Error, request::Ask};
@@ -102,7 +103,9 @@ impl Issuer {
     async fn issue_at_shoot(&self, ask: &Ask) -> Result<IssuedToken, Error> {
         let shoot = &ask.secret.namespace;
         let ways = self.ways(ask)?;
+        crash::point("token-issuer.admitted");
         let (candidate, (token, account_created)) = self.request(ask, &ways).await?;
+        crash::point("token-issuer.granted");
         self.directory.worked(shoot, &ways, candidate.which, self.clock.now());
         check::check(&token, ask)
             .map_err(|cause| Error::Mismatch { shoot: shoot.clone(), cause })?;
@@ -153,6 +156,7 @@ async fn request_token(shoot: &dyn Shoot, ask: &Ask) -> Result<(Token, bool), Ku
         Ok(token) => Ok((token, false)),
         Err(error) if is_account_missing(&error) => {
             let created = shoot.create_account(&ask.account, &ask.account_labels).await?;
+            crash::point("token-issuer.account-created");
             ask_once().await.map(|token| (token, created))
         }
         Err(error) => Err(error),

@@ -12,6 +12,7 @@ use perennial_core::{
     window::Plan,
 };
 use perennial_kube::access::{Order as WriteOrder, Outcome, Seen};
+use perennial_process::crash;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
@@ -59,7 +60,9 @@ async fn issue_and_write(
     order: &Order,
     permit: Permit,
 ) -> Result<Box<Seen>, RenewError> {
+    crash::point("secret-writer.permitted");
     let issuance = issue(means, &permit).await?;
+    crash::point("secret-writer.issued");
     let at = means.clock.now();
     let memory = Memory { at, streak: permit.streak };
     let written = check_and_write(means, order, &permit, issuance, at).await;
@@ -119,6 +122,7 @@ async fn check_and_write(
         step: Step::Write,
         limit: WRITE_LIMIT,
     })?;
+    crash::point("secret-writer.written");
     match outcome.map_err(RenewError::Write)? {
         Outcome::Written(seen) => {
             means.store.learn(seen.clone());
