@@ -47,7 +47,7 @@ pub async fn start(plan: Plan, ground: Ground<'_>) -> Result<Cluster> {
     let folder = ground.dir.cluster(&plan.name);
     keys.write(&folder)?;
     let url = format!("https://127.0.0.1:{}", plan.port);
-    let endpoint = Endpoint { url, ca: keys.serving.pem() };
+    let endpoint = Endpoint { url, ca: keys.serving.pem(), tls_server_name: None };
     let admin = keys.clients.issue(client_leaf("perennial-lab", Some("system:masters")))?;
     let credential = Credential::Certificate(&admin);
     let kubeconfig = ground.dir.kubeconfig(&plan.name);

@@ -4,7 +4,7 @@ mod args;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser;
 use rustix::process::Signal;
 
@@ -15,7 +15,8 @@ use crate::demo;
 use crate::dir::LabDir;
 use crate::process::{control, leash};
 use crate::progress::say;
-use crate::run;
+use crate::proxy::Mode;
+use crate::{proxied, proxy, run};
 
 /// Does what the command line says.
 pub async fn main() -> ExitCode {
@@ -66,15 +67,33 @@ async fn service(name: ServiceName, action: ServiceAction, dir: &LabDir) -> Resu
         ServiceAction::Stop => control::stop(name, dir).await,
         ServiceAction::Start => control::start(name, dir).await.map(drop),
         ServiceAction::Kill => control::kill(name, dir).map(drop),
+        ServiceAction::Freeze => control::signal(name, Signal::STOP, dir).map(drop),
+        ServiceAction::Thaw => control::signal(name, Signal::CONT, dir).map(drop),
     }
 }
 
 async fn shoot(number: usize, action: ShootAction, dir: &LabDir) -> Result<()> {
+    let proxy = proxied::name(number);
+    if proxy::control::exists(&proxy, dir) {
+        return proxy::control::set(mode(action), &proxy, dir).await;
+    }
     let name = process_name(&format!("shoot-{number}"));
     match action {
         ShootAction::Stop => control::stop(&name, dir).await,
         ShootAction::Start => control::start(&name, dir).await.map(drop),
         ShootAction::Freeze => control::signal(&name, Signal::STOP, dir).map(drop),
         ShootAction::Thaw => control::signal(&name, Signal::CONT, dir).map(drop),
+        ShootAction::Delay { .. } => {
+            bail!("shoot {number} is reached directly; only a proxied shoot can be delayed")
+        }
+    }
+}
+
+const fn mode(action: ShootAction) -> Mode {
+    match action {
+        ShootAction::Stop => Mode::Cut,
+        ShootAction::Start | ShootAction::Thaw => Mode::Open,
+        ShootAction::Freeze => Mode::Swallow,
+        ShootAction::Delay { by } => Mode::Delay(by),
     }
 }

@@ -95,6 +95,24 @@ impl LabDir {
         self.0.join("run").join(format!("{process}.hold"))
     }
 
+    /// More variables for the process, one `NAME=VALUE` a line, read at each start of it.
+    #[must_use]
+    pub fn env_file(&self, process: &str) -> PathBuf {
+        self.0.join("run").join(format!("{process}.env"))
+    }
+
+    /// What is wanted of a proxy.
+    #[must_use]
+    pub fn proxy_file(&self, proxy: &str) -> PathBuf {
+        self.0.join("run").join(format!("{proxy}.proxy"))
+    }
+
+    /// What a proxy does now.
+    #[must_use]
+    pub fn proxy_state_file(&self, proxy: &str) -> PathBuf {
+        self.0.join("run").join(format!("{proxy}.proxied"))
+    }
+
     #[must_use]
     pub fn etcd_data(&self) -> PathBuf {
         self.0.join("etcd")

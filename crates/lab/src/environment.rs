@@ -15,18 +15,22 @@ use crate::shoot;
 /// Variables for COMMAND.
 pub type Environment = BTreeMap<String, OsString>;
 
-/// Folder, clusters and namespaces.
+/// Folder, clusters and namespaces; `shoots` are the kubeconfigs of all, by number.
 #[must_use]
-pub fn of_clusters(seed: &Cluster, shoots: &[Cluster], dir: &LabDir) -> Environment {
+pub fn of_clusters<'a>(
+    seed: &Cluster,
+    shoots: impl Iterator<Item = &'a Path>,
+    dir: &LabDir,
+) -> Environment {
     let mut environment = Environment::new();
     environment.insert("LAB_DIR".to_owned(), dir.root().into());
     environment.insert("LAB_SEED_KUBECONFIG".to_owned(), seed.kubeconfig().into());
-    for (number, cluster) in (1..).zip(shoots) {
+    for (number, kubeconfig) in (1..).zip(shoots) {
         let numbered = |name: &str| match number {
             1 => name.to_owned(),
             _ => format!("{name}_{number}"),
         };
-        environment.insert(numbered("LAB_SHOOT_KUBECONFIG"), cluster.kubeconfig().into());
+        environment.insert(numbered("LAB_SHOOT_KUBECONFIG"), kubeconfig.into());
         environment.insert(numbered("LAB_SHOOT_NAMESPACE"), shoot::namespace(number).into());
     }
     environment

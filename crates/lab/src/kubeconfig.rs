@@ -29,6 +29,8 @@ pub struct Endpoint {
     pub url: String,
     /// PEM
     pub ca: String,
+    /// Name to verify the certificate against, where it is not the host.
+    pub tls_server_name: Option<String>,
 }
 
 impl Endpoint {
@@ -36,6 +38,8 @@ impl Endpoint {
     #[must_use]
     pub fn kubeconfig(&self, name: &str, credential: &Credential<'_>) -> String {
         let (url, ca, user) = (&self.url, encode(&self.ca), user(credential));
+        let server_name = |name| format!("    tls-server-name: {name}\n");
+        let server_name = self.tls_server_name.as_ref().map_or_else(String::new, server_name);
         format!(
             "apiVersion: v1\n\
              kind: Config\n\
@@ -45,6 +49,7 @@ impl Endpoint {
              \x20 cluster:\n\
              \x20   server: {url}\n\
              \x20   certificate-authority-data: {ca}\n\
+             {server_name}\
              contexts:\n\
              - name: {name}\n\
              \x20 context:\n\
@@ -96,7 +101,8 @@ mod tests {
     use super::*;
 
     fn endpoint() -> Endpoint {
-        Endpoint { url: "https://127.0.0.1:1".to_owned(), ca: "ca".to_owned() }
+        let url = "https://127.0.0.1:1".to_owned();
+        Endpoint { url, ca: "ca".to_owned(), tls_server_name: None }
     }
 
     #[test]
@@ -110,6 +116,19 @@ mod tests {
             read.clusters[0].cluster.as_ref().unwrap().server.as_deref(),
             Some("https://127.0.0.1:1")
         );
+    }
+
+    #[test]
+    fn a_name_for_the_certificate_belongs_to_the_cluster() {
+        let named = Endpoint { tls_server_name: Some("localhost".to_owned()), ..endpoint() };
+        let of = |endpoint: Endpoint| {
+            let text = endpoint.kubeconfig("shoot", &Credential::None);
+            let read = Kubeconfig::from_yaml(&text).unwrap();
+            read.clusters[0].cluster.as_ref().unwrap().tls_server_name.clone()
+        };
+
+        assert_eq!(of(named).as_deref(), Some("localhost"));
+        assert_eq!(of(endpoint()), None);
     }
 
     #[test]

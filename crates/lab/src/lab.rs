@@ -15,6 +15,8 @@ use crate::etcd::Etcd;
 use crate::poll::{Look, until};
 use crate::ports::Ports;
 use crate::progress::say;
+use crate::proxied::Proxied;
+use crate::proxy::PROXIES_MAX;
 use crate::repo;
 use crate::service::{READY_MAX, SERVICES, Service};
 use crate::shoot;
@@ -28,6 +30,9 @@ const EXITS_MAX: u32 = 5;
 pub struct Options {
     /// Number of shoots, each with an API server of its own; at least 1.
     pub shoots: usize,
+    /// Number of shoots behind proxies, all in front of the first real one; at most
+    /// [`crate::proxy::PROXIES_MAX`].
+    pub proxied_shoots: usize,
     /// More flags for the API servers of shoots.
     pub shoot_flags: Vec<String>,
     /// More flags for the token-issuer.
@@ -46,6 +51,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             shoots: 1,
+            proxied_shoots: 0,
             shoot_flags: Vec::new(),
             issuer_args: Vec::new(),
             writer_args: Vec::new(),
@@ -95,6 +101,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Lab {
     services: Vec<Service>,
+    proxied: Vec<Proxied>,
     shoots: Vec<Cluster>,
     seed: Cluster,
     etcd: Etcd,
@@ -111,13 +118,14 @@ impl Lab {
     /// logs stays, and its path is said on stderr.
     pub async fn start(options: Options) -> Result<Self> {
         anyhow::ensure!(options.shoots > 0, "a lab has at least one shoot");
+        anyhow::ensure!(options.proxied_shoots <= PROXIES_MAX, "at most {PROXIES_MAX} proxies");
         // First, because it is the likeliest thing to be missing and the cheapest to look for.
         let programs = options.start_services.then(|| repo::folder_with(&SERVICES)).transpose()?;
         let mut folder = Folder::new(options.keep_dir)?;
         let started = start::start(&options, programs.as_deref(), folder.0.path()).await;
         let started = started.inspect_err(|_| folder.keep())?;
-        let start::Started { services, shoots, seed, etcd, ports, dir } = started;
-        let mut lab = Self { services, shoots, seed, etcd, _ports: ports, dir, folder };
+        let start::Started { services, shoots, proxied, seed, etcd, ports, dir } = started;
+        let mut lab = Self { services, proxied, shoots, seed, etcd, _ports: ports, dir, folder };
         if options.start_services {
             lab.wait_ready().await.inspect_err(|_| lab.folder.keep())?;
         }
@@ -143,6 +151,12 @@ impl Lab {
     #[must_use]
     pub fn shoots(&self) -> &[Cluster] {
         &self.shoots
+    }
+
+    /// The shoots behind proxies; their numbers go on after those of the real ones.
+    #[must_use]
+    pub fn proxied(&self) -> &[Proxied] {
+        &self.proxied
     }
 
     /// A service by its name.
@@ -175,7 +189,9 @@ impl Lab {
     /// # Errors
     /// A service is down.
     pub fn environment(&self) -> Result<Environment> {
-        let mut environment = environment::of_clusters(&self.seed, &self.shoots, &self.dir);
+        let shoots = self.shoots.iter().map(Cluster::kubeconfig);
+        let kubeconfigs = shoots.chain(self.proxied.iter().map(Proxied::kubeconfig));
+        let mut environment = environment::of_clusters(&self.seed, kubeconfigs, &self.dir);
         environment.extend(environment::of_operator(&self.dir));
         environment.extend(environment::of_services(&self.services)?);
         if !self.services.is_empty() {
@@ -216,7 +232,7 @@ impl Lab {
         let services = join_all(self.services.iter().map(Service::unready)).await;
         let mut missing: Vec<String> = services.into_iter().flatten().collect();
         let seed = self.seed.client();
-        let shoots = 1..=self.shoots.len();
+        let shoots = 1..=self.shoots.len() + self.proxied.len();
         let stamps = shoots.map(|number| shoot::renew_timestamp(number, &seed));
         for (number, stamp) in (1..).zip(try_join_all(stamps).await?) {
             if stamp.is_none() {

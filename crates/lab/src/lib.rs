@@ -28,6 +28,8 @@ pub mod poll;
 pub mod ports;
 pub mod process;
 pub mod progress;
+pub mod proxied;
+pub mod proxy;
 pub mod repo;
 pub mod run;
 pub mod service;

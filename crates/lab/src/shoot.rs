@@ -12,7 +12,7 @@ use perennial_core::keys;
 
 use crate::access_secret;
 use crate::cluster::Cluster;
-use crate::kubeconfig::Credential;
+use crate::kubeconfig::{Credential, Endpoint};
 
 /// The token-issuer's own access Secret.
 pub const ACCESS_SECRET: &str = "shoot-access-token-issuer";
@@ -32,11 +32,16 @@ pub fn namespace(number: usize) -> String {
     format!("shoot--lab--{number}")
 }
 
-/// Makes the shoot known on the seed.
+/// Makes the shoot known on the seed, reached at `endpoint`, which may lead through a proxy.
 ///
 /// # Errors
 /// The seed refuses, or the shoot is known already.
-pub async fn register(number: usize, shoot: &Cluster, seed: &Client) -> Result<()> {
+pub async fn register(
+    number: usize,
+    endpoint: &Endpoint,
+    shoot: &Cluster,
+    seed: &Client,
+) -> Result<()> {
     let namespace = namespace(number);
     let object = Namespace {
         metadata: ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() },
@@ -49,7 +54,7 @@ pub async fn register(number: usize, shoot: &Cluster, seed: &Client) -> Result<(
         .with_context(|| format!("failed to make the namespace {namespace}"))?;
     let secrets: Api<Secret> = Api::namespaced(seed.clone(), &namespace);
     // The access Secret comes last: with it the shoot is known, and all that it needs is there.
-    for secret in [bootstrap_secret(&namespace, shoot)?, access_secret(&namespace, shoot)] {
+    for secret in [bootstrap(&namespace, endpoint, shoot)?, access_secret(&namespace, endpoint)] {
         secrets
             .create(&PostParams::default(), &secret)
             .await
@@ -58,8 +63,8 @@ pub async fn register(number: usize, shoot: &Cluster, seed: &Client) -> Result<(
     Ok(())
 }
 
-fn access_secret(namespace: &str, shoot: &Cluster) -> Secret {
-    let kubeconfig = shoot.endpoint().kubeconfig(namespace, &Credential::None);
+fn access_secret(namespace: &str, endpoint: &Endpoint) -> Secret {
+    let kubeconfig = endpoint.kubeconfig(namespace, &Credential::None);
     // 30 days, so that the system survives four weeks without Perennial.
     let lifetime = (keys::TOKEN_LIFETIME, "720h");
     let secret = access_secret::build(ACCESS_SECRET, "perennial-token-issuer", &[lifetime]);
@@ -71,8 +76,12 @@ fn access_secret(namespace: &str, shoot: &Cluster) -> Secret {
 /// # Errors
 /// No key could be made.
 pub fn bootstrap_secret(namespace: &str, shoot: &Cluster) -> Result<Secret> {
+    bootstrap(namespace, shoot.endpoint(), shoot)
+}
+
+fn bootstrap(namespace: &str, endpoint: &Endpoint, shoot: &Cluster) -> Result<Secret> {
     let pair = shoot.client_certificate(BOOTSTRAP_USER, BOOTSTRAP_LIFE)?;
-    let kubeconfig = shoot.endpoint().kubeconfig(namespace, &Credential::Certificate(&pair));
+    let kubeconfig = endpoint.kubeconfig(namespace, &Credential::Certificate(&pair));
     Ok(kubeconfig_secret(BOOTSTRAP_SECRET, kubeconfig))
 }
 

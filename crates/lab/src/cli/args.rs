@@ -1,8 +1,12 @@
 //! What the command line may say.
 
+use std::time::Duration;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use perennial_process::args::duration;
 
 use crate::lab::Options;
+use crate::proxy::PROXIES_MAX;
 
 /// Real API servers and the three services of Perennial on this machine
 #[derive(Debug, Parser)]
@@ -32,8 +36,9 @@ pub(super) enum Task {
     Service { name: ServiceName, action: ServiceAction },
     /// Act on a shoot of the running lab (needs LAB_DIR)
     Shoot {
-        /// Its number; the first is 1
+        /// Its number; the first is 1, and those of proxied shoots go on after the real ones
         number: usize,
+        #[command(subcommand)]
         action: ShootAction,
     },
     /// Become PROGRAM and end with PARENT (for the lab itself)
@@ -50,6 +55,10 @@ pub(super) struct Run {
     /// Number of shoots, each with an API server of its own
     #[arg(long, default_value_t = 1, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
     shoots: usize,
+    /// Number of more shoots, each at an address of its own (127.77.x.y) with a proxy to the first
+    /// real one. They share its ServiceAccounts and its counts; what they cost is a namespace each
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=PROXIES_MAX as u64))]
+    proxied_shoots: usize,
     /// One more flag for the API servers of shoots; may be repeated
     #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]
     shoot_flag: Vec<String>,
@@ -84,25 +93,46 @@ pub(super) enum ServiceAction {
     Start,
     /// SIGKILL; it is started again at once
     Kill,
+    /// SIGSTOP: it stays and does nothing
+    Freeze,
+    /// SIGCONT
+    Thaw,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, Subcommand)]
 pub(super) enum ShootAction {
-    /// End its API server and keep it down
+    /// End its API server and keep it down; a proxy cuts and refuses connections
     Stop,
+    /// Start its API server again; a proxy passes everything on again
     Start,
     /// Let its API server hang: connections stay open and nothing answers
     Freeze,
+    /// Let it go on where it was frozen
     Thaw,
+    /// Hold back each piece of data, both ways (proxied shoots only; `start` ends it)
+    Delay {
+        /// Such as 200ms
+        #[arg(value_parser = duration)]
+        by: Duration,
+    },
 }
 
 impl Run {
     /// The lab to start, and COMMAND.
     pub(super) fn into_options(self) -> (Options, Vec<String>) {
-        let Self { shoots, shoot_flag, issuer_arg, writer_arg, scheduler_arg, keep_dir, command } =
-            self;
+        let Self {
+            shoots,
+            proxied_shoots,
+            shoot_flag,
+            issuer_arg,
+            writer_arg,
+            scheduler_arg,
+            keep_dir,
+            command,
+        } = self;
         let options = Options {
             shoots,
+            proxied_shoots,
             shoot_flags: shoot_flag,
             issuer_args: issuer_arg,
             writer_args: writer_arg,
@@ -130,5 +160,17 @@ mod tests {
             (2, vec!["--renewal-basis=8s".to_owned()])
         );
         assert_eq!(command, ["make", "-k", "demo"]);
+    }
+
+    #[test]
+    fn a_shoot_is_acted_on_by_its_number() {
+        let action = |line: &str| match Cli::parse_from(line.split(' ')).task {
+            Task::Shoot { number, action } => (number, action),
+            _ => panic!("not shoot"),
+        };
+        assert!(matches!(action("perennial-lab shoot 2 freeze"), (2, ShootAction::Freeze)));
+        let (number, delay) = action("perennial-lab shoot 12 delay 200ms");
+        assert!(matches!(delay, ShootAction::Delay { by } if by == Duration::from_millis(200)));
+        assert_eq!(number, 12);
     }
 }

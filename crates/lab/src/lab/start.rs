@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use futures::future::try_join_all;
+use futures::stream::{self, TryStreamExt};
 
 use super::Options;
 use crate::apiserver::{self, Ground, Plan};
@@ -15,14 +16,19 @@ use crate::manifests;
 use crate::pki;
 use crate::ports::Ports;
 use crate::progress::say;
+use crate::proxied::{self, Proxied};
 use crate::repo;
 use crate::service::{AUDIENCE, Addresses, Place, Service, common_args, seed_access};
 use crate::shoot;
+
+/// Proxied shoots that are made known at once.
+const REGISTRATIONS_MAX: usize = 16;
 
 /// What a start leaves behind.
 pub(super) struct Started {
     pub(super) services: Vec<Service>,
     pub(super) shoots: Vec<Cluster>,
+    pub(super) proxied: Vec<Proxied>,
     pub(super) seed: Cluster,
     pub(super) etcd: Etcd,
     pub(super) ports: Ports,
@@ -39,14 +45,21 @@ pub(super) async fn start(
     let dir = LabDir::create(folder)?;
     let mut ports = Ports::new()?;
     pki::write_grpc_certificates(&dir)?;
-    say(format!("starting API servers: seed and {} shoots", options.shoots));
+    let proxied = match options.proxied_shoots {
+        0 => String::new(),
+        count => format!(", {count} more through proxies"),
+    };
+    say(format!("starting API servers: seed and {} shoots{proxied}", options.shoots));
     let etcd = Etcd::start(&binaries.etcd, &mut ports, &dir).await?;
     let ground = Ground { program: &binaries.kube_apiserver, etcd: &etcd, dir: &dir };
     let plans = plans(options, &mut ports)?;
     let mut clusters =
         try_join_all(plans.into_iter().map(|plan| apiserver::start(plan, ground))).await?;
     let seed = clusters.remove(0);
+    let first = clusters.len() + 1;
+    let proxied = proxied::start(options.proxied_shoots, first, &clusters[0], &mut ports, &dir)?;
     furnish(&seed, &clusters).await?;
+    register_proxied(&proxied, &clusters[0], &seed).await?;
     let services = match programs {
         Some(programs) => {
             let place = Place { programs, dir: &dir };
@@ -54,7 +67,7 @@ pub(super) async fn start(
         }
         None => Vec::new(),
     };
-    Ok(Started { services, shoots: clusters, seed, etcd, ports, dir })
+    Ok(Started { services, shoots: clusters, proxied, seed, etcd, ports, dir })
 }
 
 /// The seed first.
@@ -84,11 +97,20 @@ async fn furnish(seed: &Cluster, shoots: &[Cluster]) -> Result<()> {
         let grants = deploy.join("shoot");
         async move {
             manifests::apply_folder(&grants, &cluster.client()).await?;
-            shoot::register(number, cluster, &seed.client()).await
+            shoot::register(number, cluster.endpoint(), cluster, &seed.client()).await
         }
     }))
     .await?;
     Ok(())
+}
+
+async fn register_proxied(proxied: &[Proxied], shoot: &Cluster, seed: &Cluster) -> Result<()> {
+    let all = stream::iter(proxied.iter().map(Ok));
+    let register = |proxied: &Proxied| {
+        let (number, endpoint) = (proxied.number(), proxied.endpoint().clone());
+        async move { shoot::register(number, &endpoint, shoot, &seed.client()).await }
+    };
+    all.try_for_each_concurrent(REGISTRATIONS_MAX, register).await
 }
 
 async fn launch(

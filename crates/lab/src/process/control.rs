@@ -60,6 +60,8 @@ pub async fn stop(name: &str, dir: &LabDir) -> Result<()> {
     }
     // One that died in this moment cannot be signalled, and is down as it should be.
     let _ = signal(name, Signal::TERM, dir);
+    // One that is frozen takes notice only when it goes on.
+    let _ = signal(name, Signal::CONT, dir);
     if wait_for_end(name, STOP_GRACE, dir).await.is_ok() {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! The task that keeps one process running.
 
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const HOLD_BEAT: Duration = Duration::from_millis(50);
 
 /// Variables a child inherits. No other: an ambient `KUBECONFIG`, proxy or `PERENNIAL_*` setting
-/// must not change what a lab does, and the admin's kubeconfig is given to nobody.
+/// must not change what a lab does, and the admin's kubeconfig is given to nobody. Whoever wants
+/// more for one process writes it into `run/<name>.env`.
 const INHERITED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "RUST_BACKTRACE", "GODEBUG"];
 
 /// Starts it again and again, until the task is dropped.
@@ -72,6 +74,7 @@ fn spawn(spec: &Spec, dir: &LabDir) -> Result<Child> {
         .args(&spec.args)
         .env_clear()
         .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+        .envs(more_variables(&spec.name, dir)?)
         .stdin(Stdio::null())
         .stdout(log.try_clone().context("failed to share the log")?)
         .stderr(log)
@@ -83,6 +86,21 @@ fn spawn(spec: &Spec, dir: &LabDir) -> Result<Child> {
     let pid = child.id().context("a process that was not waited for has an id")?;
     write_private(&dir.pid_file(&spec.name), &format!("{pid}\n"))?;
     Ok(child)
+}
+
+/// What `run/<name>.env` says; nothing where it is not there.
+fn more_variables(name: &str, dir: &LabDir) -> Result<Vec<(String, String)>> {
+    let path = dir.env_file(name);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    };
+    let pair = |line: &str| {
+        let pair = line.split_once('=').with_context(|| format!("{}: {line}", path.display()))?;
+        Ok((pair.0.to_owned(), pair.1.to_owned()))
+    };
+    text.lines().map(pair).collect()
 }
 
 fn forget_pid(name: &str, dir: &LabDir) {
