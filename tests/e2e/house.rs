@@ -32,7 +32,7 @@ use tonic::{Status, transport::Channel};
 pub(crate) const MOMENT: Duration = Duration::from_secs(30);
 /// An API server counts a request a little after its answer: counts are compared once they have
 /// stayed the same for this long.
-const QUIET: Duration = Duration::from_millis(700);
+pub(crate) const QUIET: Duration = Duration::from_millis(700);
 
 /// A running lab with one or more shoots.
 pub(crate) struct House {
@@ -46,6 +46,11 @@ impl House {
             scheduler_args: scheduler_args.iter().map(|arg| (*arg).to_owned()).collect(),
             ..Options::default()
         };
+        Self { lab: Lab::start(options).await.unwrap() }
+    }
+
+    /// A house for tests that need other things than shoots and flags of the scheduler.
+    pub(crate) async fn start_with(options: Options) -> Self {
         Self { lab: Lab::start(options).await.unwrap() }
     }
 

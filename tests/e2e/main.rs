@@ -10,15 +10,23 @@
     reason = "a test that cannot go on says so by panicking, and shows the figures it saw"
 )]
 
+mod consumers;
 #[path = "../integration/contract.rs"]
 mod contract;
 mod cost;
+mod crash_points;
 mod credential;
 mod fake;
 mod first_token;
+mod forced;
 mod grpc;
 mod house;
+mod kill;
 mod nonsense;
+mod proxied;
 mod renewal;
 mod restart;
 mod rights;
+mod stopped_shoot;
+mod strangers;
+mod witness;

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use rustix::process::Signal;
 
 use self::args::{Cli, ServiceAction, ServiceName, ShootAction, Task};
 use crate::apiserver::process_name;
@@ -67,8 +66,8 @@ async fn service(name: ServiceName, action: ServiceAction, dir: &LabDir) -> Resu
         ServiceAction::Stop => control::stop(name, dir).await,
         ServiceAction::Start => control::start(name, dir).await.map(drop),
         ServiceAction::Kill => control::kill(name, dir).map(drop),
-        ServiceAction::Freeze => control::signal(name, Signal::STOP, dir).map(drop),
-        ServiceAction::Thaw => control::signal(name, Signal::CONT, dir).map(drop),
+        ServiceAction::Freeze => control::freeze(name, dir),
+        ServiceAction::Thaw => control::thaw(name, dir),
     }
 }
 
@@ -81,8 +80,8 @@ async fn shoot(number: usize, action: ShootAction, dir: &LabDir) -> Result<()> {
     match action {
         ShootAction::Stop => control::stop(&name, dir).await,
         ShootAction::Start => control::start(&name, dir).await.map(drop),
-        ShootAction::Freeze => control::signal(&name, Signal::STOP, dir).map(drop),
-        ShootAction::Thaw => control::signal(&name, Signal::CONT, dir).map(drop),
+        ShootAction::Freeze => control::freeze(&name, dir),
+        ShootAction::Thaw => control::thaw(&name, dir),
         ShootAction::Delay { .. } => {
             bail!("shoot {number} is reached directly; only a proxied shoot can be delayed")
         }

@@ -80,6 +80,22 @@ impl Process {
         control::kill(&self.name, &self.dir)
     }
 
+    /// SIGSTOP: it stays, keeps its connections, and does nothing until [`Self::thaw`].
+    ///
+    /// # Errors
+    /// It is down.
+    pub fn freeze(&self) -> Result<()> {
+        control::freeze(&self.name, &self.dir)
+    }
+
+    /// Lets it go on after [`Self::freeze`].
+    ///
+    /// # Errors
+    /// It is down.
+    pub fn thaw(&self) -> Result<()> {
+        control::thaw(&self.name, &self.dir)
+    }
+
     /// Ends it in order; returns the pid of its successor.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crate::http;
 use crate::kubeconfig::Credential;
 use crate::poll::{Look, until};
 use crate::ports::Ports;
-use crate::process::{Process, Spec};
+use crate::process::{Process, Spec, control};
 
 /// Their names: of the binary, the ServiceAccount, the certificate, the log.
 pub const SERVICES: [&str; 3] = ["token-issuer", "secret-writer", "scheduler"];
@@ -124,6 +124,16 @@ impl Service {
     /// It is down.
     pub fn kill(&self) -> Result<i32> {
         self.process.kill()
+    }
+
+    /// Kills it with SIGKILL and waits until its successor is ready.
+    ///
+    /// # Errors
+    /// It is down, or no successor becomes ready; with the last state.
+    pub async fn kill_and_wait(&self) -> Result<()> {
+        let old = self.kill()?;
+        control::wait_for_successor(old, self.name, READY_MAX, &self.dir).await?;
+        self.wait_ready().await
     }
 
     /// Ends it in order and keeps it down.

@@ -49,6 +49,22 @@ pub fn kill(name: &str, dir: &LabDir) -> Result<i32> {
     signal(name, Signal::KILL, dir)
 }
 
+/// SIGSTOP: the process stays, keeps its connections, and does nothing.
+///
+/// # Errors
+/// As [`signal`].
+pub fn freeze(name: &str, dir: &LabDir) -> Result<()> {
+    signal(name, Signal::STOP, dir).map(drop)
+}
+
+/// SIGCONT: the process goes on where it was frozen.
+///
+/// # Errors
+/// As [`signal`].
+pub fn thaw(name: &str, dir: &LabDir) -> Result<()> {
+    signal(name, Signal::CONT, dir).map(drop)
+}
+
 /// Ends the process with SIGTERM, after the grace with SIGKILL, and keeps it down.
 ///
 /// # Errors
@@ -61,7 +77,7 @@ pub async fn stop(name: &str, dir: &LabDir) -> Result<()> {
     // One that died in this moment cannot be signalled, and is down as it should be.
     let _ = signal(name, Signal::TERM, dir);
     // One that is frozen takes notice only when it goes on.
-    let _ = signal(name, Signal::CONT, dir);
+    let _ = thaw(name, dir);
     if wait_for_end(name, STOP_GRACE, dir).await.is_ok() {
         return Ok(());
     }

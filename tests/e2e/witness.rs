@@ -1,0 +1,185 @@
+//! Watches access Secrets from beside, as their consumers would, and remembers every token that
+//! ever stood in one.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client,
+    runtime::watcher::{self, Event, watcher},
+};
+use perennial_core::{
+    clock::Clock as _,
+    issued::Issued,
+    keys,
+    token::{Claims, TokenHash},
+};
+use perennial_lab::{
+    access_secret::token,
+    poll::{Look, until},
+};
+use perennial_process::clock::SystemClock;
+use tokio::task::JoinSet;
+
+use crate::{
+    house::{MOMENT, annotation},
+    strangers,
+};
+
+/// What is seen until this is dropped.
+pub(crate) struct Witness {
+    seen: Arc<Mutex<Seen>>,
+    _watch: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Seen {
+    lists: usize,
+    complete: bool,
+    secrets: BTreeMap<String, History>,
+    renewals: Vec<Renewal>,
+    wrongs: Vec<String>,
+}
+
+/// All tokens that one Secret held, one after the other.
+#[derive(Default)]
+struct History {
+    tokens: Vec<TokenHash>,
+    token: Option<String>,
+    renew_at: Option<Timestamp>,
+    edits: BTreeMap<String, u64>,
+}
+
+/// One token taking the place of another.
+#[derive(Clone, Debug)]
+pub(crate) struct Renewal {
+    /// NAMESPACE/NAME
+    pub(crate) secret: String,
+    /// When the watch showed it.
+    pub(crate) at: Timestamp,
+    /// From the planned moment of the token before.
+    pub(crate) lateness: Duration,
+}
+
+impl Witness {
+    /// Begins to watch all access Secrets; back when the first list is in.
+    pub(crate) async fn begin(seed: Client) -> Self {
+        let secrets: Api<Secret> = Api::all(seed);
+        let selector = format!("{}={}", keys::PURPOSE, keys::PURPOSE_TOKEN_REQUESTOR);
+        let mut events = watcher(secrets, watcher::Config::default().labels(&selector)).boxed();
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (mut watch, take) = (JoinSet::new(), Arc::clone(&seen));
+        watch.spawn(async move {
+            while let Some(event) = events.next().await {
+                take.lock().unwrap().take(event);
+            }
+        });
+        let witness = Self { seen, _watch: watch };
+        let look = async || {
+            Ok(if witness.lock().complete { Look::Done(()) } else { Look::Waiting(String::new()) })
+        };
+        until("the first list", MOMENT, look).await.unwrap();
+        witness
+    }
+
+    /// How many different tokens stood in all Secrets together.
+    pub(crate) fn tokens(&self) -> u64 {
+        let seen = self.lock();
+        seen.secrets.values().map(|history| history.tokens.len() as u64).sum()
+    }
+
+    /// The token that stands in a Secret, NAMESPACE/NAME, now.
+    pub(crate) fn token(&self, secret: &str) -> Option<String> {
+        self.lock().secrets.get(secret)?.token.clone()
+    }
+
+    /// NAMESPACE/NAME of all Secrets.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        self.lock().secrets.keys().cloned().collect()
+    }
+
+    /// The renewals that were seen from `begin` on.
+    pub(crate) fn renewals_since(&self, begin: Timestamp) -> Vec<Renewal> {
+        self.lock().renewals.iter().filter(|renewal| renewal.at >= begin).cloned().collect()
+    }
+
+    /// What must never be seen: a Secret that lost its usable token, an edit that went back.
+    pub(crate) fn wrongs(&self) -> Vec<String> {
+        self.lock().wrongs.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap()
+    }
+}
+
+impl Seen {
+    fn take(&mut self, event: watcher::Result<Event<Secret>>) {
+        match event {
+            Ok(Event::Init) => {
+                self.lists += 1;
+                if self.lists > 1 {
+                    self.wrongs.push("the watch broke, so tokens may have been missed".to_owned());
+                }
+            }
+            Ok(Event::InitDone) => self.complete = true,
+            Ok(Event::InitApply(secret) | Event::Apply(secret)) => self.look(&secret),
+            Ok(Event::Delete(secret)) => {
+                self.wrongs.push(format!("{:?} was deleted", secret.metadata.name));
+            }
+            Err(error) => self.wrongs.push(format!("the watch failed: {error}")),
+        }
+    }
+
+    fn look(&mut self, secret: &Secret) {
+        let meta = &secret.metadata;
+        let id = format!("{}/{}", meta.namespace.as_ref().unwrap(), meta.name.as_ref().unwrap());
+        let now = SystemClock.now();
+        let history = self.secrets.entry(id.clone()).or_default();
+        for (key, value) in strangers::edits(secret) {
+            if history.edits.insert(key.clone(), value).is_some_and(|before| before > value) {
+                self.wrongs.push(format!("{id}: {key} went back to {value}"));
+            }
+        }
+        let Some(text) = token(secret) else {
+            if !history.tokens.is_empty() {
+                self.wrongs.push(format!("{id} lost its token"));
+            }
+            return;
+        };
+        match Claims::read(text.as_bytes()) {
+            Ok(claims) if claims.expires_at > now => {}
+            Ok(claims) => self.wrongs.push(format!("{id}: expired at {}", claims.expires_at)),
+            Err(error) => self.wrongs.push(format!("{id}: {error}")),
+        }
+        let hash = TokenHash::of(text.as_bytes());
+        if history.tokens.last() == Some(&hash) {
+            return;
+        }
+        if history.tokens.contains(&hash) {
+            self.wrongs.push(format!("{id}: an old token came back"));
+        }
+        let note = annotation(secret, keys::ISSUED).and_then(Issued::read);
+        let planned = std::mem::replace(&mut history.renew_at, note.map(|note| note.renew_at));
+        if let Some(planned) = planned {
+            let lateness = Duration::try_from(now.duration_since(planned)).unwrap_or_default();
+            self.renewals.push(Renewal { secret: id, at: now, lateness });
+        }
+        history.tokens.push(hash);
+        history.token = Some(text);
+    }
+}
+
+/// The longest lateness, and the one that half of them stay under.
+pub(crate) fn lateness(renewals: &[Renewal]) -> (Duration, Duration) {
+    let mut all: Vec<_> = renewals.iter().map(|renewal| renewal.lateness).collect();
+    all.sort();
+    let at = |index: usize| all.get(index).copied().unwrap_or_default();
+    (at(all.len().saturating_sub(1)), at(all.len() / 2))
+}
