@@ -43,6 +43,13 @@ async fn a_crash_at_any_step_costs_one_token_at_most_and_nothing_is_lost_or_writ
         crash_at(point, &house).await;
         let after = house.counts().await;
         let spent = after.since(&before);
+        let look = async || {
+            Ok(match witness.tokens() {
+                seen if seen > tokens => Look::Done(()),
+                seen => Look::Waiting(format!("{seen} tokens seen")),
+            })
+        };
+        until("the token being seen", MOMENT, look).await.unwrap();
         let written = witness.tokens() - tokens;
         let in_vain = spent.shoot.tokens_granted() - written;
         println!("{point:30} tokens written: {written}, issued in vain: {in_vain}");

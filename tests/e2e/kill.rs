@@ -27,9 +27,11 @@ const SECRETS: usize = 10;
 const APART: Duration = Duration::from_millis(300);
 /// How long all is watched before the first fault: each Secret is renewed at least once.
 const STEADY: Duration = Duration::from_secs(8);
-/// Between two faults, on top of the wait until the system is calm. Not a divisor of the 6 s between
-/// two renewals, so that faults meet different Secrets.
-const PAUSE: Duration = Duration::from_millis(1_100);
+/// Between two faults, on top of the wait until the system is calm: so much and a part of a second
+/// that is another each time. Renewals fall due at whole seconds, and a fault should not always find
+/// the same moment of them.
+const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE_STEP_MILLIS: u64 = 290;
 /// The system is calm again after the last kill.
 const CALM_MAX: Duration = Duration::from_secs(10);
 /// From the planned moment to the new token, whatever is killed: the time that a pair of services
@@ -55,15 +57,19 @@ async fn kills_and_freezes_cost_a_token_each_at_most_and_nobody_notices() {
     let begin = SystemClock.now();
     tokio::time::sleep(STEADY).await;
     let (max, median) = lateness(&witness.renewals_since(begin));
-    println!("{:45} calm after  lateness: longest   median", "fault");
-    println!("{:45} {:>10}  {max:>17.1?} {median:>8.1?}", "none", "-");
+    println!("{:45} calm after   renewals  lateness: longest   median", "fault");
+    let renewals = witness.renewals_since(begin).len();
+    println!("{:45} {:>10} {renewals:>10} {max:>18.1?} {median:>8.1?}", "none", "-");
 
     let faults = faults::all();
     let kills: u64 = faults.iter().map(Fault::kills).sum();
     let mut calm_after = Duration::ZERO;
-    for fault in &faults {
+    for (number, fault) in (0..).zip(&faults) {
+        let pause = Duration::from_millis(number * PAUSE_STEP_MILLIS % 1_000);
+        tokio::time::sleep(PAUSE + pause).await;
         calm_after = play(fault, &house, &witness).await;
     }
+    calm::stays(&house).await;
 
     let edits = strangers.stop().await;
     let uses = consumers.stop().await;
@@ -114,8 +120,8 @@ async fn play(fault: &Fault, house: &House, witness: &Witness) -> Duration {
     calm::wait(house, 2 * CALM_MAX).await;
     let after = SystemClock.now().duration_since(blow).unsigned_abs();
     let (max, median) = lateness(&witness.renewals_since(begin));
-    println!("{:45} {after:>10.1?}  {max:>17.1?} {median:>8.1?}", fault.to_string());
-    tokio::time::sleep(PAUSE).await;
+    let (fault, renewals) = (fault.to_string(), witness.renewals_since(begin).len());
+    println!("{fault:45} {after:>10.1?} {renewals:>10} {max:>18.1?} {median:>8.1?}");
     after
 }
 
