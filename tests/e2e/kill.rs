@@ -1,4 +1,4 @@
-//! Services killed and frozen, one by one and in pairs, under steady renewals and with strangers
+//! Services killed and frozen, one by one, in pairs and all at once, under steady renewals and with strangers
 //! who edit the same Secrets without pause.
 
 mod calm;
@@ -21,17 +21,13 @@ use crate::{
 
 const SHOOTS: usize = 2;
 /// Access Secrets of each shoot, beside that of the token-issuer itself.
-const SECRETS: usize = 10;
-/// Between two new Secrets. With a basis of 8 s a token is renewed after 6 s, so this spreads the
-/// renewals of 20 Secrets over all of the time.
-const APART: Duration = Duration::from_millis(300);
+const SECRETS: usize = 9;
+/// A kill costs a token for each renewal that has one and has not written it yet. Every kill here
+/// comes in the middle of a renewal; with the default limits and a basis of seconds, which makes all
+/// Secrets due in the same second, it would meet a dozen at once.
+const IN_FLIGHT: &str = "--in-flight-max=2";
 /// How long all is watched before the first fault: each Secret is renewed at least once.
 const STEADY: Duration = Duration::from_secs(8);
-/// Between two faults, on top of the wait until the system is calm: so much and a part of a second
-/// that is another each time. Renewals fall due at whole seconds, and a fault should not always find
-/// the same moment of them.
-const PAUSE: Duration = Duration::from_millis(500);
-const PAUSE_STEP_MILLIS: u64 = 290;
 /// The system is calm again after the last kill.
 const CALM_MAX: Duration = Duration::from_secs(10);
 /// From the planned moment to the new token, whatever is killed: the time that a pair of services
@@ -40,7 +36,7 @@ const LATENESS_MAX: Duration = Duration::from_secs(faults::FROZEN.as_secs() + CA
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_and_freezes_cost_a_token_each_at_most_and_nobody_notices() {
-    let house = House::start(SHOOTS, &["--renewal-basis=8s"]).await;
+    let house = House::start(SHOOTS, &["--renewal-basis=8s", IN_FLIGHT]).await;
     let (seed, scheduler) = (house.lab.seed().client(), house.lab.service("scheduler"));
     make_secrets(&house).await;
 
@@ -64,9 +60,7 @@ async fn kills_and_freezes_cost_a_token_each_at_most_and_nobody_notices() {
     let faults = faults::all();
     let kills: u64 = faults.iter().map(Fault::kills).sum();
     let mut calm_after = Duration::ZERO;
-    for (number, fault) in (0..).zip(&faults) {
-        let pause = Duration::from_millis(number * PAUSE_STEP_MILLIS % 1_000);
-        tokio::time::sleep(PAUSE + pause).await;
+    for fault in &faults {
         calm_after = play(fault, &house, &witness).await;
     }
     calm::stays(&house).await;
@@ -102,7 +96,6 @@ async fn make_secrets(house: &House) {
     for number in 0..SECRETS {
         for shoot in 1..=SHOOTS {
             house.ask(shoot, &format!("shoot-access-component-{number}"), &[]).await;
-            tokio::time::sleep(APART).await;
         }
     }
     for shoot in 1..=SHOOTS {
@@ -112,8 +105,9 @@ async fn make_secrets(house: &House) {
     }
 }
 
-/// Plays a fault; how long after its last blow the system was calm.
+/// Plays a fault in the middle of a renewal; how long after its last blow the system was calm.
 async fn play(fault: &Fault, house: &House, witness: &Witness) -> Duration {
+    calm::wait_for_work(house).await;
     let begin = SystemClock.now();
     fault.strike(house).await;
     let blow = SystemClock.now();

@@ -173,6 +173,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn variables_of_a_process_are_read_at_its_start_and_no_others_are_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = LabDir::create(folder.path()).unwrap();
+        std::fs::write(dir.env_file("env"), "FAILPOINTS=here=return(/a)\n").unwrap();
+        let spec = Spec { name: "env".into(), program: "env".into(), args: vec![] };
+        let process = Process::keep_running(spec, &dir);
+        process.exits.clone().wait_for(|exits| exits.count > 0).await.unwrap();
+        let log = std::fs::read_to_string(dir.log("env")).unwrap();
+
+        assert!(log.lines().any(|line| line == "FAILPOINTS=here=return(/a)"), "{log}");
+        assert!(!log.contains("CARGO_MANIFEST_DIR"), "{log}");
+    }
+
+    #[tokio::test]
     async fn a_program_that_is_missing_is_told_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let dir = LabDir::create(folder.path()).unwrap();

@@ -23,16 +23,17 @@ enum Kind {
     Kill,
 }
 
-/// Every service and every pair is frozen, then killed. A kill comes last.
+/// Every service, every pair and all three are frozen, then killed. The kill of all comes last.
 pub(super) fn all() -> Vec<Fault> {
     let [issuer, writer, scheduler] = SERVICES;
-    let sets: [&[&'static str]; 6] = [
+    let sets: [&[&'static str]; 7] = [
         &[issuer],
         &[writer],
         &[scheduler],
         &[issuer, writer],
         &[writer, scheduler],
         &[scheduler, issuer],
+        &SERVICES,
     ];
     let of = |kind| sets.map(|services| Fault { services: services.to_vec(), kind });
     of(Kind::Freeze).into_iter().chain(of(Kind::Kill)).collect()
