@@ -17,6 +17,7 @@ mod cost;
 mod crash_points;
 mod credential;
 mod fake;
+mod fences;
 mod first_token;
 mod forced;
 mod grpc;

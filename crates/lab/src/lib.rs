@@ -19,6 +19,7 @@ mod demo;
 pub mod dir;
 pub mod environment;
 pub mod etcd;
+pub mod fence;
 pub mod http;
 pub mod kubeconfig;
 pub mod lab;

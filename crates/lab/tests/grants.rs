@@ -67,7 +67,7 @@ async fn the_issuer_reads_two_secrets_by_name(lab: &Lab) {
 async fn the_writer_patches_but_does_not_make_secrets(lab: &Lab) {
     let client = seed_client("secret-writer", lab).await;
     let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
-    let note = json!({"metadata": {"annotations": {"perennial.dev/seen": "yes"}}});
+    let note = json!({"metadata": {"annotations": {"perennial.dev/issued": "{}"}}});
 
     secrets.patch(ACCESS_SECRET, &PatchParams::default(), &Patch::Merge(&note)).await.unwrap();
     assert!(Api::<Secret>::all(client.clone()).list(&ListParams::default()).await.is_ok());

@@ -12,6 +12,7 @@ use crate::binaries::Binaries;
 use crate::cluster::Cluster;
 use crate::dir::LabDir;
 use crate::etcd::Etcd;
+use crate::fence;
 use crate::manifests;
 use crate::pki;
 use crate::ports::Ports;
@@ -58,7 +59,7 @@ pub(super) async fn start(
     let seed = clusters.remove(0);
     let first = clusters.len() + 1;
     let proxied = proxied::start(options.proxied_shoots, first, &clusters[0], &mut ports, &dir)?;
-    furnish(&seed, &clusters).await?;
+    furnish(options, &seed, &clusters).await?;
     register_proxied(&proxied, &clusters[0], &seed).await?;
     let services = match programs {
         Some(programs) => {
@@ -67,6 +68,8 @@ pub(super) async fn start(
         }
         None => Vec::new(),
     };
+    // Last, because it takes effect while the services start.
+    fence::wait_effective(&seed.client()).await?;
     Ok(Started { services, shoots: clusters, proxied, seed, etcd, ports, dir })
 }
 
@@ -90,9 +93,10 @@ fn plans(options: &Options, ports: &mut Ports) -> Result<Vec<Plan>> {
 }
 
 /// Applies `deploy/`, then makes the shoots known on the seed.
-async fn furnish(seed: &Cluster, shoots: &[Cluster]) -> Result<()> {
+async fn furnish(options: &Options, seed: &Cluster, shoots: &[Cluster]) -> Result<()> {
     let deploy = repo::root()?.join("deploy");
     manifests::apply_folder(&deploy.join("seed"), &seed.client()).await?;
+    fence::fit(options, &seed.client()).await?;
     try_join_all((1..).zip(shoots).map(|(number, cluster)| {
         let grants = deploy.join("shoot");
         async move {
