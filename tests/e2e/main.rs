@@ -11,6 +11,8 @@
 )]
 
 mod consumers;
+mod bad_start;
+mod certificates;
 #[path = "../integration/contract.rs"]
 mod contract;
 mod cost;

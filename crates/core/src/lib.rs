@@ -13,6 +13,7 @@ pub mod clock;
 pub mod decision;
 pub mod digest;
 pub mod failure;
+pub mod flaw;
 pub mod go;
 pub mod inputs;
 pub mod issued;

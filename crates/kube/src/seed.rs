@@ -1,17 +1,20 @@
 //! The connection to the seed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kube::{
     Client, Config,
     client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use perennial_core::failure;
 use tower::{buffer::BufferLayer, retry::RetryLayer, util::MapResponseLayer};
 
+pub use self::error::SeedError;
 use self::patience::Patience;
-use crate::{error::Error, retry_after};
+use crate::retry_after;
 
+mod error;
 mod patience;
 
 /// Calls that wait for their turn to be sent, as many as kube itself lets wait.
@@ -23,18 +26,18 @@ const CALLS_WAITING_MAX: usize = 1024;
 ///
 /// # Errors
 /// When the kubeconfig cannot be read or used, or when there is none and this is no Pod.
-pub async fn connect(path: Option<&Path>) -> Result<Client, Error> {
+pub async fn connect(path: Option<&Path>) -> Result<Client, SeedError> {
     // KUBECONFIG="" means none, as for kubectl.
-    let mut config = match path.filter(|path| !path.as_os_str().is_empty()) {
+    let path = path.filter(|path| !path.as_os_str().is_empty());
+    let mut config = match path {
         Some(path) => from_file(path).await?,
-        None => Config::incluster().map_err(|error| {
-            unusable(&format!(
-                "{error}; give --seed-kubeconfig or KUBECONFIG when this runs outside a Pod"
-            ))
-        })?,
+        None => Config::incluster().map_err(|error| SeedError::NoPod(failure::chain(&error)))?,
     };
     config.default_retry = false; // kube's own would sleep through every limit of ours
-    let builder = ClientBuilder::try_from(config).map_err(|error| unusable(&error.to_string()))?;
+    let builder = ClientBuilder::try_from(config).map_err(|error| match path {
+        Some(path) => SeedError::using(path, &error),
+        None => SeedError::NoPod(failure::chain(&error)),
+    })?;
     let client = builder
         .with_layer(&BufferLayer::new(CALLS_WAITING_MAX)) // to be shared by retries
         .with_layer(&RetryLayer::new(Patience::new()))
@@ -42,20 +45,10 @@ pub async fn connect(path: Option<&Path>) -> Result<Client, Error> {
     Ok(client.build())
 }
 
-async fn from_file(path: &Path) -> Result<Config, Error> {
-    let about = |error: &dyn std::error::Error| {
-        unusable(&format!(
-            "kubeconfig {}: {}; correct --seed-kubeconfig or KUBECONFIG",
-            path.display(),
-            perennial_core::failure::chain(error)
-        ))
-    };
-    let kubeconfig = Kubeconfig::read_from(PathBuf::from(path)).map_err(|error| about(&error))?;
+async fn from_file(path: &Path) -> Result<Config, SeedError> {
+    let kubeconfig =
+        Kubeconfig::read_from(path).map_err(|error| SeedError::reading(path, &error))?;
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
-        .map_err(|error| about(&error))
-}
-
-fn unusable(problem: &str) -> Error {
-    Error::Unusable { operation: "connect to the seed".to_owned(), problem: problem.to_owned() }
+        .map_err(|error| SeedError::using(path, &error))
 }

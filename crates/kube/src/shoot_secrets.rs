@@ -81,8 +81,8 @@ pub enum Change {
     },
     /// Both first lists are in. Comes once.
     SnapshotComplete,
-    /// A list or watch failed and is tried again after a pause; what to log.
-    Trouble(String),
+    /// A list or watch failed and is tried again after a pause.
+    Trouble(Error),
 }
 
 /// Watches both Secrets in all namespaces. The stream never ends; after a failure it pauses (0.8 s,
@@ -122,7 +122,7 @@ fn changes(
 }
 
 /// Through [`Error`], because the text of a parse error may quote the Secret.
-fn trouble(name: &SecretName, error: watcher::Error) -> String {
+fn trouble(name: &SecretName, error: watcher::Error) -> Error {
     use watcher::Error::{
         InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
     };
@@ -130,7 +130,10 @@ fn trouble(name: &SecretName, error: watcher::Error) -> String {
     let cause = match error {
         InitialListFailed(cause) | WatchStartFailed(cause) | WatchFailed(cause) => cause,
         WatchError(status) => kube::Error::Api(status),
-        NoResourceVersion => return format!("failed to {operation}: the list has no version"),
+        NoResourceVersion => {
+            let problem = "the list has no version".to_owned();
+            return Error::Nonsense { operation, problem };
+        }
     };
-    Error::from_kube(&operation, cause).to_string()
+    Error::from_kube(&operation, cause)
 }

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Parser;
 
-use self::args::{Cli, ServiceAction, ServiceName, ShootAction, Task};
+use self::args::{CertificatesAction, Cli, ServiceAction, ServiceName, ShootAction, Task};
 use crate::apiserver::process_name;
 use crate::binaries::{Binaries, grpcurl};
+use crate::certificates;
 use crate::demo;
 use crate::dir::LabDir;
 use crate::process::{control, leash};
@@ -38,6 +39,9 @@ async fn perform(task: Task) -> Result<u8> {
         Task::Demo { keep } => return demo::run(keep).await,
         Task::Service { name, action } => service(name, action, &LabDir::of_running_lab()?).await?,
         Task::Shoot { number, action } => shoot(number, action, &LabDir::of_running_lab()?).await?,
+        Task::Certificates { action: CertificatesAction::Renew, new_ca } => {
+            certificates::renew(new_ca, &LabDir::of_running_lab()?).await?;
+        }
         Task::Leash { parent, program } => {
             say(leash::become_program(parent, &program));
             return Ok(leash::EXIT_NOT_RUN);

@@ -1,7 +1,8 @@
 //! The scratch folder of a lab, `LAB_DIR`, and what lies where in it.
 //!
 //! `logs/<process>.log`, `certs/<service>.{crt,key}` and `certs/ca.crt`, `tls/<service>/` (the
-//! `--tls-dir` of a service), `run/<process>.pid`, `clusters/<name>/` (keys of an API server),
+//! `--tls-dir` of a service), `authority/` (who signs them), `run/<process>.pid`,
+//! `run/<service>.admin` (its admin port), `clusters/<name>/` (keys of an API server),
 //! `kubeconfigs/`, `etcd/`.
 
 use std::fs;
@@ -54,6 +55,18 @@ impl LabDir {
     #[must_use]
     pub fn certificates(&self) -> PathBuf {
         self.0.join("certs")
+    }
+
+    /// The authority that signs the gRPC certificates, with its key.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.0.join("authority")
+    }
+
+    /// The address of a service's admin port.
+    #[must_use]
+    pub fn admin_file(&self, service: &str) -> PathBuf {
+        self.0.join("run").join(format!("{service}.admin"))
     }
 
     /// The `--tls-dir` of a service.

@@ -12,6 +12,7 @@
 pub mod access_secret;
 pub mod apiserver;
 pub mod binaries;
+pub mod certificates;
 pub mod cli;
 pub mod cluster;
 pub mod counts;
@@ -29,6 +30,7 @@ pub mod poll;
 pub mod ports;
 pub mod process;
 pub mod progress;
+pub mod projected;
 pub mod proxied;
 pub mod proxy;
 pub mod repo;

@@ -1,17 +1,19 @@
-//! Certificates of the lab. An authority and its key live as long as the lab and never touch the disk.
+//! Authorities and certificates. The keys of authorities live as long as the lab; only that of the gRPC
+//! certificates is on disk, because `perennial-lab certificates renew` is a process of its own.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use perennial_core::clock::Clock;
 use perennial_process::clock::SystemClock;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, RsaKeySize, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, RsaKeySize, SanType,
 };
 
-use crate::dir::{LabDir, write_private};
+use crate::projected;
 
 /// Life of everything but a bootstrap credential: longer than anybody leaves a lab running.
 pub const LAB_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -19,8 +21,9 @@ pub const LAB_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How far `notBefore` lies back: a clock that somebody moves in a test must not refuse the lab.
 const BACKDATED: Duration = Duration::from_secs(3600);
 
-/// Who gets a certificate for gRPC.
-pub const IDENTITIES: [&str; 4] = ["token-issuer", "secret-writer", "scheduler", "operator"];
+/// The files of an authority that was saved.
+const CERTIFICATE: &str = "ca.crt";
+const KEY: &str = "ca.key";
 
 /// A certificate and its key, PEM.
 #[derive(Clone)]
@@ -48,11 +51,14 @@ pub struct Leaf<'a> {
 }
 
 /// A certificate authority.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    own: Pair,
+}
 
 impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Authority").finish_non_exhaustive()
+        f.debug_struct("Authority").finish_non_exhaustive()
     }
 }
 
@@ -64,14 +70,42 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().context("failed to make a key")?;
-        let issuer = CertifiedIssuer::self_signed(params, key);
-        Ok(Self(issuer.with_context(|| format!("failed to make the CA {common_name}"))?))
+        let certificate = params.self_signed(&key);
+        let certificate =
+            certificate.with_context(|| format!("failed to make the CA {common_name}"))?;
+        let own = Pair { certificate: certificate.pem(), key: key.serialize_pem() };
+        Ok(Self { issuer: Issuer::new(params, key), own })
+    }
+
+    /// One that was saved.
+    ///
+    /// # Errors
+    /// None was saved there.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read_to_string(&path)
+                .with_context(|| format!("failed to read {}", path.display()))
+        };
+        let own = Pair { certificate: read(CERTIFICATE)?, key: read(KEY)? };
+        let key = KeyPair::from_pem(&own.key).context("failed to read the key of the CA")?;
+        let issuer = Issuer::from_ca_cert_pem(&own.certificate, key);
+        Ok(Self { issuer: issuer.context("failed to read the certificate of the CA")?, own })
+    }
+
+    /// Writes certificate and key.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let Pair { certificate, key } = self.own.clone();
+        projected::write(folder, &[(CERTIFICATE.to_owned(), certificate), (KEY.to_owned(), key)])
     }
 
     /// Its certificate.
     #[must_use]
     pub fn pem(&self) -> String {
-        self.0.pem()
+        self.own.certificate.clone()
     }
 
     /// Signs a certificate for a new key.
@@ -85,7 +119,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().context("failed to make a key")?;
-        let certificate = params.signed_by(&key, &self.0);
+        let certificate = params.signed_by(&key, &self.issuer);
         let certificate =
             certificate.with_context(|| format!("failed to sign {}", leaf.common_name))?;
         Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
@@ -129,54 +163,17 @@ pub fn signing_key() -> Result<String> {
     Ok(key.context("failed to make an RSA key")?.serialize_pem())
 }
 
-/// Writes the gRPC certificates: `certs/` for people, and per service the folder for `--tls-dir`.
-///
-/// # Errors
-/// No key could be made or a file not be written.
-pub fn write_grpc_certificates(dir: &LabDir) -> Result<()> {
-    let authority = Authority::new("perennial-lab gRPC")?;
-    write_private(&dir.certificates().join("ca.crt"), &authority.pem())?;
-    for identity in IDENTITIES {
-        let pair = authority.issue(grpc_leaf(identity)?)?;
-        write_private(&dir.certificates().join(format!("{identity}.crt")), &pair.certificate)?;
-        write_private(&dir.certificates().join(format!("{identity}.key")), &pair.key)?;
-        let tls = dir.tls(identity);
-        write_private(&tls.join("tls.crt"), &pair.certificate)?;
-        write_private(&tls.join("tls.key"), &pair.key)?;
-        write_private(&tls.join("ca.crt"), &authority.pem())?;
-    }
-    Ok(())
-}
-
-fn grpc_leaf(identity: &str) -> Result<Leaf<'_>> {
-    let uri = format!("spiffe://cluster.local/ns/perennial-system/sa/{identity}");
-    let mut names = loopback()?;
-    names.push(SanType::URI(uri.try_into().context("the identity does not fit into a URI")?));
-    Ok(Leaf {
-        common_name: identity,
-        organisation: None,
-        names,
-        usages: vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
-        life: LAB_LIFE,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_identity_has_its_files_in_both_places() {
+    fn an_authority_that_was_saved_signs_as_before() {
         let folder = tempfile::tempdir().unwrap();
-        let dir = LabDir::create(folder.path()).unwrap();
-        write_grpc_certificates(&dir).unwrap();
+        let authority = Authority::new("test").unwrap();
+        authority.save(folder.path()).unwrap();
 
-        for identity in IDENTITIES {
-            let certificate = dir.certificates().join(format!("{identity}.crt"));
-            let same = std::fs::read(dir.tls(identity).join("tls.crt")).unwrap();
-            assert_eq!(std::fs::read(certificate).unwrap(), same);
-            assert!(dir.tls(identity).join("ca.crt").is_file());
-        }
+        assert_eq!(Authority::load(folder.path()).unwrap().pem(), authority.pem());
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use std::{io::ErrorKind, net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use perennial_core::failure;
+use perennial_core::{
+    failure,
+    flaw::{Flaw, Flawed},
+};
 use tokio::runtime::Runtime;
 
-use crate::{args::LogArgs, crash, telemetry};
+use crate::{args::LogArgs, crash, outage::Refused, telemetry};
 
 /// Longest time that blocking calls (name resolution) may hold up the end of the process.
 const RUNTIME_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -14,11 +17,19 @@ const RUNTIME_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Why a service ended with an error. The kind of it is the exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A file or flag reads well but cannot be right: TLS folder, kubeconfig. Exit code 78. The
-    /// text of the source says what to do.
+    /// A flag that only its use shows to be wrong. Exit code 64.
+    #[error("wrong usage")]
+    Usage(#[source] Source),
+    /// A certificate or kubeconfig that cannot be used; the text of the source says what to do. The
+    /// flaw decides the exit code: 66, 65, 75 or 78.
     #[error("bad configuration")]
-    Configuration(#[source] Source),
-    /// A port cannot be bound. Exit code 1.
+    Configuration {
+        /// What is wrong with it.
+        flaw: Flaw,
+        /// Which file, and why.
+        source: Source,
+    },
+    /// A port cannot be bound. Exit code 69.
     #[error("cannot listen on {address} ({flag}): {cause}; {}", listen_advice(*cause))]
     Listen {
         /// The flag that holds the address.
@@ -28,6 +39,9 @@ pub enum StartError {
         /// Why it was refused.
         cause: ErrorKind,
     },
+    /// The seed does not let us list what we watch. Exit code 77.
+    #[error(transparent)]
+    Refused(Refused),
     /// The start failed for another reason. Exit code 1.
     #[error("failed to start")]
     Start(#[source] Source),
@@ -39,9 +53,14 @@ pub enum StartError {
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 impl StartError {
-    /// Bad configuration, for `map_err`.
-    pub fn configuration(error: impl Into<Source>) -> Self {
-        Self::Configuration(error.into())
+    /// A flag that cannot be used, for `map_err`.
+    pub fn usage(error: impl Into<Source>) -> Self {
+        Self::Usage(error.into())
+    }
+
+    /// A file that cannot be used, for `map_err`.
+    pub fn configuration(error: impl Flawed + Send + Sync + 'static) -> Self {
+        Self::Configuration { flaw: error.flaw(), source: error.into() }
     }
 
     /// A start that failed, for `map_err`.
@@ -50,16 +69,28 @@ impl StartError {
     }
 
     /// An end nobody asked for, for `map_err` on [`crate::supervise::Supervisor::run`].
-    pub fn unexpected(error: impl Into<Source>) -> Self {
-        Self::Unexpected(error.into())
+    #[must_use]
+    pub fn unexpected(error: anyhow::Error) -> Self {
+        match error.downcast::<Refused>() {
+            Ok(refused) => Self::Refused(refused),
+            Err(error) => Self::Unexpected(error.into()),
+        }
     }
 
     /// The exit code of the process.
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Configuration(_) => Exit::Configuration,
-            Self::Listen { .. } | Self::Start(_) => Exit::Start,
+            Self::Usage(_) => Exit::Usage,
+            Self::Configuration { flaw, .. } => match flaw {
+                Flaw::Damaged => Exit::Damaged,
+                Flaw::Missing => Exit::Missing,
+                Flaw::OutOfTime => Exit::OutOfTime,
+                Flaw::Unfit => Exit::Configuration,
+            },
+            Self::Listen { .. } => Exit::Listen,
+            Self::Refused(_) => Exit::Refused,
+            Self::Start(_) => Exit::Start,
             Self::Unexpected(_) => Exit::Internal,
         }
     }
@@ -70,13 +101,23 @@ impl StartError {
 pub enum Exit {
     /// Ended as asked.
     Ok = 0,
-    /// The start failed (a port is taken).
+    /// The start failed for a reason that has no code of its own.
     Start = 1,
     /// Wrong flags.
     Usage = 64,
+    /// A certificate or kubeconfig does not read as one.
+    Damaged = 65,
+    /// A certificate or kubeconfig is not there.
+    Missing = 66,
+    /// A port cannot be bound.
+    Listen = 69,
     /// An end nobody asked for, or our own mistake.
     Internal = 70,
-    /// Configuration that cannot be right.
+    /// A certificate has expired or is not valid yet: another start may find a new one.
+    OutOfTime = 75,
+    /// The seed refuses us.
+    Refused = 77,
+    /// A certificate or kubeconfig that is good, and not for us.
     Configuration = 78,
 }
 
@@ -199,12 +240,21 @@ mod tests {
         let port = StartError::Listen { flag: "--listen-addr", address, cause };
         let task = anyhow::anyhow!("forbidden").context("task watch ended unexpectedly");
 
-        assert_eq!(port.exit(), Exit::Start);
+        assert_eq!(port.exit(), Exit::Listen);
         assert_eq!(
             failure::chain(&port),
             "cannot listen on 127.0.0.1:80 (--listen-addr): permission denied; choose another port"
         );
-        assert_eq!(StartError::configuration("no CA").exit(), Exit::Configuration);
+        assert_eq!(StartError::usage("no address").exit(), Exit::Usage);
+        for (flaw, exit) in [
+            (Flaw::Missing, Exit::Missing),
+            (Flaw::Damaged, Exit::Damaged),
+            (Flaw::OutOfTime, Exit::OutOfTime),
+            (Flaw::Unfit, Exit::Configuration),
+        ] {
+            let error = StartError::Configuration { flaw, source: "ca.crt".into() };
+            assert_eq!(error.exit(), exit);
+        }
         assert_eq!(
             failure::chain(&StartError::unexpected(task)),
             "stopped: task watch ended unexpectedly: forbidden"

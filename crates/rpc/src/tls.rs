@@ -5,30 +5,35 @@
 //! Files are read on a timer and compared by content: a mounted Secret is replaced by swapping a
 //! symlink, which inode watchers miss.
 
+mod files;
 mod material;
+mod metrics;
+mod reload;
+mod validity;
 mod verify;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use arc_swap::ArcSwap;
 use clap::Args;
-use perennial_core::failure;
+use jiff::Timestamp;
 use rustls::{ClientConfig, ServerConfig};
-use tokio::time;
-use tracing::{info, warn};
 
-use self::material::{Files, Material};
-pub use self::{material::TlsError, verify::Expected};
+use self::{files::Files, material::Material};
+pub use self::{material::TlsError, reload::RELOAD_INTERVAL, verify::Expected};
 use crate::identity::{Namespace, Role, SpiffeId, Trust, TrustDomain};
-
-/// Pause between two looks at the files.
-pub const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Flags for identity and TLS.
 #[derive(Args, Clone, Debug)]
 pub struct TlsArgs {
     /// Folder with tls.crt, tls.key and ca.crt (the keys of a cert-manager Secret); read again
-    /// every 10 s
+    /// every 2 s
     #[arg(long, env = "PERENNIAL_TLS_DIR", default_value = "/etc/perennial/tls")]
     pub tls_dir: PathBuf,
 
@@ -52,13 +57,14 @@ impl TlsArgs {
     }
 
     /// Opens the folder, which must hold the certificate of `role`: with another one every peer
-    /// would refuse us, one call at a time.
+    /// would refuse us, one call at a time. So they would with one that is not valid at `now`.
     ///
     /// # Errors
     ///
-    /// As for [`TlsStore::open`], and when the certificate is of somebody else.
-    pub fn open(&self, role: Role) -> Result<Arc<TlsStore>, TlsError> {
+    /// As for [`TlsStore::open`], and when the certificate is of somebody else or not valid.
+    pub fn open(&self, role: Role, now: Timestamp) -> Result<Arc<TlsStore>, TlsError> {
         let store = TlsStore::open(&self.tls_dir)?;
+        store.check_time(now)?;
         let (is, should_be) = (store.identity(), self.trust().id(role));
         if is == should_be {
             Ok(store)
@@ -73,6 +79,8 @@ impl TlsArgs {
 pub struct TlsStore {
     files: Files,
     held: ArcSwap<Material>,
+    taken_up: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// What a look at the files brought.
@@ -111,7 +119,8 @@ impl TlsStore {
             authorities: authorities.into(),
         };
         let held = ArcSwap::from_pointee(Material::parse(&files.read()?, &files)?);
-        Ok(Arc::new(Self { files, held }))
+        let (taken_up, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Arc::new(Self { files, held, taken_up, refused }))
     }
 
     /// Our own identity.
@@ -120,13 +129,29 @@ impl TlsStore {
         self.held.load().identity().clone()
     }
 
+    /// When our own certificate expires.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.held.load().expires_at()
+    }
+
     /// Looks at the files once, and holds their content if it is new and good.
     ///
     /// # Errors
     ///
-    /// As for [`TlsStore::open`], and when the new certificate is of somebody else. What was held
-    /// stays then.
-    pub fn reload(&self) -> Result<Reload, TlsError> {
+    /// As for [`TlsStore::open`], and when the new certificate is of somebody else or not valid at
+    /// `now`. What was held stays then.
+    pub fn reload(&self, now: Timestamp) -> Result<Reload, TlsError> {
+        let outcome = self.take_up(now);
+        match outcome {
+            Ok(Reload::Unchanged) => {}
+            Ok(Reload::Swapped) => drop(self.taken_up.fetch_add(1, Ordering::Relaxed)),
+            Err(_) => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
+        }
+        outcome
+    }
+
+    fn take_up(&self, now: Timestamp) -> Result<Reload, TlsError> {
         let read = self.files.read()?;
         let held = self.held.load();
         if held.is_of(&read) {
@@ -140,28 +165,13 @@ impl TlsStore {
                 is: new.identity().clone(),
             });
         }
+        new.check_time(now, &self.files)?;
         self.held.store(Arc::new(new));
         Ok(Reload::Swapped)
     }
 
-    /// Looks at the files every 10 s until `shutdown` ends. Bad content is told at WARN each time,
-    /// because the certificate that is kept will expire.
-    pub async fn reload_loop(self: Arc<Self>, shutdown: impl Future<Output = ()>) {
-        let mut beat = time::interval(RELOAD_INTERVAL);
-        beat.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-        let mut shutdown = std::pin::pin!(shutdown);
-        loop {
-            tokio::select! {
-                () = &mut shutdown => return,
-                _ = beat.tick() => {}
-            }
-            // Three small files on a tmpfs: not worth a thread of the blocking pool.
-            match self.reload() {
-                Ok(Reload::Unchanged) => {}
-                Ok(Reload::Swapped) => info!("new certificates are in use"),
-                Err(error) => warn!("keeping the old certificates: {}", failure::chain(&error)),
-            }
-        }
+    fn check_time(&self, now: Timestamp) -> Result<(), TlsError> {
+        self.held.load().check_time(now, &self.files)
     }
 
     /// For one incoming connection: TLS 1.3, client certificate required, HTTP/2.

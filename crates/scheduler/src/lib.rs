@@ -94,7 +94,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         admin: listen::bind("--admin-addr", admin.admin_addr).await?,
     };
     let trust = tls.trust();
-    let tls = tls.open(Role::Scheduler).map_err(StartError::configuration)?;
+    let tls = tls.open(Role::Scheduler, SystemClock.now()).map_err(StartError::configuration)?;
     let basis_seconds = i64::try_from(renewal_basis.as_secs()).unwrap_or(i64::MAX);
     let config = Config {
         settings: Settings {
@@ -111,7 +111,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     };
     let supervisor = Supervisor::new(drain.drain_grace);
     start(config, listeners, tls, Arc::new(SystemClock), &supervisor.tasks())
-        .map_err(StartError::configuration)?;
+        .map_err(StartError::usage)?;
     supervisor.run().await.map_err(StartError::unexpected)
 }
 
@@ -136,7 +136,7 @@ pub fn start(
     let (requests, from_operators) = mpsc::channel(REQUESTS_MAX);
     let basis = Duration::from_secs(settings.policy.basis_seconds.unsigned_abs());
     let renew = Arc::new(remote::Writer::new(writers.clone(), basis, clock.now()));
-    let board = Board::new(settings, clock);
+    let board = Board::new(settings, Arc::clone(&clock));
     let engine = Engine::new(Parts {
         board: Arc::clone(&board),
         renew,
@@ -164,6 +164,12 @@ pub fn start(
             Ok(())
         });
     }
+    let (until, renewed) = (shutdown().requested_owned(), Arc::clone(&tls));
+    tasks.spawn("certificates", async move {
+        renewed.reload_loop(clock, until).await;
+        Ok(())
+    });
+    tls.register_metrics(metrics::PREFIX, &mut registry);
     let service = Service::new(board, requests, shutdown());
     serve(service, listeners, (tls, trust), &readiness, registry, tasks);
     Ok(readiness)
@@ -178,11 +184,6 @@ fn serve(
     tasks: &Tasks,
 ) {
     let stop = || tasks.shutdown().requested_owned();
-    let (certificates, until) = (Arc::clone(&tls), stop());
-    tasks.spawn("certificates", async move {
-        certificates.reload_loop(until).await;
-        Ok(())
-    });
     let (admin, shutdown) =
         (Admin { readiness: readiness.clone(), registry: Arc::new(registry) }, tasks.shutdown());
     tasks.spawn("admin", async move { Ok(admin::serve(listeners.admin, admin, shutdown).await?) });

@@ -15,6 +15,9 @@ use crate::fleet::{attempts::Fault, outcome::Finished, schedule::State, stats::S
 const LATENESS_SECONDS: [f64; 11] =
     [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0];
 
+/// Of every metric.
+pub const PREFIX: &str = "perennial_scheduler";
+
 /// All metrics of the scheduler.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -49,7 +52,7 @@ impl Metrics {
             overdue: Gauge::default(),
             lateness: Histogram::new(LATENESS_SECONDS),
         };
-        let ours = registry.sub_registry_with_prefix("perennial_scheduler");
+        let ours = registry.sub_registry_with_prefix(PREFIX);
         let Self { renewals, secrets, in_flight, ready, overdue, lateness } = metrics.clone();
         ours.register(
             "renewals",

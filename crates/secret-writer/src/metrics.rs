@@ -12,6 +12,9 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+/// Of every metric.
+pub const PREFIX: &str = "perennial_secret_writer";
+
 /// Counters and gauges; clones count the same.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -54,7 +57,7 @@ impl Metrics {
             in_flight: Gauge::default(),
             watchers: Gauge::default(),
         };
-        let registry = registry.sub_registry_with_prefix("perennial_secret_writer");
+        let registry = registry.sub_registry_with_prefix(PREFIX);
         registry.register(
             "renewals",
             "Orders to renew, by reason and by outcome: written, or the kind of failure",

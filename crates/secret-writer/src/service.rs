@@ -8,6 +8,7 @@ use perennial_process::{
     admin::{self, Admin},
     clock::SystemClock,
     listen::bind,
+    outage::Outage,
     ready::Readiness,
     start::StartError,
     supervise::{Supervisor, Tasks},
@@ -28,10 +29,14 @@ use crate::{
     follow::follow,
     grpc,
     issuer::{Issue, TokenIssuer},
-    metrics::Metrics,
+    metrics::{self, Metrics},
     renew::{self, Means, Renewals, Settings},
     store::Store,
 };
+
+/// What to do when the seed refuses.
+const RIGHTS: &str = "apply deploy/seed/secret-writer-rbac.yaml (ClusterRole perennial-secret-writer: get, list, watch, \
+     patch on secrets), or correct the credential in --seed-kubeconfig";
 
 /// Runs the secret-writer until it is asked to stop.
 ///
@@ -52,9 +57,10 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         log: _, // set up by now
     } = args;
     let trust = tls_args.trust();
-    let tls = tls_args.open(Role::SecretWriter).map_err(StartError::configuration)?;
+    let tls =
+        tls_args.open(Role::SecretWriter, SystemClock.now()).map_err(StartError::configuration)?;
     let issuer = Replicas::new(token_issuer_addr, trust.id(Role::TokenIssuer), &tls)
-        .map_err(StartError::configuration)?;
+        .map_err(StartError::usage)?;
     let client = perennial_kube::seed::connect(seed_kubeconfig.as_deref())
         .await
         .map_err(StartError::configuration)?;
@@ -100,14 +106,16 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
     let Parts { access, issuer, clock, settings, tls, trust, listener, admin_listener } = parts;
     let readiness = Readiness::new();
     let gate = readiness.gate("snapshot of access Secrets");
+    let outage = Outage::new(gate, RIGHTS, Arc::clone(&clock));
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
+    tls.register_metrics(metrics::PREFIX, &mut registry);
     let store = Store::default();
     let means = Means {
         store: store.clone(),
         issuer,
         writer: Arc::new(access.clone()),
-        clock,
+        clock: Arc::clone(&clock),
         metrics: metrics.clone(),
         settings,
     };
@@ -129,9 +137,9 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
     let admin = Admin { readiness: readiness.clone(), registry: Arc::new(registry) };
     let shutdown = tasks.shutdown();
     tasks.spawn("admin", served(admin::serve(admin_listener, admin, shutdown.clone())));
-    tasks
-        .spawn("certificates", until_shutdown(tls.reload_loop(shutdown.clone().requested_owned())));
-    tasks.spawn("watch", follow(access.watch(), store, gate, metrics, shutdown.clone()));
+    let renewed = tls.reload_loop(clock, shutdown.clone().requested_owned());
+    tasks.spawn("certificates", until_shutdown(renewed));
+    tasks.spawn("watch", follow(access.watch(), store, outage, metrics, shutdown.clone()));
     tasks.spawn("renewals", until_shutdown(renew::run(jobs, shutdown.clone())));
     tasks.spawn(
         "gRPC",

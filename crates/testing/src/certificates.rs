@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, SanType,
+    KeyPair, SanType, date_time_ymd,
 };
 use tempfile::TempDir;
 
@@ -59,6 +59,21 @@ impl Authority {
     /// A URI has characters that no URI has.
     #[must_use]
     pub fn certificate(&self, common_name: &str, uris: &[&str]) -> Certificate {
+        self.sign(Self::params(common_name, uris))
+    }
+
+    /// The same, but it expired with the year 2025.
+    ///
+    /// # Panics
+    /// As [`Authority::certificate`].
+    #[must_use]
+    pub fn expired_certificate(&self, common_name: &str, uris: &[&str]) -> Certificate {
+        let mut params = Self::params(common_name, uris);
+        params.not_after = date_time_ymd(2026, 1, 1);
+        self.sign(params)
+    }
+
+    fn params(common_name: &str, uris: &[&str]) -> CertificateParams {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).expect("these are host names");
         params.distinguished_name.push(DnType::CommonName, common_name);
@@ -66,6 +81,10 @@ impl Authority {
         params.subject_alt_names.extend(uris.map(SanType::URI));
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params
+    }
+
+    fn sign(&self, params: CertificateParams) -> Certificate {
         let key = key();
         let signed = params.signed_by(&key, &self.0).expect("the parameters are fixed");
         Certificate { certificate_pem: signed.pem(), key_pem: key.serialize_pem() }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use futures::{Stream, StreamExt as _};
 use perennial_kube::shoot_secrets::Change;
-use perennial_process::{ready::Gate, supervise::Shutdown};
+use perennial_process::{outage::Outage, supervise::Shutdown};
 use tracing::{info, warn};
 
 use crate::{directory::Directory, probe::Probes};
@@ -17,17 +17,17 @@ pub struct Learner {
     pub directory: Arc<Directory>,
     /// Told of every change.
     pub probes: Arc<Probes>,
-    /// Opened when the first lists of both Secrets are in.
-    pub gate: Gate,
+    /// Over when the first lists of both Secrets are in.
+    pub outage: Outage,
 }
 
 impl Learner {
     /// Follows the changes until shutdown.
     ///
     /// # Errors
-    /// When the changes end, which they should not.
+    /// When the seed refuses the first lists for too long, or the changes end, which they should not.
     pub async fn run(
-        self,
+        mut self,
         changes: impl Stream<Item = Change>,
         shutdown: Shutdown,
     ) -> anyhow::Result<()> {
@@ -39,11 +39,12 @@ impl Learner {
                     Some(change) => self.apply(change),
                     None => bail!("the watch of the seed ended"),
                 },
+                refused = self.outage.given_up() => return Err(refused.into()),
             }
         }
     }
 
-    fn apply(&self, change: Change) {
+    fn apply(&mut self, change: Change) {
         match change {
             Change::Upsert { shoot, which, connection } => {
                 if !self.directory.upsert(&shoot, which, &connection) {
@@ -65,14 +66,9 @@ impl Learner {
             }
             Change::SnapshotComplete => {
                 self.directory.complete();
-                self.gate.open();
+                self.outage.first_list_done();
             }
-            Change::Trouble(text) => {
-                warn!("{text}");
-                if !self.directory.is_complete() {
-                    self.gate.close(text);
-                }
-            }
+            Change::Trouble(error) => self.outage.failed(&error),
         }
     }
 }

@@ -74,7 +74,8 @@ impl Metrics {
     }
 }
 
-const PREFIX: &str = "perennial_token_issuer";
+/// Of every metric.
+pub const PREFIX: &str = "perennial_token_issuer";
 
 /// Registers what is read off the state whenever somebody looks.
 pub fn register_state(registry: &mut Registry, issuer: Arc<Issuer>) {

@@ -14,6 +14,7 @@ use perennial_process::{
     admin::{self, Admin},
     clock::SystemClock,
     listen,
+    outage::Outage,
     ready::Readiness,
     start::StartError,
     supervise::{Supervisor, Tasks},
@@ -43,6 +44,11 @@ use crate::{
 /// Longest message that is read, in bytes: a list of some 10,000 shoots.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
+/// What to do when the seed refuses.
+const RIGHTS: &str = "apply deploy/seed/token-issuer-rbac.yaml (ClusterRole perennial-token-issuer: get, list, watch \
+     on the two secrets by resourceNames, which must be those of --shoot-secret and --bootstrap-secret), \
+     or correct the credential in --seed-kubeconfig";
+
 /// What the token-issuer works with. A test brings its own.
 #[derive(Debug)]
 pub struct Parts {
@@ -70,7 +76,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         clock: Arc::new(SystemClock),
         connect: Arc::new(ApiServers),
         listener,
-        tls: tls.open(Role::TokenIssuer).map_err(StartError::configuration)?,
+        tls: tls.open(Role::TokenIssuer, SystemClock.now()).map_err(StartError::configuration)?,
         trust: tls.trust(),
     };
     let seed =
@@ -123,15 +129,20 @@ pub fn start(
         Arc::clone(&directory),
         policy,
         Arc::clone(&probes),
-        clock,
+        Arc::clone(&clock),
         issues_in_flight_max,
     ));
     metrics::register_state(registry, Arc::clone(&issuer));
+    tls.register_metrics(metrics::PREFIX, registry);
 
     let learner = Learner {
         directory: Arc::clone(&directory),
         probes: Arc::clone(&probes),
-        gate: readiness.gate("first lists of the Secrets with access to shoots"),
+        outage: Outage::new(
+            readiness.gate("first lists of the Secrets with access to shoots"),
+            RIGHTS,
+            Arc::clone(&clock),
+        ),
     };
     let prober = Prober {
         probes,
@@ -161,7 +172,7 @@ pub fn start(
     });
     let until = shutdown.clone();
     tasks.spawn("certificates", async move {
-        tls.reload_loop(until.requested_owned()).await;
+        tls.reload_loop(clock, until.requested_owned()).await;
         Ok(())
     });
     tasks.spawn("gRPC server", async move {

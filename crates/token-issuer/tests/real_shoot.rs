@@ -85,7 +85,7 @@ async fn learn(lab: &Lab, names: &Names, directory: &Directory) {
             }
             Change::SnapshotComplete => return directory.complete(),
             Change::Removed { .. } => panic!("nobody removes anything"),
-            Change::Trouble(text) => panic!("{text}"),
+            Change::Trouble(error) => panic!("{error}"),
         }
     }
 }

@@ -101,7 +101,7 @@ mod tests {
             Change::Upsert { shoot, .. } => format!("+{shoot}"),
             Change::Removed { shoot, .. } => format!("-{shoot}"),
             Change::SnapshotComplete => "mark".to_owned(),
-            Change::Trouble(text) => text,
+            Change::Trouble(error) => error.to_string(),
         };
         known.reduce(event).into_iter().map(line).collect()
     }

@@ -41,6 +41,13 @@ pub(super) enum Task {
         #[command(subcommand)]
         action: ShootAction,
     },
+    /// Act on the gRPC certificates of the running lab (needs LAB_DIR)
+    Certificates {
+        action: CertificatesAction,
+        /// Replace the authority too: both are trusted until everybody has a certificate of the new
+        #[arg(long)]
+        new_ca: bool,
+    },
     /// Become PROGRAM and end with PARENT (for the lab itself)
     #[command(hide = true)]
     Leash {
@@ -115,6 +122,12 @@ pub(super) enum ShootAction {
         #[arg(value_parser = duration)]
         by: Duration,
     },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum CertificatesAction {
+    /// Write new ones for everybody and wait until every service has taken up its own
+    Renew,
 }
 
 impl Run {

@@ -9,12 +9,12 @@ use futures::stream::{self, TryStreamExt};
 use super::Options;
 use crate::apiserver::{self, Ground, Plan};
 use crate::binaries::Binaries;
+use crate::certificates;
 use crate::cluster::Cluster;
-use crate::dir::LabDir;
+use crate::dir::{LabDir, write_private};
 use crate::etcd::Etcd;
 use crate::fence;
 use crate::manifests;
-use crate::pki;
 use crate::ports::Ports;
 use crate::progress::say;
 use crate::proxied::{self, Proxied};
@@ -45,7 +45,7 @@ pub(super) async fn start(
     let binaries = Binaries::find_or_build().await?;
     let dir = LabDir::create(folder)?;
     let mut ports = Ports::new()?;
-    pki::write_grpc_certificates(&dir)?;
+    certificates::write_first(&dir)?;
     let proxied = match options.proxied_shoots {
         0 => String::new(),
         count => format!(", {count} more through proxies"),
@@ -127,6 +127,11 @@ async fn launch(
     let dir = place.dir;
     let [issuer, writer, scheduler] =
         [Addresses::take(ports)?, Addresses::take(ports)?, Addresses::take(ports)?];
+    let admin_ports =
+        [("token-issuer", issuer), ("secret-writer", writer), ("scheduler", scheduler)];
+    for (name, addresses) in admin_ports {
+        write_private(&dir.admin_file(name), &addresses.admin.to_string())?;
+    }
     let issuer_addr = format!("--token-issuer-addr={}", issuer.grpc);
     let writer_addr = format!("--secret-writer-addr={}", writer.grpc);
     let issuer_own = vec![seed_access("token-issuer", seed, dir).await?];

@@ -1,11 +1,13 @@
 //! What the three files hold, checked.
 
 use std::{
-    fmt, fs, io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use jiff::Timestamp;
+use perennial_core::flaw::{Flaw, Flawed};
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     client::Resumption,
@@ -15,9 +17,12 @@ use rustls::{
     version::TLS13,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use sha2::{Digest, Sha256};
 
-use super::verify::{Expected, SpiffeVerifier};
+use super::{
+    files::{AUTHORITIES, CHAIN, Files, Read},
+    validity::{Validity, earliest_end},
+    verify::{Expected, SpiffeVerifier},
+};
 use crate::identity::{IdentityError, SpiffeId};
 
 /// gRPC is HTTP/2 and nothing else.
@@ -103,6 +108,28 @@ pub enum TlsError {
         /// Whose certificate it is now.
         is: SpiffeId,
     },
+    /// Our own certificate is no longer valid.
+    #[error("the certificate in {file} expired at {at}; renew it")]
+    Expired {
+        /// The file.
+        file: PathBuf,
+        /// When.
+        at: Timestamp,
+    },
+    /// Our own certificate is not valid yet.
+    #[error("the certificate in {file} is valid only from {from}; compare the clocks, or wait")]
+    NotYetValid {
+        /// The file.
+        file: PathBuf,
+        /// From when on.
+        from: Timestamp,
+    },
+    /// The files changed under each look at them.
+    #[error("{file} and the files beside it keep changing; replace all of them at once")]
+    Unsettled {
+        /// One of them.
+        file: PathBuf,
+    },
     /// rustls refuses to verify clients against these authorities.
     #[error("failed to prepare the verification of clients")]
     Verifier(#[source] VerifierBuilderError),
@@ -111,46 +138,22 @@ pub enum TlsError {
     Rustls(#[source] rustls::Error),
 }
 
-/// Where the PEM files are.
-#[derive(Debug)]
-pub(super) struct Files {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
-    pub(super) authorities: PathBuf,
-}
-
-const CHAIN: &str = "the certificate of this process and its intermediates";
-const KEY: &str = "the private key of that certificate";
-const AUTHORITIES: &str = "the certificates of the CA";
-
-impl Files {
-    pub(super) fn read(&self) -> Result<Read, TlsError> {
-        Ok(Read {
-            certificate: read(&self.certificate, CHAIN)?,
-            key: read(&self.key, KEY)?,
-            authorities: read(&self.authorities, AUTHORITIES)?,
-        })
-    }
-}
-
-fn read(file: &Path, holds: &'static str) -> Result<Vec<u8>, TlsError> {
-    fs::read(file).map_err(|source| TlsError::Read { file: file.to_owned(), holds, source })
-}
-
-/// Content of the files, unchecked.
-pub(super) struct Read {
-    certificate: Vec<u8>,
-    key: Vec<u8>,
-    authorities: Vec<u8>,
-}
-
-impl Read {
-    fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for part in [&self.certificate, &self.key, &self.authorities] {
-            hash.update(Sha256::digest(part)); // of fixed length, so that parts cannot run together
+impl Flawed for TlsError {
+    fn flaw(&self) -> Flaw {
+        match self {
+            Self::Read { .. } => Flaw::Missing,
+            Self::Certificate { .. }
+            | Self::Key { .. }
+            | Self::Mismatch { .. }
+            | Self::Authority { .. }
+            | Self::Unsettled { .. }
+            | Self::Verifier(_)
+            | Self::Rustls(_) => Flaw::Damaged,
+            Self::Expired { .. } | Self::NotYetValid { .. } => Flaw::OutOfTime,
+            Self::Identity { .. } | Self::NotOurs { .. } | Self::IdentityChanged { .. } => {
+                Flaw::Unfit
+            }
         }
-        hash.finalize().into()
     }
 }
 
@@ -160,6 +163,8 @@ pub(super) struct Material {
     identity: SpiffeId,
     provider: Arc<CryptoProvider>,
     own: Arc<CertifiedKey>,
+    validity: Validity,
+    authorities_end: Timestamp,
     roots: Arc<RootCertStore>,
     server: Arc<ServerConfig>,
 }
@@ -174,15 +179,43 @@ impl Material {
     pub(super) fn parse(read: &Read, files: &Files) -> Result<Self, TlsError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let chain = certificates(&read.certificate, &files.certificate, CHAIN)?;
-        let identity = chain
-            .first()
-            .ok_or(IdentityError::UriCount(0))
-            .and_then(SpiffeId::from_certificate)
+        let leaf = chain.first().expect("a file without certificates is an error");
+        let identity = SpiffeId::from_certificate(leaf)
             .map_err(|source| TlsError::Identity { file: files.certificate.clone(), source })?;
+        let validity = Validity::of(leaf).ok_or_else(|| unreadable(&files.certificate, CHAIN))?;
         let own = Arc::new(pair(chain, &read.key, &provider, files)?);
-        let roots = Arc::new(roots(&read.authorities, &files.authorities)?);
+        let authorities = certificates(&read.authorities, &files.authorities, AUTHORITIES)?;
+        let authorities_end = earliest_end(&authorities)
+            .ok_or_else(|| unreadable(&files.authorities, AUTHORITIES))?;
+        let roots = Arc::new(roots(authorities, &files.authorities)?);
         let server = Arc::new(server(&own, &roots, &provider)?);
-        Ok(Self { digest: read.digest(), identity, provider, own, roots, server })
+        let digest = read.digest();
+        Ok(Self { digest, identity, provider, own, validity, authorities_end, roots, server })
+    }
+
+    /// That our own certificate is valid now. Those of the authorities are looked at by rustls, one by
+    /// one: an old one beside a new one does no harm.
+    ///
+    /// # Errors
+    /// It has expired, or is not valid yet.
+    pub(super) fn check_time(&self, now: Timestamp, files: &Files) -> Result<(), TlsError> {
+        let file = || files.certificate.clone();
+        if now >= self.validity.end {
+            return Err(TlsError::Expired { file: file(), at: self.validity.end });
+        }
+        if now < self.validity.begin {
+            return Err(TlsError::NotYetValid { file: file(), from: self.validity.begin });
+        }
+        Ok(())
+    }
+
+    pub(super) fn expires_at(&self) -> Timestamp {
+        self.validity.end
+    }
+
+    /// When the first of the authorities expires.
+    pub(super) fn authorities_end(&self) -> Timestamp {
+        self.authorities_end
     }
 
     pub(super) fn is_of(&self, read: &Read) -> bool {
@@ -250,9 +283,12 @@ fn pair(
     Ok(pair)
 }
 
-fn roots(pem: &[u8], file: &Path) -> Result<RootCertStore, TlsError> {
+fn roots(
+    authorities: Vec<CertificateDer<'static>>,
+    file: &Path,
+) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem, file, AUTHORITIES)? {
+    for certificate in authorities {
         roots
             .add(certificate)
             .map_err(|source| TlsError::Authority { file: file.to_owned(), source })?;
@@ -269,7 +305,12 @@ fn certificates(
     let found: Vec<_> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(bad)?;
     if found.is_empty() {
-        return Err(bad(rustls_pki_types::pem::Error::NoItemsFound));
+        return Err(unreadable(file, holds));
     }
     Ok(found)
+}
+
+fn unreadable(file: &Path, holds: &'static str) -> TlsError {
+    let source = rustls_pki_types::pem::Error::NoItemsFound;
+    TlsError::Certificate { file: file.to_owned(), holds, source }
 }

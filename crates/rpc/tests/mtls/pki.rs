@@ -5,11 +5,17 @@ use std::{fs, path::Path, sync::Arc};
 use perennial_rpc::{identity::Role, tls::TlsStore};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, SanType,
+    KeyPair, SanType, date_time_ymd,
 };
 use tempfile::TempDir;
 
 use crate::world::trust;
+
+/// A year.
+pub(crate) struct From(pub(crate) i32);
+
+/// A year.
+pub(crate) struct Until(pub(crate) i32);
 
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -28,10 +34,21 @@ impl Authority {
         folder
     }
 
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// Writes a new key and certificate with these URIs, and this CA.
     pub(crate) fn fill(&self, folder: &Path, uris: &[&str]) {
+        self.fill_valid(folder, uris, From(1975), Until(4096));
+    }
+
+    /// The same, valid between two New Years.
+    pub(crate) fn fill_valid(&self, folder: &Path, uris: &[&str], from: From, until: Until) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_before = date_time_ymd(from.0, 1, 1);
+        params.not_after = date_time_ymd(until.0, 1, 1);
         let uris = uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap()));
         params.subject_alt_names.extend(uris);
         params.extended_key_usages =
