@@ -1,6 +1,6 @@
 //! An access Secret reduced to what is needed to decide. Token bytes are not kept.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 
@@ -33,8 +33,8 @@ pub struct SecretView<'a> {
     pub terminating: bool,
 }
 
-impl std::fmt::Debug for SecretView<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for SecretView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecretView").field("secret", &self.secret).finish_non_exhaustive()
     }
 }
@@ -58,8 +58,27 @@ pub struct Record {
     pub obstacle: Option<Obstacle>,
     /// Memory against a storm (B12). It outlives the note: whoever keeps records carries it over.
     pub memory: Option<Memory>,
+    /// Who else wrote what stands for a token, for whoever looks for the cause of a storm. No
+    /// decision depends on it; whoever reads the Secret fills it in.
+    pub other_writer: Option<OtherWriter>,
     /// Hash of all of the above that a decision depends on.
     pub digest: Digest,
+}
+
+/// Somebody who is not us and wrote the token, its timestamp or our note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherWriter {
+    /// The name under which it writes, `manager` in `metadata.managedFields`.
+    pub manager: String,
+    /// When it did, by the seed's clock, whole seconds.
+    pub at: Option<Timestamp>,
+}
+
+impl fmt::Display for OtherWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.manager)?;
+        self.at.map_or(Ok(()), |at| write!(f, " at {at}"))
+    }
 }
 
 /// What stands for a token.
@@ -126,6 +145,7 @@ impl Record {
             stamp: stamp(annotation(keys::RENEW_TIMESTAMP)),
             obstacle: obstacle(view),
             memory,
+            other_writer: None,
             digest: digest(view, token, mode),
         }
     }

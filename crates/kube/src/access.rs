@@ -6,6 +6,7 @@
 
 mod operations;
 mod order;
+mod other_writer;
 mod reduce;
 mod watch;
 mod write;
@@ -21,6 +22,9 @@ pub use self::{
     watch::Change,
 };
 use crate::{call::bounded, error::Error};
+
+/// Our name in `metadata.managedFields`.
+pub(crate) const FIELD_MANAGER: &str = "perennial-secret-writer";
 
 /// The access Secrets of a seed. Clones share the connection.
 #[derive(Clone)]

@@ -52,6 +52,7 @@ pub(crate) fn bare(text: &str) -> Record {
         stamp: Stamp::Absent,
         obstacle: None,
         memory: None,
+        other_writer: None,
         digest: Digest::received(format!("{text} bare")),
     }
 }

@@ -176,6 +176,7 @@ impl State {
         let told_in = match self.entries.get(&secret) {
             Some(held) => {
                 carry_memory(&mut seen.record, &held.seen.record);
+                carry_other_writer(&mut seen.record, &held.seen.record);
                 held.told_in
             }
             None => self.generation,
@@ -203,6 +204,15 @@ fn carry_memory(new: &mut Record, old: &Record) {
     let at = |record: &Record| record.memory.map(|memory| memory.at);
     if new.uid == old.uid && at(new) < at(old) {
         new.memory = old.memory;
+    }
+}
+
+/// Another writer's moment moves with everything that it writes on the Secret. As long as the
+/// digest stays the token was not written anew, and what was noted first holds; else each of its
+/// unrelated edits would be news for those who follow, and end their pauses.
+fn carry_other_writer(new: &mut Record, old: &Record) {
+    if new.digest == old.digest {
+        new.other_writer.clone_from(&old.other_writer);
     }
 }
 

@@ -10,7 +10,7 @@ use perennial_core::{
     record::{Record, SecretView},
 };
 
-use super::{Layout, ResourceVersion, Seen};
+use super::{Layout, ResourceVersion, Seen, other_writer::other_writer};
 
 /// Which Secret this is; `None` only where the API server breaks its own rules for names.
 pub(super) fn secret_ref(object: &impl kube::Resource) -> Option<SecretRef> {
@@ -46,7 +46,10 @@ pub(super) fn reduce(object: &Secret, interpretation: &Interpretation) -> Option
         terminating: meta.deletion_timestamp.is_some(),
     };
     Some(Seen {
-        record: Record::reduce(&view, interpretation),
+        record: Record {
+            other_writer: other_writer(object),
+            ..Record::reduce(&view, interpretation)
+        },
         resource_version: resource_version(object),
         layout: Layout {
             data: object.data.is_some(),

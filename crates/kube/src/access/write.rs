@@ -18,7 +18,7 @@ use kube::api::{Patch, PatchParams};
 use perennial_core::inputs::Mode;
 
 use super::{
-    AccessSecrets, ResourceVersion,
+    AccessSecrets, FIELD_MANAGER, ResourceVersion,
     operations::{self, Operation},
     order::{Order, Outcome, WriteError},
     reduce::{reduce, resource_version},
@@ -28,9 +28,6 @@ use crate::{call::bounded, error::Error};
 /// Looks at a Secret that others keep changing. Between look and patch lie milliseconds; whoever
 /// hits that gap five times in a row writes the parts that matter without pause.
 pub(super) const ROUNDS_MAX: usize = 5;
-
-/// Our name in `managedFields`.
-const FIELD_MANAGER: &str = "perennial-secret-writer";
 
 /// A patch that was refused, perhaps by one of its tests, and the version it was made for.
 struct Refusal {

@@ -140,6 +140,10 @@ pub struct AccessSecret {
     /// before their planned moment.
     #[prost(message, optional, tag = "13")]
     pub memory: ::core::option::Option<Memory>,
+    /// Who else wrote what stands for a token, its timestamp or our note; absent where we did. Where
+    /// a storm is held, this is who to look for.
+    #[prost(message, optional, tag = "14")]
+    pub other_writer: ::core::option::Option<OtherWriter>,
     #[prost(oneof = "access_secret::Asks", tags = "5, 6")]
     pub asks: ::core::option::Option<access_secret::Asks>,
 }
@@ -254,6 +258,16 @@ pub struct Memory {
     /// How many in a row were replaced before their planned moment.
     #[prost(uint32, tag = "2")]
     pub streak: u32,
+}
+/// Somebody else who writes the token of an access Secret.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OtherWriter {
+    /// The name under which it writes, `manager` in metadata.managedFields.
+    #[prost(string, tag = "1")]
+    pub manager: ::prost::alloc::string::String,
+    /// When it last did, by the seed's clock; absent where the API server did not note it.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -4,7 +4,7 @@ use perennial_core::{
     issued::Issued,
     name::{AccountRef, SecretRef},
     reason::Reason,
-    record::{Held, Obstacle, Record, Stamp},
+    record::{Held, Obstacle, OtherWriter, Record, Stamp},
     storm::Memory,
     token::{Claims, TokenHash},
 };
@@ -46,6 +46,10 @@ pub fn record_to_proto(record: &Record) -> proto::AccessSecret {
         memory: record
             .memory
             .map(|memory| proto::Memory { at: Some(timestamp(memory.at)), streak: memory.streak }),
+        other_writer: record.other_writer.as_ref().map(|other| proto::OtherWriter {
+            manager: other.manager.clone(),
+            at: other.at.map(timestamp),
+        }),
     }
 }
 
@@ -81,6 +85,7 @@ pub fn record_from_proto(message: proto::AccessSecret) -> Result<Record, Convert
         },
         obstacle,
         memory: message.memory.map(memory_from_proto).transpose()?,
+        other_writer: message.other_writer.map(other_writer_from_proto).transpose()?,
         inputs: asks_from_proto(message.asks.ok_or_else(|| ConvertError::missing("record.asks"))?)?,
         digest: Digest::received(message.digest),
         uid: message.uid,
@@ -211,4 +216,9 @@ fn issued_from_proto(message: proto::Issued, claims: &Claims) -> Result<Issued, 
 
 fn memory_from_proto(message: proto::Memory) -> Result<Memory, ConvertError> {
     Ok(Memory { at: timestamp_from("memory.at", message.at)?, streak: message.streak })
+}
+
+fn other_writer_from_proto(message: proto::OtherWriter) -> Result<OtherWriter, ConvertError> {
+    let at = message.at.map(|at| timestamp_from("other_writer.at", Some(at))).transpose()?;
+    Ok(OtherWriter { manager: message.manager, at })
 }

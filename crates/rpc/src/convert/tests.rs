@@ -7,7 +7,7 @@ use perennial_core::{
     keys,
     name::SecretRef,
     reason::Reason,
-    record::{Record, SecretView},
+    record::{OtherWriter, Record, SecretView},
     token::{Claims, TokenHash},
     window::{Plan, Window},
 };
@@ -67,7 +67,15 @@ fn a_record_comes_back_as_it_went() {
     let invalid = |annotations: &mut BTreeMap<String, String>| {
         annotations.insert(keys::TOKEN_LIFETIME.to_owned(), "soon".to_owned());
     };
-    let cases = [renewed(), record(|_| {}, None), record(|_| {}, Some("x")), record(invalid, None)];
+    let spoilt = Record {
+        other_writer: Some(OtherWriter {
+            manager: "stranger".to_owned(),
+            at: Some(Timestamp::UNIX_EPOCH),
+        }),
+        ..record(|_| {}, Some("x"))
+    };
+    let cases =
+        [spoilt, renewed(), record(|_| {}, None), record(|_| {}, Some("x")), record(invalid, None)];
     for record in cases {
         assert_eq!(record_from_proto(record_to_proto(&record)).unwrap(), record);
     }

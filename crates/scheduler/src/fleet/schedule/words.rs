@@ -60,9 +60,13 @@ fn waiting(why: Why, entry: &Entry) -> String {
         }
         Why::Storm => {
             let streak = entry.record.memory.map_or(0, |memory| memory.streak);
+            let look = entry.record.other_writer.as_ref().map_or_else(
+                || "look who else writes this Secret".to_owned(),
+                |other| format!("{other} wrote it, find out why"),
+            );
             format!(
-                "tokens replaced in a row before their planned moment: {streak}; look who \
-                 else writes this Secret, and compare the clocks of seed and shoot"
+                "tokens replaced in a row before their planned moment: {streak}; {look}, and \
+                 compare the clocks of seed and shoot"
             )
         }
     }
