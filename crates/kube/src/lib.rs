@@ -1,6 +1,7 @@
 //! The only crate that names kube.
 //!
-//! Seed side: [`seed`] connects, [`access`] watches, reads and patches access Secrets. Shoot side:
+//! Seed side: [`seed`] connects, [`access`] watches, reads and patches access Secrets, [`events`]
+//! tells people of trouble with them. Shoot side:
 //! [`shoot_secrets`] watches the two Secrets that say how a shoot is reached, [`shoot`] is the
 //! client of one shoot. Every call goes through [`call`], which bounds it and names it in the
 //! error.
@@ -8,6 +9,7 @@
 pub mod access;
 pub mod call;
 pub mod error;
+pub mod events;
 mod retry_after;
 pub mod seed;
 pub mod shoot;

@@ -74,7 +74,12 @@ async fn the_writer_patches_but_does_not_make_secrets(lab: &Lab) {
     assert_may_not(&["create", "update", "delete", "deletecollection"], "", "secrets", &client)
         .await;
     assert_may_not(&["get", "create"], "", "serviceaccounts", &client).await;
-    assert_may_not(&["create", "patch"], "", "events", &client).await;
+    for verb in ["get", "create", "patch"] {
+        assert!(may(verb, "", "events", &client).await, "may not {verb} events");
+    }
+    let others = ["list", "watch", "update", "delete", "deletecollection"];
+    assert_may_not(&others, "", "events", &client).await;
+    assert_may_not(&["get", "create", "patch"], "events.k8s.io", "events", &client).await;
 }
 
 async fn the_scheduler_may_nothing(lab: &Lab) {

@@ -45,6 +45,10 @@ pub struct Args {
     #[command(flatten)]
     pub interpretation: InterpretationArgs,
 
+    /// Name under which this process reports Events, that of its Pod; Kubernetes sets HOSTNAME
+    #[arg(long, env = "HOSTNAME", value_name = "NAME", default_value = "secret-writer")]
+    pub instance_name: String,
+
     /// Least time between two ordinary renewals of one Secret. A token that has to be replaced
     /// sooner counts as a correction, and corrections come at pauses that double from 10 s up to at
     /// least this; so a wrong or stolen scheduler, which says how soon a token is due, cannot cause

@@ -23,6 +23,7 @@ pub struct Metrics {
     issued_in_vain: Family<KindLabels, Counter>,
     writes_unknown: Family<KindLabels, Counter>,
     watch_failures: Family<KindLabels, Counter>,
+    events: Family<EventLabels, Counter>,
     /// Access Secrets that are known.
     pub access_secrets: Gauge,
     /// Renewals in flight.
@@ -42,6 +43,11 @@ struct KindLabels {
     kind: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    outcome: &'static str,
+}
+
 impl Metrics {
     /// Registers all of them, with the prefix `perennial_secret_writer_`.
     #[must_use]
@@ -53,6 +59,7 @@ impl Metrics {
             issued_in_vain: Family::default(),
             writes_unknown: Family::default(),
             watch_failures: Family::default(),
+            events: Family::default(),
             access_secrets: Gauge::default(),
             in_flight: Gauge::default(),
             watchers: Gauge::default(),
@@ -83,6 +90,11 @@ impl Metrics {
             "watch_failures",
             "Failures of the watch over access Secrets, by kind",
             metrics.watch_failures.clone(),
+        );
+        registry.register(
+            "events",
+            "Events about access Secrets: made, counted up, known already, failed or dropped",
+            metrics.events.clone(),
         );
         registry.register(
             "access_secrets",
@@ -122,5 +134,9 @@ impl Metrics {
     /// The watch failed once.
     pub fn watch_failure(&self, kind: Kind) {
         self.watch_failures.get_or_create(&KindLabels { kind: kind.as_str() }).inc();
+    }
+    /// What came of an Event.
+    pub(crate) fn event(&self, outcome: &'static str) {
+        self.events.get_or_create(&EventLabels { outcome }).inc();
     }
 }

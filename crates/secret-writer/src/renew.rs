@@ -19,7 +19,7 @@ use perennial_kube::access::{AccessSecrets, Order as WriteOrder, Outcome, Seen, 
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
-use crate::{issuer::Issue, metrics::Metrics, store::Store};
+use crate::{events::Reporter, issuer::Issue, metrics::Metrics, store::Store};
 
 mod carry_out;
 mod check;
@@ -70,6 +70,8 @@ pub struct Means {
     pub clock: Arc<dyn Clock>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Who tells people of what only they can end.
+    pub reporter: Reporter,
     /// Limits.
     pub settings: Settings,
 }
@@ -114,7 +116,11 @@ impl Renewals {
         let (answer, answered) = oneshot::channel();
         let means = self.means.clone();
         let job = async move {
+            let seen = Arc::clone(&permit.seen);
             let outcome = carry_out::carry_out(&means, &order, permit).await;
+            if let Err(error) = &outcome {
+                means.reporter.failed(&seen, error);
+            }
             drop(guard); // before the answer, so that the next order is not refused for this one
             let _ = answer.send(outcome); // the caller may be gone
         };

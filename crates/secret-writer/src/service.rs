@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use perennial_core::clock::Clock;
-use perennial_kube::access::AccessSecrets;
+use perennial_kube::{access::AccessSecrets, events::Events};
 use perennial_process::{
     admin::{self, Admin},
     clock::SystemClock,
@@ -26,6 +26,7 @@ use tonic::service::Routes;
 
 use crate::{
     args::Args,
+    events::{self, Publish, Reporter},
     follow::follow,
     grpc,
     issuer::{Issue, TokenIssuer},
@@ -49,6 +50,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         token_issuer_addr,
         seed_kubeconfig,
         interpretation,
+        instance_name,
         renewal_interval_min: _, // in the settings
         renewals_in_flight_max: _,
         tls: tls_args,
@@ -65,6 +67,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         .await
         .map_err(StartError::configuration)?;
     let parts = Parts {
+        events: Arc::new(Events::new(client.clone(), &instance_name)),
         access: AccessSecrets::new(client, interpretation.into()),
         issuer: Arc::new(TokenIssuer::new(issuer)),
         clock: Arc::new(SystemClock),
@@ -84,6 +87,8 @@ pub async fn run(args: Args) -> Result<(), StartError> {
 pub struct Parts {
     /// The access Secrets of the seed.
     pub access: AccessSecrets,
+    /// Where Events about them go.
+    pub events: Arc<dyn Publish>,
     /// Where tokens come from.
     pub issuer: Arc<dyn Issue>,
     /// Our own time.
@@ -103,7 +108,8 @@ pub struct Parts {
 /// Starts all tasks of a secret-writer; they end with the supervisor of `tasks`. Returns its
 /// readiness.
 pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
-    let Parts { access, issuer, clock, settings, tls, trust, listener, admin_listener } = parts;
+    let Parts { access, events: publish, issuer, clock, settings, tls, trust, .. } = parts;
+    let (listener, admin_listener) = (parts.listener, parts.admin_listener);
     let readiness = Readiness::new();
     let gate = readiness.gate("snapshot of access Secrets");
     let outage = Outage::new(gate, RIGHTS, Arc::clone(&clock));
@@ -111,12 +117,21 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
     let metrics = Metrics::new(&mut registry);
     tls.register_metrics(metrics::PREFIX, &mut registry);
     let store = Store::default();
+    let (reporter, refused) = Reporter::new(metrics.clone());
+    let desk = events::Means {
+        store: store.clone(),
+        refused,
+        publish,
+        clock: Arc::clone(&clock),
+        metrics: metrics.clone(),
+    };
     let means = Means {
         store: store.clone(),
         issuer,
         writer: Arc::new(access.clone()),
         clock: Arc::clone(&clock),
         metrics: metrics.clone(),
+        reporter,
         settings,
     };
     let (renewals, jobs) = Renewals::new(means);
@@ -140,6 +155,7 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
     let renewed = tls.reload_loop(clock, shutdown.clone().requested_owned());
     tasks.spawn("certificates", until_shutdown(renewed));
     tasks.spawn("watch", follow(access.watch(), store, outage, metrics, shutdown.clone()));
+    tasks.spawn("events", events::run(desk, shutdown.clone()));
     tasks.spawn("renewals", until_shutdown(renew::run(jobs, shutdown.clone())));
     tasks.spawn(
         "gRPC",

@@ -12,7 +12,7 @@ use perennial_core::{
     name::SecretRef,
     token::Token,
 };
-use perennial_kube::access::AccessSecrets;
+use perennial_kube::{access::AccessSecrets, events::Events};
 use perennial_process::supervise::{Supervisor, Tasks};
 use perennial_proto::writer::v1::{
     AccessSecret, GetAccessSecretRequest, RenewTokenRequest, WatchAccessSecretsRequest,
@@ -90,6 +90,7 @@ impl Scene {
         let address = listener.local_addr().unwrap().to_string();
         let folder = self.authority.folder("secret-writer");
         let parts = Parts {
+            events: Arc::new(Events::new(seed.clone(), "test")),
             access: AccessSecrets::new(seed, Interpretation::default()),
             issuer: Arc::new(Issuer),
             clock: clock(),

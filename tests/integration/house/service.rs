@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use clap::Parser as _;
 use perennial_core::{clock::Clock, decision::Policy, inputs::Interpretation};
-use perennial_kube::{access::AccessSecrets, shoot_secrets};
+use perennial_kube::{access::AccessSecrets, events::Events, shoot_secrets};
 use perennial_process::{ready::Readiness, supervise::Supervisor};
 use perennial_rpc::{
     client::Replicas,
@@ -143,6 +143,7 @@ impl Services {
         let args = Args::try_parse_from(["secret-writer", &flag]).unwrap();
         let issuer = Replicas::new([address], trust().id(Role::TokenIssuer), &tls).unwrap();
         let parts = Parts {
+            events: Arc::new(Events::new(self.site.seed.clone(), "secret-writer-test")),
             access: AccessSecrets::new(self.site.seed.clone(), Interpretation::default()),
             issuer: Arc::new(TokenIssuer::new(issuer)),
             clock: Arc::clone(&self.site.clock),

@@ -34,13 +34,15 @@ impl Bench {
         store.upsert(SecretBuilder::new("a").seen(1));
         store.complete_snapshot();
         let mut registry = Registry::default();
+        let metrics = Metrics::new(&mut registry);
         let settings = Settings { interval_min: Duration::from_secs(180), in_flight_max: 2 };
         let (renewals, jobs) = Renewals::new(Means {
             store: store.clone(),
             issuer: issuer.clone(),
             writer: writer.clone(),
             clock: Arc::new(clock.clone()),
-            metrics: Metrics::new(&mut registry),
+            reporter: Reporter::new(metrics.clone()).0,
+            metrics,
             settings,
         });
         Self { clock, issuer, writer, store, renewals, jobs: Some(jobs), registry }

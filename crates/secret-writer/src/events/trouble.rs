@@ -1,0 +1,142 @@
+//! What is wrong with a Secret so that only a person can end it.
+
+use jiff::Timestamp;
+use perennial_core::{
+    decision::{Decision, Policy, ShootView, decide},
+    failure::{Failure, Kind},
+    inputs::Refusal,
+    reason::Reason,
+    record::{Obstacle, Record},
+};
+
+use crate::renew::RenewError;
+
+/// From so many tokens in a row that did not live to their planned moment, a held renewal is
+/// nobody's slip any more. With 3 that is half a minute after the begin of a fight.
+const STORM_STREAK_MIN: u32 = 3;
+
+/// Reasons of a token-issuer that stand for something to be done by a person though their kind
+/// alone does not say so.
+const FOR_A_PERSON: [&str; 3] =
+    ["SHOOT_NAMESPACE_NOT_ALLOWED", "NAMESPACE_MISSING", "TOKEN_MISMATCH"];
+/// Refusals by the token-issuer's own policy.
+const POLICY: &str = "POLICY_";
+/// Refusals that no service of ours worded: they speak of the way between services, not of a
+/// Secret.
+const PEER: &str = "PEER_";
+
+/// What is wrong, without the Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub reason: String,
+    /// The key that is wrong, or who else is to blame; may be empty.
+    pub key: String,
+    pub message: String,
+}
+
+/// What a record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// Nothing, and nothing will be while it stays as it is.
+    Well,
+    /// Nothing before this moment.
+    WellUntil(Timestamp),
+    Wrong(Trouble),
+}
+
+/// Looks at a record as a scheduler would. That one's basis and the shoot's clock are not known
+/// here: with a basis below the default the Event about an immutable Secret comes later.
+pub(super) fn of_record(record: &Record, now: Timestamp) -> Finding {
+    let decide = |record: &Record| decide(now, record, ShootView::Unknown, &Policy::default());
+    match decide(record) {
+        Decision::Invalid(Refusal { reason, key, message }) => {
+            Finding::Wrong(Trouble { reason, key, message })
+        }
+        Decision::Hold { reason, .. } => storm(record, reason),
+        Decision::Obstructed(Obstacle::Immutable) => {
+            let writable = Record { obstacle: None, ..record.clone() };
+            match decide(&writable) {
+                Decision::Keep { until } => Finding::WellUntil(until),
+                Decision::Renew(reason)
+                | Decision::Hold { reason, .. }
+                | Decision::WaitForShoot { reason, .. } => {
+                    immutable(&format!("should be renewed ({})", reason.as_str()))
+                }
+                Decision::Invalid(refusal) => immutable(&format!("is not served: {refusal}")),
+                Decision::Obstructed(_) => Finding::Well,
+            }
+        }
+        Decision::Obstructed(Obstacle::Terminating)
+        | Decision::Keep { .. }
+        | Decision::Renew(_)
+        | Decision::WaitForShoot { .. } => Finding::Well,
+    }
+}
+
+fn immutable(why: &str) -> Finding {
+    Finding::Wrong(Trouble {
+        reason: "SECRET_IMMUTABLE".to_owned(),
+        key: "immutable".to_owned(),
+        message: format!(
+            "immutable is true, so no token can be written, and the Secret {why}; delete it and \
+             make it anew without `immutable`"
+        ),
+    })
+}
+
+fn storm(record: &Record, reason: Reason) -> Finding {
+    let streak = record.memory.map_or(0, |memory| memory.streak);
+    if streak < STORM_STREAK_MIN {
+        return Finding::Well;
+    }
+    let (key, who) = match &record.other_writer {
+        Some(other) => (other.manager.clone(), format!("{other} wrote it after us; find out why")),
+        None => (String::new(), "look who else changes this Secret".to_owned()),
+    };
+    Finding::Wrong(Trouble {
+        reason: "RENEWAL_HELD".to_owned(),
+        key,
+        message: format!(
+            "tokens replaced in a row before their planned moment: {streak}, now because of \
+             {}; the next one is held back, at pauses that double; {who}, and compare the clocks \
+             of seed and shoot",
+            reason.as_str()
+        ),
+    })
+}
+
+/// What a failed renewal says; `None` where it may succeed by itself, or where the record says the
+/// same.
+pub(super) fn of_error(error: &RenewError) -> Option<Trouble> {
+    let cause: &dyn Failure = match error {
+        RenewError::Issue { cause, .. } if is_for_a_person(cause) => cause,
+        RenewError::Write(cause) if is_for_a_person(cause) => cause,
+        RenewError::Unfit { .. } => error,
+        RenewError::Issue { .. }
+        | RenewError::Write(_)
+        | RenewError::Request(_)
+        | RenewError::SnapshotIncomplete
+        | RenewError::NotFound { .. }
+        | RenewError::Changed { .. }
+        | RenewError::Invalid { .. }
+        | RenewError::Obstructed { .. }
+        | RenewError::UnderWay { .. }
+        | RenewError::Full { .. }
+        | RenewError::Held { .. }
+        | RenewError::TimedOut { .. }
+        | RenewError::Draining
+        | RenewError::Lost => return None,
+    };
+    Some(Trouble {
+        reason: cause.reason().to_owned(),
+        key: String::new(),
+        message: cause.to_string(),
+    })
+}
+
+fn is_for_a_person(cause: &dyn Failure) -> bool {
+    let reason = cause.reason();
+    let by_kind = matches!(cause.kind(), Kind::Denied | Kind::Invalid);
+    !reason.starts_with(PEER)
+        && (by_kind || reason.starts_with(POLICY) || FOR_A_PERSON.contains(&reason))
+}
