@@ -18,6 +18,7 @@ mod fake;
 mod first_token;
 mod house;
 mod logs;
+mod nonsense;
 mod operator;
 mod renewal;
 mod restart;

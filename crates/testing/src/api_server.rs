@@ -113,6 +113,15 @@ impl FakeApiServer {
         self.shared.look(|state| state.store.get(&key).cloned())
     }
 
+    /// All objects of a kind in a namespace, ordered by name.
+    #[must_use]
+    pub fn list(&self, plural: &str, namespace: &str) -> Vec<Value> {
+        let of_namespace = |object: &&Value| object["metadata"]["namespace"] == *namespace;
+        self.shared.look(|state| {
+            state.store.all(Resource::named(plural)).filter(of_namespace).cloned().collect()
+        })
+    }
+
     /// Changes an object as a stranger would, at once.
     ///
     /// # Panics
