@@ -23,3 +23,4 @@ mod operator;
 mod renewal;
 mod restart;
 mod shoots;
+mod storm;

@@ -63,6 +63,14 @@ impl Memory {
         }
     }
 
+    /// Whether this one, noted by our clock just now, takes the place of `held`. Memory never goes
+    /// back; but one that is ahead of us comes from before our clock was set back, and holds
+    /// nothing: to keep it would be to forget every token from here on.
+    #[must_use]
+    pub fn replaces(self, held: Self) -> bool {
+        self.at >= held.at || held.at.duration_since(self.at) > CLOCKS_APART_MAX
+    }
+
     fn pause(self, ordinary: Duration) -> Option<SignedDuration> {
         let doublings = self.streak.checked_sub(1)?.min(STREAK_MAX);
         let pause = PAUSE_MIN.saturating_mul(1 << doublings).min(ordinary);
@@ -125,6 +133,14 @@ mod tests {
         assert_eq!(memory.hold_until(at(0), ORDINARY), None);
         assert_eq!(memory.hold_until(at(99_995), ORDINARY), Some(at(100_040)));
         assert_eq!(memory.hold_until(at(100_040), ORDINARY), None);
+    }
+
+    #[test]
+    fn a_memory_takes_the_place_of_an_older_one_and_of_one_from_the_future() {
+        let memory = |seconds| Memory { at: at(seconds), streak: 1 };
+        assert!(memory(100).replaces(memory(50)));
+        assert!(!memory(100).replaces(memory(105)), "two processes, two clocks");
+        assert!(memory(100).replaces(memory(100_000)), "the clock was set back");
     }
 
     #[test]

@@ -107,13 +107,22 @@ impl Store {
         }
     }
 
-    /// A token was issued for the Secret, whether it could be written or not (B12).
+    /// The answer of a write of ours. What it notes against a storm is true of this moment, also
+    /// where our clock was set back since the token before.
+    pub fn written(&self, seen: Seen) {
+        if let Some(memory) = seen.record.memory {
+            self.remember(&seen.record.secret, &seen.record.uid, memory);
+        }
+        self.learn(seen);
+    }
+
+    /// A token was issued for the Secret just now, whether it could be written or not (B12).
     pub fn remember(&self, secret: &SecretRef, uid: &str, memory: Memory) {
         let mut state = self.lock();
         let Some(entry) = state.entries.get_mut(secret).filter(|e| e.seen.record.uid == uid) else {
             return;
         };
-        if entry.seen.record.memory.is_none_or(|held| held.at <= memory.at) {
+        if entry.seen.record.memory.is_none_or(|held| memory.replaces(held)) {
             Arc::make_mut(&mut entry.seen).record.memory = Some(memory);
             state.subscribers.changed(secret);
         }

@@ -125,7 +125,7 @@ async fn check_and_write(
     crash::point("secret-writer.written");
     match outcome.map_err(RenewError::Write)? {
         Outcome::Written(seen) => {
-            means.store.learn(seen.clone());
+            means.store.written(seen.clone());
             Ok(Box::new(seen))
         }
         Outcome::Changed(now) => {

@@ -165,12 +165,26 @@ fn b12_the_memory_outlives_a_note_that_a_stranger_removed_or_set_back() {
     assert_eq!(held(), Some(memory(100, 3)));
     store.upsert(secret("a").without(keys::ISSUED).token("x").seen(11));
     assert_eq!(held(), Some(memory(100, 3)));
-    store.remember(&secret_ref("a"), "uid-a", memory(50, 0));
+    store.remember(&secret_ref("a"), "uid-a", memory(95, 0));
     assert_eq!(held(), Some(memory(100, 3)), "never back");
     store.remember(&secret_ref("a"), "uid-of-before", memory(200, 9));
     assert_eq!(held(), Some(memory(100, 3)));
     store.upsert(secret("a").uid("other").seen(12));
     assert_eq!(held(), None, "another Secret of the same name");
+}
+
+#[test]
+fn b12_after_the_clock_was_set_back_the_memory_follows_it() {
+    let store = store_of(&["a"]);
+    let memory = |seconds, streak| Memory { at: at(seconds), streak };
+    let held = || store.get(&secret_ref("a")).and_then(|seen| seen.record.memory);
+    store.remember(&secret_ref("a"), "uid-a", memory(50_000, 3));
+    let mut written = secret("a").token("x").seen(11);
+    written.record.memory = Some(memory(100, 4));
+    store.written(written);
+    assert_eq!(held(), Some(memory(100, 4)));
+    store.upsert(secret("a").token("y").seen(12));
+    assert_eq!(held(), Some(memory(100, 4)), "a stranger removed the note");
 }
 
 #[test]

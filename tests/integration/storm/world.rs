@@ -1,0 +1,428 @@
+//! A scheduler and a secret-writer around one Secret, under a clock that a test moves.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures::{FutureExt as _, future::BoxFuture};
+use jiff::{SignedDuration, Timestamp};
+use perennial_core::{
+    clock::Clock as _,
+    decision::Policy,
+    inputs::{Inputs, Interpretation},
+    keys,
+    name::SecretRef,
+    record::{Record, SecretView},
+    shoot::{Credential, Reach, ShootStatus},
+    token::Token,
+    window::BASIS_DEFAULT_SECONDS,
+};
+use perennial_kube::access::{
+    Layout, Order as WriteOrder, Outcome, ResourceVersion, Seen, WriteError,
+};
+use perennial_rpc::status::{Remote, to_status};
+use perennial_scheduler::fleet::{
+    Fleet, Settings as FleetSettings,
+    attempts::Fault,
+    feed::{Event as FeedEvent, ShootEvent},
+    order::Order,
+    request,
+};
+use perennial_secret_writer::{
+    events::Reporter,
+    issuer::{Issuance, Issue},
+    metrics::Metrics,
+    renew::{self, Job, Means, Renewals, Settings, Write},
+    store::{Event, Store, Subscription},
+};
+use perennial_testing::clock::ManualClock;
+use prometheus_client::registry::Registry;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+const LIFETIME_SECONDS: i64 = 12 * 60 * 60;
+/// Orders and changes chase each other at most this often within one moment.
+const ROUNDS_MAX: usize = 50;
+
+/// What the watch of the secret-writer shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watch {
+    /// What is there.
+    Live,
+    /// What was there before the first token, again and again.
+    Frozen,
+    /// The same, as a new whole set each time.
+    FrozenAndRestarting,
+}
+
+pub(super) struct World {
+    clock: ManualClock,
+    /// Half seconds since the begin, by the true time, which is the shoot's.
+    half: i64,
+    skew: i64,
+    shows_clock: bool,
+    key_ids: Vec<String>,
+    shoot: Arc<Shoot>,
+    seed: Arc<Seed>,
+    first: Seen,
+    watch: Watch,
+    /// The version that the watch has shown.
+    shown: u64,
+    writer: Writer,
+    fleet: Fleet,
+}
+
+/// A secret-writer without gRPC and watch.
+struct Writer {
+    store: Store,
+    renewals: Renewals,
+    jobs: mpsc::Receiver<Job>,
+    stream: Subscription,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let clock = ManualClock::at(begin());
+        let shoot = Arc::new(Shoot::default());
+        let seed = Arc::new(Seed::default());
+        let first = seed.seen();
+        let writer = Writer::start(&clock, &shoot, &seed);
+        let (fleet, key_ids) = (fleet(), vec!["key-1".to_owned()]);
+        let (watch, shows_clock) = (Watch::Live, true);
+        let mut world = Self {
+            clock,
+            half: 0,
+            skew: 0,
+            shows_clock,
+            key_ids,
+            shoot,
+            seed,
+            first,
+            watch,
+            shown: 0,
+            writer,
+            fleet,
+        };
+        world.open_streams();
+        world
+    }
+
+    pub(super) fn secret(&self) -> SecretRef {
+        self.first.record.secret.clone()
+    }
+
+    /// Seconds since the begin at which tokens were issued.
+    pub(super) fn issued(&self) -> Vec<i64> {
+        self.shoot.lock().issued.clone()
+    }
+
+    pub(super) fn advance_to(&mut self, half: i64) {
+        self.half = half;
+        self.shoot.lock().now = half / 2;
+        let now = begin() + SignedDuration::from_millis(half * 500);
+        self.clock.set(now + SignedDuration::from_secs(self.skew));
+    }
+
+    /// Puts our clock so many seconds ahead of the shoot's.
+    pub(super) fn skew(&mut self, seconds: i64) {
+        self.skew = seconds;
+        self.advance_to(self.half);
+    }
+
+    /// Whether the probe has seen the shoot's clock.
+    pub(super) fn shows_its_clock(&mut self, yes: bool) {
+        self.shows_clock = yes;
+    }
+
+    pub(super) fn shows_keys(&mut self, ids: &[&str]) {
+        self.key_ids = ids.iter().map(|id| (*id).to_owned()).collect();
+    }
+
+    pub(super) fn watch(&mut self, watch: Watch) {
+        self.watch = watch;
+    }
+
+    /// Whether the token that stands there, and its timestamp, are as we wrote them.
+    pub(super) fn holds_ours(&self) -> bool {
+        let object = self.seed.lock();
+        object.ours.is_some()
+            && object.token == object.ours
+            && object.annotations.contains_key(keys::RENEW_TIMESTAMP)
+    }
+
+    /// What a stranger does.
+    pub(super) fn edit(&self, change: impl FnOnce(&mut Object)) {
+        let mut object = self.seed.lock();
+        change(&mut object);
+        object.version += 1;
+    }
+
+    /// What an operator does.
+    pub(super) fn request(&mut self, secret: &SecretRef) -> Result<(), request::Error> {
+        self.fleet.request(self.clock.now(), secret)
+    }
+
+    /// Scheduler and secret-writer are started anew and know what stands on the Secret.
+    pub(super) fn restart(&mut self) {
+        self.writer = Writer::start(&self.clock, &self.shoot, &self.seed);
+        self.fleet = fleet();
+        self.open_streams();
+    }
+
+    /// Lets everything happen that follows at this moment.
+    pub(super) async fn settle(&mut self) {
+        self.tell_shoot(FeedEvent::Upsert(self.shoot_status()));
+        for _ in 0..ROUNDS_MAX {
+            self.show();
+            self.stream();
+            let orders = self.fleet.tick(self.clock.now());
+            if orders.is_empty() {
+                return;
+            }
+            for order in orders {
+                self.carry_out(order).await;
+            }
+        }
+        panic!("no rest after {ROUNDS_MAX} rounds at {} s: {:?}", self.half / 2, self.issued());
+    }
+
+    fn open_streams(&mut self) {
+        self.tell_shoot(FeedEvent::Opened);
+        self.tell_shoot(FeedEvent::Upsert(self.shoot_status()));
+        self.tell_shoot(FeedEvent::Complete);
+        self.fleet.hear_of_records(self.clock.now(), FeedEvent::Opened);
+    }
+
+    fn tell_shoot(&mut self, event: ShootEvent) {
+        self.fleet.hear_of_shoots(self.clock.now(), 0, event);
+    }
+
+    fn shoot_status(&self) -> ShootStatus {
+        ShootStatus {
+            shoot: self.first.record.secret.namespace.clone(),
+            reach: Reach::Reachable,
+            credential: Credential::Own,
+            detail: String::new(),
+            clock_offset: self.shows_clock.then(|| SignedDuration::from_secs(-self.skew)),
+            checked_at: None,
+            key_ids: self.key_ids.clone(),
+        }
+    }
+
+    /// The watch.
+    fn show(&mut self) {
+        let store = &self.writer.store;
+        let version = self.seed.lock().version;
+        match self.watch {
+            Watch::Live if self.shown == version => {}
+            Watch::Live => store.upsert(self.seed.seen()),
+            Watch::Frozen => store.upsert(self.first.clone()),
+            Watch::FrozenAndRestarting => {
+                store.begin_snapshot();
+                store.upsert(self.first.clone());
+                store.complete_snapshot();
+            }
+        }
+        self.shown = version;
+    }
+
+    /// `WatchAccessSecrets`.
+    fn stream(&mut self) {
+        while let Some(event) = self.writer.stream.next().now_or_never() {
+            let event = match event {
+                Event::Upsert(seen) => FeedEvent::Upsert(seen.record.clone()),
+                Event::Removed(secret) => FeedEvent::Removed(secret),
+                Event::SnapshotComplete => FeedEvent::Complete,
+            };
+            self.fleet.hear_of_records(self.clock.now(), event);
+        }
+    }
+
+    /// `RenewToken`.
+    async fn carry_out(&mut self, order: Order) {
+        let Order { attempt, secret, digest, reason, window, place } = order;
+        let order = renew::Order {
+            secret: secret.clone(),
+            digest,
+            reason,
+            basis_seconds: BASIS_DEFAULT_SECONDS,
+            window,
+            place,
+            request_id: attempt.to_string(),
+        };
+        let outcome = self.writer.renew(order).await;
+        let now = self.clock.now();
+        self.fleet.finished(now, &secret, attempt, outcome).expect("the attempt is under way");
+    }
+}
+
+impl Writer {
+    fn start(clock: &ManualClock, shoot: &Arc<Shoot>, seed: &Arc<Seed>) -> Self {
+        let metrics = Metrics::new(&mut Registry::default());
+        let store = Store::default();
+        let (renewals, jobs) = Renewals::new(Means {
+            store: store.clone(),
+            issuer: shoot.clone(),
+            writer: seed.clone(),
+            clock: Arc::new(clock.clone()),
+            reporter: Reporter::new(metrics.clone()).0,
+            metrics,
+            settings: Settings { interval_min: Duration::from_secs(180), in_flight_max: 8 },
+        });
+        store.begin_snapshot();
+        store.upsert(seed.seen());
+        store.complete_snapshot();
+        let stream = store.subscribe().expect("nobody else follows");
+        Self { store, renewals, jobs, stream }
+    }
+
+    async fn renew(&mut self, order: renew::Order) -> Result<Record, Fault> {
+        let renewal = self.renewals.renew(order);
+        let mut renewal = std::pin::pin!(renewal);
+        loop {
+            tokio::select! {
+                outcome = &mut renewal => {
+                    return outcome
+                        .map(|seen| seen.record)
+                        .map_err(|error| Fault::from(to_status(&error)));
+                }
+                Some(job) = self.jobs.recv() => job.await,
+            }
+        }
+    }
+}
+
+fn fleet() -> Fleet {
+    Fleet::new(FleetSettings {
+        policy: Policy::default(),
+        in_flight_max: 64,
+        in_flight_per_shoot_max: 8,
+        own_secret: "shoot-access-token-issuer".parse().unwrap(),
+    })
+}
+
+fn begin() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+/// A token for an audience that the Secret does not ask for.
+pub(super) fn stranger_token() -> String {
+    jwt(0, "other", "of a stranger")
+}
+
+fn jwt(seconds: i64, audience: &str, id: &str) -> String {
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let issued_at = begin().as_second() + seconds;
+    let claims = json!({
+        "iat": issued_at, "exp": issued_at + LIFETIME_SECONDS, "iss": "https://shoot.example",
+        "aud": [audience], "sub": "system:serviceaccount:kube-system:kube-proxy", "jti": id,
+    });
+    format!("{}.{}.c2ln", part(json!({"alg": "RS256", "kid": "key-1"})), part(claims))
+}
+
+/// Issues whatever it is asked for, by its own clock, which is right.
+#[derive(Debug, Default)]
+struct Shoot(Mutex<Issued>);
+
+#[derive(Debug, Default)]
+struct Issued {
+    now: i64,
+    issued: Vec<i64>,
+}
+
+impl Shoot {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Issued> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Issue for Shoot {
+    fn issue<'a>(
+        &'a self,
+        _: &'a SecretRef,
+        inputs: &'a Inputs,
+    ) -> BoxFuture<'a, Result<Issuance, Remote>> {
+        let mut held = self.lock();
+        let now = held.now;
+        held.issued.push(now);
+        let token = Token::new(jwt(now, &inputs.audiences[0], &held.issued.len().to_string()));
+        Box::pin(std::future::ready(Ok(Issuance { token, ca_pem: Vec::new() })))
+    }
+}
+
+/// One access Secret, without a token at first.
+#[derive(Debug)]
+struct Seed(Mutex<Object>);
+
+#[derive(Debug)]
+pub(super) struct Object {
+    pub annotations: BTreeMap<String, String>,
+    pub token: Option<String>,
+    /// The last one that we wrote.
+    ours: Option<String>,
+    version: u64,
+}
+
+impl Default for Seed {
+    fn default() -> Self {
+        let text = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let annotations = [
+            (keys::ACCOUNT_NAME, "kube-proxy"),
+            (keys::ACCOUNT_NAMESPACE, "kube-system"),
+            (keys::AUDIENCES, "gardener"),
+        ];
+        let annotations = annotations.map(text).into();
+        Self(Mutex::new(Object { annotations, token: None, ours: None, version: 1 }))
+    }
+}
+
+impl Seed {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Object> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seen(&self) -> Seen {
+        self.lock().seen()
+    }
+}
+
+impl Object {
+    fn seen(&self) -> Seen {
+        let secret = SecretRef::parse("shoot--lab--1", "shoot-access-kube-proxy").unwrap();
+        let view = SecretView {
+            secret: &secret,
+            uid: "uid-1",
+            annotations: &self.annotations,
+            token: self.token.as_deref().map(str::as_bytes),
+            kubeconfig: None,
+            immutable: false,
+            terminating: false,
+        };
+        Seen {
+            record: Record::reduce(&view, &Interpretation::default()),
+            resource_version: ResourceVersion::new(self.version.to_string()),
+            layout: Layout { data: self.token.is_some(), bundle: false },
+        }
+    }
+}
+
+impl Write for Seed {
+    fn write<'a>(&'a self, order: &'a WriteOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
+        let mut object = self.lock();
+        let outcome = if object.seen().record.digest == order.seen.record.digest {
+            let token = order.token.expose().to_owned();
+            (object.token, object.ours) = (Some(token.clone()), Some(token));
+            let latest = order.latest.to_string();
+            object.annotations.insert(keys::RENEW_TIMESTAMP.to_owned(), latest);
+            object.annotations.insert(keys::ISSUED.to_owned(), order.note.to_line());
+            object.version += 1;
+            Outcome::Written(object.seen())
+        } else {
+            Outcome::Changed(Some(object.seen()))
+        };
+        Box::pin(std::future::ready(Ok(outcome)))
+    }
+}
