@@ -48,6 +48,10 @@ e2e: cluster ## Real API servers, the three services as processes; ONLY=name run
 	cargo test --locked -p perennial-tests $(CRASH) --test e2e -- --test-threads=1 --nocapture $(ONLY)
 	$(if $(ONLY),,$(DEV_BIN)/perennial-lab run -- cargo test --locked -p perennial-kube --test access)
 
+.PHONY: storm
+storm: cluster ## Twenty minutes against a controller that rewrites every token, on real API servers
+	PERENNIAL_STORM_SECONDS=1200 cargo test --locked -p perennial-tests --test e2e -- --nocapture storm_stranger
+
 .PHONY: check
 check: ## The inner loop for one crate, CRATE=core by default: format, lint, its tests
 	@test -d crates/$(CRATE) || { echo "no crate crates/$(CRATE); CRATE is one of: $$(ls crates | tr '\n' ' ')"; exit 1; }

@@ -1,6 +1,6 @@
 //! What nobody may do: without a certificate, with another service's, with a service's own account.
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Event, Secret};
 use kube::{
     Api, Client, Config,
     api::ListParams,
@@ -24,6 +24,7 @@ async fn each_identity_may_do_its_own_work_and_nothing_else() {
     only_the_secret_writer_gets_a_token(&house).await;
     without_a_certificate_no_method_answers(&house).await;
     the_accounts_on_the_seed_read_only_what_they_need(&house).await;
+    the_secret_writer_may_not_look_through_events(&house).await;
     house.end().await;
 }
 
@@ -81,6 +82,16 @@ async fn the_accounts_on_the_seed_read_only_what_they_need(house: &House) {
     assert!(forbidden(other), "the token-issuer reads another Secret");
     let all = secrets(issuer).list(&ListParams::default()).await;
     assert!(all.is_err(), "the token-issuer lists Secrets");
+}
+
+/// Events are made, found by name and counted up, and nothing else.
+async fn the_secret_writer_may_not_look_through_events(house: &House) {
+    let client = client_of(house, "secret-writer").await;
+    let events: Api<Event> = Api::namespaced(client, &perennial_lab::shoot::namespace(1));
+    assert!(events.get_opt("none").await.unwrap().is_none());
+    assert!(events.list(&ListParams::default()).await.is_err(), "it lists Events");
+    let deleted = events.delete("none", &Default::default()).await;
+    assert!(matches!(deleted, Err(kube::Error::Api(status)) if status.code == 403));
 }
 
 /// The very kubeconfig that the service itself was started with.

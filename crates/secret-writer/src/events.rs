@@ -157,7 +157,8 @@ async fn publish_some(
                     Published::Known => "known",
                 });
                 if published == Published::Made {
-                    info!(%namespace, %name, reason = notice.reason, "{}", notice.message);
+                    let Notice { reason, key, .. } = &notice;
+                    info!(%namespace, %name, reason, key, "made an Event about an access Secret");
                 }
                 desk.published(&notice, clock.now());
             }

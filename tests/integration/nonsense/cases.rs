@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use perennial_core::keys;
-use perennial_testing::{access_secret::AccessSecret, api_server::FakeApiServer};
+use perennial_testing::access_secret::AccessSecret;
 use serde_json::{Value, json};
 
 /// A kubeconfig that takes a token.
@@ -10,7 +10,7 @@ const GOOD: &str = "current-context: c\ncontexts: [{name: c, context: {cluster: 
     clusters: [{name: c, cluster: {server: 'https://shoot.example'}}]\nusers: [{name: u, user: {}}]\n";
 
 /// One Secret with one mistake.
-pub(super) struct Case {
+pub(crate) struct Case {
     /// Of the Secret.
     pub name: String,
     /// What schedule and Event name: the key.
@@ -30,11 +30,11 @@ enum Mistake {
 }
 
 impl Case {
-    pub(super) fn immutable(&self) -> bool {
+    pub(crate) fn immutable(&self) -> bool {
         matches!(self.mistake, Mistake::Immutable)
     }
 
-    pub(super) fn secret(&self, namespace: &str) -> Value {
+    pub(crate) fn secret(&self, namespace: &str) -> Value {
         let mut secret = self.right(namespace);
         match &self.mistake {
             Mistake::Annotation(value, _) => annotate(&mut secret, self.named, *value),
@@ -46,27 +46,18 @@ impl Case {
         secret
     }
 
-    /// Does what the Event says.
-    pub(super) fn correct(&self, seed: &FakeApiServer, namespace: &str) {
+    /// Does to the Secret what the Event says; an immutable one must be made anew from
+    /// [`Case::right`].
+    pub(crate) fn correct(&self, secret: &mut Value) {
         match &self.mistake {
-            Mistake::Annotation(_, right) => {
-                seed.edit("secrets", namespace, &self.name, |secret| {
-                    annotate(secret, self.named, *right);
-                });
-            }
-            Mistake::Kubeconfig(_) => {
-                seed.edit("secrets", namespace, &self.name, |secret| {
-                    secret["data"]["kubeconfig"] = STANDARD.encode(GOOD).into();
-                });
-            }
-            Mistake::Immutable => {
-                seed.delete("secrets", namespace, &self.name);
-                seed.create(self.right(namespace));
-            }
+            Mistake::Annotation(_, right) => annotate(secret, self.named, *right),
+            Mistake::Kubeconfig(_) => secret["data"]["kubeconfig"] = STANDARD.encode(GOOD).into(),
+            Mistake::Immutable => {}
         }
     }
 
-    fn right(&self, namespace: &str) -> Value {
+    /// The Secret without the mistake.
+    pub(crate) fn right(&self, namespace: &str) -> Value {
         AccessSecret::new(namespace, &self.name, "component").json()
     }
 }
@@ -79,7 +70,7 @@ fn annotate(secret: &mut Value, key: &str, value: Option<&str>) {
     }
 }
 
-pub(super) fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     accounts(&mut cases);
     durations(&mut cases);
