@@ -19,6 +19,7 @@ pub mod inputs;
 pub mod issued;
 pub mod keys;
 pub mod kubeconfig;
+pub mod length;
 pub mod name;
 pub mod queue;
 mod quote;

@@ -34,5 +34,13 @@ pub mod scheduler {
     }
 }
 
+/// `perennial.cli.v1`
+pub mod cli {
+    /// Version 1.
+    pub mod v1 {
+        include!("gen/perennial.cli.v1.rs");
+    }
+}
+
 /// Encoded `FileDescriptorSet` of all packages, with comments, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("gen/descriptors.bin");

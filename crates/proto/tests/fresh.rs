@@ -17,7 +17,8 @@ impl ::core::fmt::Debug for IssueTokenResponse {
     }
 }
 "#;
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
+    "perennial/cli/v1/cli.proto",
     "perennial/issuer/v1/issuer.proto",
     "perennial/scheduler/v1/scheduler.proto",
     "perennial/writer/v1/writer.proto",

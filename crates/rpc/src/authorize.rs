@@ -38,6 +38,7 @@ pub const METHODS: &[(&str, Callers)] = &[
     ("/perennial.writer.v1.SecretWriter/WatchAccessSecrets", Roles(&[Scheduler])),
     ("/perennial.writer.v1.SecretWriter/GetAccessSecret", Roles(&[Scheduler, Operator])),
     ("/perennial.writer.v1.SecretWriter/ListAccessSecrets", Roles(&[Scheduler, Operator])),
+    ("/perennial.scheduler.v1.Scheduler/ExplainSchedule", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/GetSchedule", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/ListSchedules", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/WatchSchedules", Roles(&[Operator])),
@@ -231,7 +232,9 @@ mod tests {
         assert_eq!(writer("ListAccessSecrets"), [Scheduler, Operator]);
 
         let scheduler = |method| callers(&format!("/perennial.scheduler.v1.Scheduler/{method}"));
-        for method in ["ListSchedules", "GetSchedule", "WatchSchedules", "RenewNow"] {
+        for method in
+            ["ListSchedules", "GetSchedule", "ExplainSchedule", "WatchSchedules", "RenewNow"]
+        {
             assert_eq!(scheduler(method), [Operator], "{method}");
         }
     }

@@ -75,6 +75,11 @@ pub struct Args {
     )]
     pub own_secret: SecretName,
 
+    /// Name of this replica in answers of ExplainSchedule; the host name when left out, which is
+    /// that of the Pod
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub replica_name: Option<String>,
+
     #[command(flatten)]
     pub tls: TlsArgs,
 

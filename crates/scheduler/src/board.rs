@@ -14,7 +14,7 @@ use perennial_core::{
 };
 use tokio::sync::Notify;
 
-use crate::fleet::{Fleet, Settings, request, schedule::Schedule};
+use crate::fleet::{Fleet, Settings, explain::Explanation, request, schedule::Schedule};
 
 /// Most who watch at once.
 const WATCHERS_MAX: usize = 64;
@@ -63,6 +63,12 @@ impl Board {
     #[must_use]
     pub fn schedule(&self, secret: &SecretRef) -> Option<Schedule> {
         self.read(|fleet, now| fleet.schedule(now, secret))
+    }
+
+    /// Why it is that.
+    #[must_use]
+    pub fn explain(&self, secret: &SecretRef) -> Option<Explanation> {
+        self.read(|fleet, now| fleet.explain(now, secret))
     }
 
     /// A page of schedules, see [`Fleet::schedules`].

@@ -32,7 +32,9 @@ use self::{
 
 pub mod attempts;
 mod entry;
+pub mod explain;
 pub mod feed;
+pub mod history;
 mod members;
 pub mod order;
 pub mod outcome;
@@ -170,7 +172,7 @@ impl Fleet {
             self.effects.dismissed.push((secret.clone(), error));
             standing = entry.judge(now, view, &self.settings.policy);
         }
-        self.stand(secret, standing);
+        self.stand(now, secret, standing);
     }
 
     fn settle_each(&mut self, now: Timestamp, secrets: Vec<SecretRef>) {
@@ -185,11 +187,12 @@ impl Fleet {
     }
 
     /// Gives a Secret its standing and the slot that follows from it.
-    fn stand(&mut self, secret: &SecretRef, standing: Standing) {
+    fn stand(&mut self, now: Timestamp, secret: &SecretRef, standing: Standing) {
         let Some(entry) = self.members.get_mut(secret) else { return };
         self.first_tokens += usize::from(standing.wants_first_token());
         self.first_tokens -= usize::from(entry.standing.wants_first_token());
         if entry.standing != standing {
+            entry.note_trouble(now, &standing);
             entry.standing = standing;
             self.effects.changed.insert(secret.clone());
         }

@@ -32,6 +32,7 @@ use self::{
     engine::{Engine, Gates, Parts, follow::follow, remote},
     fleet::{Settings, request::REQUESTS_MAX},
     metrics::Metrics,
+    replica::Replica,
     service::Service,
 };
 
@@ -40,6 +41,7 @@ pub mod board;
 pub mod engine;
 pub mod fleet;
 pub mod metrics;
+pub mod replica;
 pub mod service;
 
 #[cfg(test)]
@@ -58,6 +60,8 @@ pub struct Config {
     pub token_issuers: Vec<String>,
     /// Who has a role.
     pub trust: Trust,
+    /// Name of this replica, `--replica-name`.
+    pub replica_name: String,
     /// How long renewals under way may take to end after a stop was requested.
     pub finish_within: Duration,
 }
@@ -84,6 +88,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         in_flight_max,
         in_flight_per_shoot_max,
         own_secret,
+        replica_name,
         tls,
         admin,
         drain,
@@ -106,6 +111,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         secret_writers: secret_writer_addr,
         token_issuers: token_issuer_addr,
         trust,
+        replica_name: replica_name.unwrap_or_else(replica::host_name),
         // The rest of the grace is for the answers that follow.
         finish_within: drain.drain_grace.mul_f64(0.8),
     };
@@ -127,7 +133,8 @@ pub fn start(
     clock: Arc<dyn Clock>,
     tasks: &Tasks,
 ) -> Result<Readiness, ClientError> {
-    let Config { settings, secret_writers, token_issuers, trust, finish_within } = config;
+    let Config { settings, secret_writers, token_issuers, trust, replica_name, finish_within } =
+        config;
     let writers = Replicas::new(secret_writers, trust.id(Role::SecretWriter), &tls)?;
     let issuers = Replicas::new(token_issuers, trust.id(Role::TokenIssuer), &tls)?;
     let readiness = Readiness::new();
@@ -135,7 +142,8 @@ pub fn start(
     let (inputs, from_streams) = mpsc::channel(engine::INPUTS_MAX);
     let (requests, from_operators) = mpsc::channel(REQUESTS_MAX);
     let basis = Duration::from_secs(settings.policy.basis_seconds.unsigned_abs());
-    let renew = Arc::new(remote::Writer::new(writers.clone(), basis, clock.now()));
+    let replica = Arc::new(Replica { name: replica_name, since: clock.now() });
+    let renew = Arc::new(remote::Writer::new(writers.clone(), basis, Arc::clone(&replica)));
     let board = Board::new(settings, Arc::clone(&clock));
     let engine = Engine::new(Parts {
         board: Arc::clone(&board),
@@ -170,7 +178,7 @@ pub fn start(
         Ok(())
     });
     tls.register_metrics(metrics::PREFIX, &mut registry);
-    let service = Service::new(board, requests, shutdown());
+    let service = Service::new(board, requests, shutdown(), replica);
     serve(service, listeners, (tls, trust), &readiness, registry, tasks);
     Ok(readiness)
 }

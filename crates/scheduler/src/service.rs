@@ -6,16 +6,16 @@ use futures::stream::BoxStream;
 use perennial_core::name::{Namespace, SecretRef};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::scheduler::v1::{
-    GetScheduleRequest, GetScheduleResponse, ListSchedulesRequest, ListSchedulesResponse,
-    RenewNowRequest, RenewNowResponse, WatchSchedulesRequest, WatchSchedulesResponse,
-    scheduler_server::Scheduler,
+    ExplainScheduleRequest, ExplainScheduleResponse, GetScheduleRequest, GetScheduleResponse,
+    ListSchedulesRequest, ListSchedulesResponse, RenewNowRequest, RenewNowResponse,
+    WatchSchedulesRequest, WatchSchedulesResponse, scheduler_server::Scheduler,
 };
 use perennial_rpc::status::to_status;
 use tokio::{sync::mpsc, time};
 use tonic::{Request, Response, Status};
 
 use self::error::Error;
-use crate::{board::Board, engine, fleet::request};
+use crate::{board::Board, engine, fleet::request, replica::Replica};
 
 mod convert;
 mod error;
@@ -35,6 +35,7 @@ pub struct Service {
     board: Arc<Board>,
     requests: mpsc::Sender<engine::Request>,
     shutdown: Shutdown,
+    replica: Arc<Replica>,
 }
 
 impl Service {
@@ -44,8 +45,9 @@ impl Service {
         board: Arc<Board>,
         requests: mpsc::Sender<engine::Request>,
         shutdown: Shutdown,
+        replica: Arc<Replica>,
     ) -> Self {
-        Self { board, requests, shutdown }
+        Self { board, requests, shutdown, replica }
     }
 
     fn list(&self, message: &ListSchedulesRequest) -> Result<ListSchedulesResponse, Error> {
@@ -103,6 +105,19 @@ impl Scheduler for Service {
             let schedule = self.board.schedule(&secret).map(convert::schedule);
             let schedule = schedule.ok_or(request::Error::NotFound(secret))?;
             Ok(GetScheduleResponse { schedule: Some(schedule) })
+        }))
+    }
+
+    async fn explain_schedule(
+        &self,
+        request: Request<ExplainScheduleRequest>,
+    ) -> Result<Response<ExplainScheduleResponse>, Status> {
+        let ExplainScheduleRequest { namespace, name } = request.into_inner();
+        answer(secret(&namespace, &name).and_then(|secret| {
+            let explanation =
+                self.board.explain(&secret).ok_or(request::Error::NotFound(secret))?;
+            let explanation = convert::explanation(explanation, &self.replica);
+            Ok(ExplainScheduleResponse { explanation: Some(explanation) })
         }))
     }
 

@@ -189,6 +189,7 @@ async fn records_and_shoots_come_in_renewals_go_out_and_operators_are_answered()
     let ((grpc, address), (admin, _)) = (loopback().await, loopback().await);
     let nobody = loopback().await.1.to_string(); // closed again: a replica that is down
     let config = Config {
+        replica_name: "scheduler-0".to_owned(),
         settings: settings(),
         secret_writers: vec![writer],
         token_issuers: vec![nobody, issuer],

@@ -174,6 +174,7 @@ impl Services {
             secret_writers: vec![self.address(Role::SecretWriter).to_string()],
             token_issuers: vec![self.address(Role::TokenIssuer).to_string()],
             trust: trust(),
+            replica_name: "scheduler-0".to_owned(),
             finish_within: GRACE / 2,
         };
         let tls = self.tls(Role::Scheduler);

@@ -137,6 +137,14 @@ pub struct Schedule {
     /// Renewals that succeeded since the start of this scheduler.
     #[prost(uint64, tag = "15")]
     pub renewals: u64,
+    /// Since when it is not as it should be (`backing_off`, `held`, `invalid`, `obstructed` or
+    /// `waiting_for_shoot`, without a good token in between), as far as this scheduler has seen; absent
+    /// while all is well.
+    #[prost(message, optional, tag = "16")]
+    pub troubled_since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether its latest moment of renewal has passed and the token is still the same.
+    #[prost(bool, tag = "17")]
+    pub overdue: bool,
 }
 /// A renewal that succeeded.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -163,6 +171,188 @@ pub struct Failure {
     /// What went wrong, with its causes.
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
+    /// Stable name of what went wrong, such as `SEED_FORBIDDEN`.
+    #[prost(string, tag = "4")]
+    pub code: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExplainScheduleRequest {
+    /// Namespace of the access Secret.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Its name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainScheduleResponse {
+    #[prost(message, optional, tag = "1")]
+    pub explanation: ::core::option::Option<Explanation>,
+}
+/// Why one Secret is due when it is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Explanation {
+    /// When this was put together. This and every other time is by the scheduler's clock where nothing
+    /// else is said.
+    #[prost(message, optional, tag = "1")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// What matters most. Whoever is in a hurry needs nothing else.
+    #[prost(message, optional, tag = "2")]
+    pub verdict: ::core::option::Option<Finding>,
+    /// What else is worth knowing, most important first; at most eight.
+    #[prost(message, repeated, tag = "3")]
+    pub more: ::prost::alloc::vec::Vec<Finding>,
+    /// Until when its consumers have a usable token, as far as its claims say; absent where they have
+    /// none.
+    #[prost(message, optional, tag = "4")]
+    pub usable_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// What is being done about it.
+    #[prost(message, optional, tag = "5")]
+    pub schedule: ::core::option::Option<Schedule>,
+    /// The Secret as it was decided on: what it asks for or why that cannot be, what its token says of
+    /// itself, what was noted beside it. It never holds a token.
+    #[prost(message, optional, tag = "6")]
+    pub record: ::core::option::Option<super::super::writer::v1::AccessSecret>,
+    /// Whose token it holds.
+    #[prost(enumeration = "Origin", tag = "7")]
+    pub origin: i32,
+    /// From what the moment of renewal follows; absent without a token that can be read.
+    #[prost(message, optional, tag = "8")]
+    pub window: ::core::option::Option<RenewalWindow>,
+    /// What the renew timestamp on the Secret does, in words.
+    #[prost(string, tag = "9")]
+    pub renew_timestamp: ::prost::alloc::string::String,
+    /// Memory against a storm; absent where no renewal was noted.
+    #[prost(message, optional, tag = "10")]
+    pub storm: ::core::option::Option<StormMemory>,
+    /// Its shoot.
+    #[prost(message, optional, tag = "11")]
+    pub shoot: ::core::option::Option<ShootView>,
+    /// The last attempts of this scheduler, newest first, one under way included; at most nine.
+    #[prost(message, repeated, tag = "12")]
+    pub attempts: ::prost::alloc::vec::Vec<Attempt>,
+    /// What comes next.
+    #[prost(message, optional, tag = "13")]
+    pub next: ::core::option::Option<Next>,
+    /// Who says all this.
+    #[prost(message, optional, tag = "14")]
+    pub replica: ::core::option::Option<Replica>,
+}
+/// One thing that somebody should know.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Finding {
+    /// What is so, and why.
+    #[prost(string, tag = "1")]
+    pub cause: ::prost::alloc::string::String,
+    /// What to do about it; empty where nobody needs to do anything.
+    #[prost(string, tag = "2")]
+    pub remedy: ::prost::alloc::string::String,
+}
+/// When a token is renewed, and why then. Moments are by the shoot's clock.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RenewalWindow {
+    /// Lifetime that the shoot granted: `exp` minus `iat`.
+    #[prost(message, optional, tag = "1")]
+    pub granted: ::core::option::Option<::prost_types::Duration>,
+    /// Lifetime beyond which a token is renewed as if it lived only this long (`--renewal-basis`).
+    #[prost(message, optional, tag = "2")]
+    pub basis: ::core::option::Option<::prost_types::Duration>,
+    /// Begin of the window that the planned moment was drawn from; absent for somebody else's token,
+    /// which has none.
+    #[prost(message, optional, tag = "3")]
+    pub from: ::core::option::Option<::prost_types::Timestamp>,
+    /// Its end: the latest moment of renewal.
+    #[prost(message, optional, tag = "4")]
+    pub latest: ::core::option::Option<::prost_types::Timestamp>,
+    /// Place of the planned moment in the window, 0 (its begin) to 1 (its end); absent where there is
+    /// no window.
+    #[prost(double, optional, tag = "5")]
+    pub place: ::core::option::Option<f64>,
+    /// Planned moment of renewal.
+    #[prost(message, optional, tag = "6")]
+    pub planned: ::core::option::Option<::prost_types::Timestamp>,
+    /// Why `latest` is then, with the numbers.
+    #[prost(string, tag = "7")]
+    pub why_latest: ::prost::alloc::string::String,
+}
+/// Memory against a storm. It stands on the Secret, so no restart resets it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StormMemory {
+    /// When the last token was written.
+    #[prost(message, optional, tag = "1")]
+    pub written_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// How many tokens in a row were replaced before their planned moment.
+    #[prost(uint32, tag = "2")]
+    pub streak: u32,
+    /// No other token comes before; absent where one may come at once.
+    #[prost(message, optional, tag = "3")]
+    pub held_until: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A shoot as the scheduler knows it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShootView {
+    /// How much is known of it.
+    #[prost(enumeration = "Knowledge", tag = "1")]
+    pub knowledge: i32,
+    /// Its last state, without `address`, which the scheduler does not keep (ListShoots has it); absent
+    /// where no token-issuer knows it.
+    #[prost(message, optional, tag = "2")]
+    pub status: ::core::option::Option<super::super::issuer::v1::Shoot>,
+    /// Time since the probe or call that showed this state first (a token-issuer reports changes only);
+    /// absent where it was not looked at yet.
+    #[prost(message, optional, tag = "3")]
+    pub age: ::core::option::Option<::prost_types::Duration>,
+    /// Whether the key that signed the token is in the shoot's key set; absent where that cannot be told.
+    #[prost(bool, optional, tag = "4")]
+    pub signing_key_published: ::core::option::Option<bool>,
+}
+/// One attempt at a renewal.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Attempt {
+    /// When it was ordered.
+    #[prost(message, optional, tag = "1")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until it ended, whole milliseconds; absent while it is under way.
+    #[prost(message, optional, tag = "2")]
+    pub took: ::core::option::Option<::prost_types::Duration>,
+    /// Why it was made, such as `due`.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// `renewed`, `under_way`, or the class of the failure, such as `unavailable`.
+    #[prost(string, tag = "4")]
+    pub outcome: ::prost::alloc::string::String,
+    /// Stable name of what went wrong, such as `SEED_FORBIDDEN`; empty where nothing did.
+    #[prost(string, tag = "5")]
+    pub code: ::prost::alloc::string::String,
+    /// What went wrong, in words, at most 1,000 characters; empty where nothing did.
+    #[prost(string, tag = "6")]
+    pub message: ::prost::alloc::string::String,
+    /// What to do about it; empty where nothing went wrong, and where only the message tells.
+    #[prost(string, tag = "7")]
+    pub remedy: ::prost::alloc::string::String,
+    /// Id of the order; the logs of scheduler and secret-writer have it too.
+    #[prost(string, tag = "8")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What comes next.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Next {
+    /// When; absent where it waits for an event and not for a moment.
+    #[prost(message, optional, tag = "1")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// What, and why then.
+    #[prost(string, tag = "2")]
+    pub what: ::prost::alloc::string::String,
+}
+/// The scheduler that answers.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Replica {
+    /// Its name (`--replica-name`).
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Since when it runs. Attempts and their errors are in its memory: it knows none from before.
+    #[prost(message, optional, tag = "2")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -215,6 +405,86 @@ impl State {
             "STATE_INVALID" => Some(Self::Invalid),
             "STATE_OBSTRUCTED" => Some(Self::Obstructed),
             "STATE_WAITING_FOR_SHOOT" => Some(Self::WaitingForShoot),
+            _ => None,
+        }
+    }
+}
+/// Whose token a Secret holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Origin {
+    Unspecified = 0,
+    /// It holds none.
+    None = 1,
+    /// The one we wrote: its SHA-256 is the one noted.
+    Ours = 2,
+    /// Somebody else's: nothing is noted about it. Its claims decide.
+    Other = 3,
+    /// The claims of the one we wrote, but other bytes.
+    Damaged = 4,
+    /// Something that is no ServiceAccount token.
+    Unreadable = 5,
+}
+impl Origin {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ORIGIN_UNSPECIFIED",
+            Self::None => "ORIGIN_NONE",
+            Self::Ours => "ORIGIN_OURS",
+            Self::Other => "ORIGIN_OTHER",
+            Self::Damaged => "ORIGIN_DAMAGED",
+            Self::Unreadable => "ORIGIN_UNREADABLE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ORIGIN_UNSPECIFIED" => Some(Self::Unspecified),
+            "ORIGIN_NONE" => Some(Self::None),
+            "ORIGIN_OURS" => Some(Self::Ours),
+            "ORIGIN_OTHER" => Some(Self::Other),
+            "ORIGIN_DAMAGED" => Some(Self::Damaged),
+            "ORIGIN_UNREADABLE" => Some(Self::Unreadable),
+            _ => None,
+        }
+    }
+}
+/// How much is known of a shoot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Knowledge {
+    Unspecified = 0,
+    /// A token-issuer reports it.
+    Reported = 1,
+    /// The token-issuers report others, and not this one.
+    Missing = 2,
+    /// No token-issuer is heard, so nothing is known and nothing is held back for it.
+    Unheard = 3,
+}
+impl Knowledge {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "KNOWLEDGE_UNSPECIFIED",
+            Self::Reported => "KNOWLEDGE_REPORTED",
+            Self::Missing => "KNOWLEDGE_MISSING",
+            Self::Unheard => "KNOWLEDGE_UNHEARD",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "KNOWLEDGE_UNSPECIFIED" => Some(Self::Unspecified),
+            "KNOWLEDGE_REPORTED" => Some(Self::Reported),
+            "KNOWLEDGE_MISSING" => Some(Self::Missing),
+            "KNOWLEDGE_UNHEARD" => Some(Self::Unheard),
             _ => None,
         }
     }
@@ -354,6 +624,40 @@ pub mod scheduler_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Why one Secret is due when it is: all that was decided on, what was tried, what comes next, and
+        /// a verdict. Callers: operator.
+        ///
+        /// Errors: NOT_FOUND where there is no such access Secret; INVALID_ARGUMENT where namespace or name
+        /// is none.
+        pub async fn explain_schedule(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainScheduleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainScheduleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.scheduler.v1.Scheduler/ExplainSchedule",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "perennial.scheduler.v1.Scheduler",
+                        "ExplainSchedule",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Streams schedules: all of them first, then a mark, then every change. Callers: operator.
         pub async fn watch_schedules(
             &mut self,
@@ -441,6 +745,18 @@ pub mod scheduler_server {
             request: tonic::Request<super::GetScheduleRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetScheduleResponse>,
+            tonic::Status,
+        >;
+        /// Why one Secret is due when it is: all that was decided on, what was tried, what comes next, and
+        /// a verdict. Callers: operator.
+        ///
+        /// Errors: NOT_FOUND where there is no such access Secret; INVALID_ARGUMENT where namespace or name
+        /// is none.
+        async fn explain_schedule(
+            &self,
+            request: tonic::Request<super::ExplainScheduleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainScheduleResponse>,
             tonic::Status,
         >;
         /// Server streaming response type for the WatchSchedules method.
@@ -624,6 +940,51 @@ pub mod scheduler_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetScheduleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.scheduler.v1.Scheduler/ExplainSchedule" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainScheduleSvc<T: Scheduler>(pub Arc<T>);
+                    impl<
+                        T: Scheduler,
+                    > tonic::server::UnaryService<super::ExplainScheduleRequest>
+                    for ExplainScheduleSvc<T> {
+                        type Response = super::ExplainScheduleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExplainScheduleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::explain_schedule(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainScheduleSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

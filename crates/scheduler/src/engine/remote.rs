@@ -1,9 +1,8 @@
 //! The secret-writer and the token-issuers over gRPC.
 
-use std::{future::ready, time::Duration};
+use std::{future::ready, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
-use jiff::Timestamp;
 use perennial_core::{
     name::SecretRef,
     record::Record,
@@ -30,7 +29,10 @@ use super::{
     Input, Renew,
     follow::{Events, Origin},
 };
-use crate::fleet::{attempts::Fault, feed::Event, order::Order};
+use crate::{
+    fleet::{attempts::Fault, feed::Event, order::Order},
+    replica::Replica,
+};
 
 mod fault;
 
@@ -45,15 +47,14 @@ const CONNECT_ALLOWANCE: Duration = Duration::from_secs(5);
 pub struct Writer {
     replicas: Replicas,
     basis: Duration,
-    started: Timestamp,
+    replica: Arc<Replica>,
 }
 
 impl Writer {
-    /// `basis` is `--renewal-basis`; `started` tells the attempts of two lives of this process
-    /// apart.
+    /// `basis` is `--renewal-basis`; `replica` names the attempts.
     #[must_use]
-    pub const fn new(replicas: Replicas, basis: Duration, started: Timestamp) -> Self {
-        Self { replicas, basis, started }
+    pub const fn new(replicas: Replicas, basis: Duration, replica: Arc<Replica>) -> Self {
+        Self { replicas, basis, replica }
     }
 
     fn request(&self, order: &Order) -> writer::RenewTokenRequest {
@@ -65,7 +66,7 @@ impl Writer {
             renewal_basis: Some(convert::duration(self.basis)),
             window_from: order.window.share(),
             window_place: order.place,
-            request_id: format!("{:x}-{}", self.started.as_microsecond(), order.attempt),
+            request_id: self.replica.request_id(order.attempt),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! What the attempts at one Secret have come to, and the pause that follows from it.
 
-use std::time::Duration;
+use std::{mem, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{failure::Kind, token::TokenHash};
 
-use super::CLOCK_STEP;
+use super::{
+    CLOCK_STEP,
+    history::{History, Trouble},
+};
 
 /// How long a Secret waits for its new record after the secret-writer said that it has changed.
 pub const RECORD_WAIT: Duration = Duration::from_secs(5);
@@ -47,10 +50,8 @@ pub enum Blame {
 pub struct Failure {
     /// When.
     pub at: Timestamp,
-    /// Class of the failure.
-    pub kind: Kind,
-    /// What went wrong, in words.
-    pub message: String,
+    /// What went wrong.
+    pub trouble: Arc<Trouble>,
 }
 
 /// Why a Secret that should be renewed has to wait.
@@ -108,11 +109,14 @@ pub(super) struct Attempts {
     pub renewals: u64,
     /// Duration of the last one that succeeded, and the token it wrote.
     pub took: Option<(TokenHash, Duration)>,
+    /// The last ones. Nothing is decided by them.
+    pub history: History,
 }
 
 impl Attempts {
     pub(super) fn succeeded(&mut self, took: Option<(TokenHash, Duration)>) {
-        *self = Self { renewals: self.renewals + 1, took, ..Self::default() };
+        let history = mem::take(&mut self.history);
+        *self = Self { renewals: self.renewals + 1, took, history, ..Self::default() };
     }
 
     /// Another record is there. It was not the one that failed.
@@ -137,8 +141,7 @@ impl Attempts {
 
     /// Shows a failure without counting it.
     pub(super) fn note(&mut self, now: Timestamp, fault: &Fault) {
-        let (kind, message) = (fault.kind, fault.message.clone());
-        self.last_failure = Some(Failure { at: now, kind, message });
+        self.last_failure = Some(Failure { at: now, trouble: self.history.trouble(fault) });
     }
 
     /// Counts a failure.

@@ -12,7 +12,10 @@ use perennial_core::{
     window,
 };
 
-use super::attempts::{Attempts, Why};
+use super::{
+    attempts::{Attempts, Why},
+    schedule::State,
+};
 
 /// What is known of one Secret.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub(super) struct Entry {
     pub generation: u64,
     /// An operator wants it renewed whether it is due or not.
     pub requested: bool,
+    /// Since when it is not as it should be, see [`super::schedule::State::is_trouble`].
+    pub troubled_since: Option<Timestamp>,
     /// The record that our last renewal replaced. A stream that lags may show it once more.
     pub superseded: Option<Digest>,
 }
@@ -90,7 +95,20 @@ impl Entry {
             attempts: Attempts::default(),
             generation,
             requested: false,
+            troubled_since: None,
             superseded: None,
+        }
+    }
+
+    /// Trouble begins with the first standing that is one, and ends with a good token: tries in
+    /// between do not end it.
+    pub(super) fn note_trouble(&mut self, now: Timestamp, next: &Standing) {
+        match State::of(next) {
+            State::Fresh => self.troubled_since = None,
+            state if state.is_trouble() => {
+                self.troubled_since.get_or_insert(now);
+            }
+            _ => {}
         }
     }
 

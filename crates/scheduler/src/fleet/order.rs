@@ -62,7 +62,7 @@ impl Fleet {
         if let Some(member) = self.members.shoot_mut(&order.secret.namespace) {
             member.in_flight += 1;
         }
-        self.stand(&order.secret, Standing::Renewing { reason: order.reason, since: now });
+        self.stand(now, &order.secret, Standing::Renewing { reason: order.reason, since: now });
     }
 
     fn window(&self) -> Window {

@@ -9,6 +9,7 @@ use super::{
     Fleet, Flight, WriterAway,
     attempts::{Blame, Fault, Pause, RETRY_AFTER_MAX, WRITER_PAUSE, Why, elapsed},
     entry::Entry,
+    history::Attempt,
 };
 
 /// An attempt that has ended, for logs and metrics.
@@ -46,7 +47,7 @@ impl Fleet {
             lateness: flight.planned_and_due().filter(|_| outcome.is_ok()).map(|p| elapsed(p, now)),
         };
         match outcome {
-            Ok(record) => self.renewed(secret, &flight, record, took),
+            Ok(record) => self.renewed(now, secret, &flight, record),
             Err(fault) => self.failed(now, secret, &flight, &fault),
         }
         self.effects.changed.insert(secret.clone());
@@ -58,13 +59,15 @@ impl Fleet {
         Some(finished)
     }
 
-    fn renewed(&mut self, secret: &SecretRef, flight: &Flight, answer: Record, took: Duration) {
+    fn renewed(&mut self, now: Timestamp, secret: &SecretRef, flight: &Flight, answer: Record) {
         self.writer = None;
         let Some(entry) = self.members.get_mut(secret) else { return };
         if entry.record.uid != answer.uid {
             return; // deleted and made anew meanwhile
         }
         let token = answer.issued.as_ref().map(|note| note.sha256.clone());
+        let took = elapsed(flight.since, now);
+        entry.attempts.history.keep(flight.attempt(took), None);
         entry.attempts.succeeded(token.map(|token| (token, took)));
         entry.take_answer(answer, &flight.digest);
     }
@@ -87,6 +90,10 @@ impl Fleet {
 }
 
 impl Flight {
+    fn attempt(&self, took: Duration) -> Attempt {
+        Attempt::ended(self.attempt, self.since, took, self.reason)
+    }
+
     /// The planned moment, where the renewal was made because it had come.
     fn planned_and_due(&self) -> Option<Timestamp> {
         self.planned.filter(|_| self.reason == Reason::Due)
@@ -96,6 +103,8 @@ impl Flight {
 impl Entry {
     /// Each class of failure has its own reaction.
     fn take_fault(&mut self, now: Timestamp, flight: &Flight, fault: &Fault) {
+        let took = elapsed(flight.since, now);
+        self.attempts.history.keep(flight.attempt(took), Some(fault));
         let moved = self.has_moved_from(&flight.digest);
         let asked = fault.retry_after.map(|pause| pause.min(RETRY_AFTER_MAX));
         match (fault.blame, fault.kind, asked) {

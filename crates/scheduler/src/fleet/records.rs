@@ -57,7 +57,7 @@ impl Fleet {
                 self.members.insert(&secret, Entry::new(record, generation));
                 if let Some(flight) = self.flights.get(&secret) {
                     let (reason, since) = (flight.reason, flight.since);
-                    self.stand(&secret, Standing::Renewing { reason, since });
+                    self.stand(now, &secret, Standing::Renewing { reason, since });
                 }
             }
         }

@@ -160,7 +160,7 @@ impl Fleet {
             self.settle(now, secret);
             return Err(error);
         }
-        self.stand(secret, standing);
+        self.stand(now, secret, standing);
         Ok(())
     }
 

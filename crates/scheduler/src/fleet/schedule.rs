@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use perennial_core::{
     name::{AccountRef, Namespace, SecretRef},
     reason::Reason,
+    shoot::ShootId,
 };
 
 use super::{
@@ -48,6 +49,10 @@ pub struct Schedule {
     pub last_failure: Option<Failure>,
     /// Renewals that succeeded since the start of this scheduler.
     pub renewals: u64,
+    /// Since when it is in trouble, see [`State::is_trouble`].
+    pub troubled_since: Option<Timestamp>,
+    /// Whether its latest moment of renewal has passed and the token is still the same.
+    pub overdue: bool,
 }
 
 /// A renewal that succeeded.
@@ -103,6 +108,19 @@ impl State {
         }
     }
 
+    /// Whether something keeps it from being renewed.
+    #[must_use]
+    pub const fn is_trouble(self) -> bool {
+        match self {
+            Self::Fresh | Self::Due | Self::Renewing => false,
+            Self::BackingOff
+            | Self::Held
+            | Self::Invalid
+            | Self::Obstructed
+            | Self::WaitingForShoot => true,
+        }
+    }
+
     pub(super) const fn of(standing: &Standing) -> Self {
         match standing {
             Standing::Fresh { .. } => Self::Fresh,
@@ -140,7 +158,7 @@ impl Fleet {
         secrets.map(|(shoot, name, entry)| self.read(now, &named(shoot, name), entry)).collect()
     }
 
-    fn read(&self, now: Timestamp, secret: &SecretRef, entry: &Entry) -> Schedule {
+    pub(super) fn read(&self, now: Timestamp, secret: &SecretRef, entry: &Entry) -> Schedule {
         let (record, attempts) = (&entry.record, &entry.attempts);
         let claims = record.held.claims();
         Schedule {
@@ -169,6 +187,14 @@ impl Fleet {
             failures: attempts.failures,
             last_failure: attempts.last_failure.clone(),
             renewals: attempts.renewals,
+            troubled_since: entry.troubled_since,
+            overdue: self.is_overdue(now, &secret.namespace, entry),
         }
+    }
+
+    /// Whether a Secret still holds a token that should have been replaced.
+    pub(super) fn is_overdue(&self, now: Timestamp, shoot: &ShootId, entry: &Entry) -> bool {
+        let latest = entry.latest(&self.settings.policy);
+        latest.is_some_and(|latest| self.our_clock(shoot, latest) < now)
     }
 }

@@ -30,9 +30,7 @@ impl Fleet {
         };
         for (shoot, _, entry) in self.members.all() {
             *stats.secrets.entry(State::of(&entry.standing)).or_default() += 1;
-            let latest = entry.latest(&self.settings.policy);
-            let overdue = latest.is_some_and(|latest| self.our_clock(shoot, latest) < now);
-            stats.overdue += usize::from(overdue);
+            stats.overdue += usize::from(self.is_overdue(now, shoot, entry));
         }
         stats
     }

@@ -9,6 +9,10 @@ use crate::fleet::{
     schedule::{Renewal, Schedule, State},
 };
 
+mod explain;
+
+pub(super) use explain::explanation;
+
 pub(super) fn schedule(schedule: Schedule) -> proto::Schedule {
     let Schedule {
         secret,
@@ -25,6 +29,8 @@ pub(super) fn schedule(schedule: Schedule) -> proto::Schedule {
         failures,
         last_failure,
         renewals,
+        troubled_since,
+        overdue,
     } = schedule;
     proto::Schedule {
         namespace: secret.namespace.into(),
@@ -42,6 +48,8 @@ pub(super) fn schedule(schedule: Schedule) -> proto::Schedule {
         failures,
         last_failure: last_failure.map(failure),
         renewals,
+        troubled_since: troubled_since.map(timestamp),
+        overdue,
     }
 }
 
@@ -61,8 +69,9 @@ fn renewal(renewal: Renewal) -> proto::Renewal {
 fn failure(failure: Failure) -> proto::Failure {
     proto::Failure {
         at: Some(timestamp(failure.at)),
-        kind: failure.kind.as_str().to_owned(),
-        message: failure.message,
+        kind: failure.trouble.kind.as_str().to_owned(),
+        message: failure.trouble.message.to_string(),
+        code: failure.trouble.code.to_string(),
     }
 }
 

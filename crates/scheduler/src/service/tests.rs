@@ -35,7 +35,8 @@ impl Desk {
         });
         let (sender, requests) = mpsc::channel(1);
         let supervisor = Supervisor::new(Duration::from_secs(1));
-        let service = Service::new(Arc::clone(&board), sender, supervisor.shutdown());
+        let replica = Arc::new(Replica { name: "scheduler-0".to_owned(), since: now });
+        let service = Service::new(Arc::clone(&board), sender, supervisor.shutdown(), replica);
         Self { board, service, requests, supervisor }
     }
 

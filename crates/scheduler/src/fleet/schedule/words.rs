@@ -16,7 +16,12 @@ use crate::fleet::{
 };
 
 impl Fleet {
-    pub(super) fn detail(&self, now: Timestamp, secret: &SecretRef, entry: &Entry) -> String {
+    pub(in crate::fleet) fn detail(
+        &self,
+        now: Timestamp,
+        secret: &SecretRef,
+        entry: &Entry,
+    ) -> String {
         match &entry.standing {
             Standing::Fresh { .. } | Standing::Renewing { .. } => String::new(),
             Standing::Invalid(refusal) => refusal.message.clone(),
@@ -52,7 +57,8 @@ impl Fleet {
 }
 
 fn waiting(why: Why, entry: &Entry) -> String {
-    let failure = entry.attempts.last_failure.as_ref().map_or("", |failure| &failure.message);
+    let failure =
+        entry.attempts.last_failure.as_ref().map_or("", |failure| &failure.trouble.message);
     match why {
         Why::Failed | Why::Throttled | Why::HeldByWriter => failure.to_owned(),
         Why::Changed => {

@@ -1,0 +1,254 @@
+//! What is so and what to do, most important first.
+
+use jiff::SignedDuration;
+use perennial_core::{
+    decision::{Away, ShootView},
+    failure::Kind,
+    length::length,
+    record::Obstacle,
+    shoot::{Credential, Reach},
+};
+
+use super::{Finding, Origin, Subject, remedy};
+use crate::fleet::{
+    attempts::Why, entry::Standing, history::Trouble, schedule::words, take::HeldBack,
+};
+
+/// Clocks that are further apart than this are a mistake of somebody.
+const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(60);
+
+fn finding(cause: impl Into<String>, remedy: impl Into<String>) -> Finding {
+    Finding { cause: cause.into(), remedy: remedy.into() }
+}
+
+impl Subject<'_> {
+    /// The one that matters most, and the others. Where somebody has to do something comes first.
+    pub(super) fn findings(&self) -> (Finding, Vec<Finding>) {
+        let mut more: Vec<Finding> = [
+            self.nothing_ordered(),
+            self.shoot_away(),
+            self.clocks_apart(),
+            self.shoot_lacks(),
+            self.bootstrap(),
+            self.key_withdrawn(),
+            self.streak(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        more.insert(0, self.main());
+        more.sort_by_key(|finding| finding.remedy.is_empty()); // stable
+        let verdict = more.remove(0);
+        (verdict, more)
+    }
+
+    /// How it stands, and why.
+    fn main(&self) -> Finding {
+        match self.standing() {
+            Standing::Fresh { until } => self.fresh(*until),
+            Standing::Due { reason, .. } => self.due(reason.as_str()),
+            Standing::Renewing { reason, since } => {
+                let reason = reason.as_str();
+                finding(format!("A renewal ({reason}) is under way since {since:.0}."), "")
+            }
+            Standing::Waiting { why, .. } => self.waiting(*why),
+            Standing::Invalid(refusal) => finding(
+                format!("It asks for something impossible: {}.", refusal.message),
+                remedy::of_invalid(&refusal.reason, &refusal.key, self.secret),
+            ),
+            Standing::Obstructed(obstacle) => {
+                let (cause, code) = match obstacle {
+                    Obstacle::Immutable => ("The Secret is immutable", "SECRET_IMMUTABLE"),
+                    Obstacle::Terminating => (
+                        "The Secret is being deleted, and a finalizer still holds it",
+                        "SECRET_TERMINATING",
+                    ),
+                };
+                finding(format!("{cause}; no token can be written into it."), self.remedy(code))
+            }
+            Standing::Parked { away, .. } => self.away(*away),
+        }
+    }
+
+    fn fresh(&self, until: jiff::Timestamp) -> Finding {
+        let in_words = length(until.duration_since(self.now).as_secs());
+        let whose = match self.origin() {
+            Origin::Other => {
+                "It holds a token that fits and that somebody else wrote; it was taken over as it is"
+            }
+            Origin::None | Origin::Ours | Origin::Damaged | Origin::Unreadable => {
+                "It holds a token that fits"
+            }
+        };
+        finding(format!("{whose}, and is renewed at {until:.0} (in {in_words})."), "")
+    }
+
+    fn due(&self, reason: &str) -> Finding {
+        let keeps = self.fleet.detail(self.now, self.secret, self.entry);
+        if keeps.is_empty() {
+            return finding(format!("It is due ({reason}) and ordered within a moment."), "");
+        }
+        let code = match self.fleet.held_back(self.now) {
+            Some(HeldBack::NoRecords | HeldBack::StaleRecords) => "RECORDS_NOT_HEARD",
+            Some(HeldBack::NoShoots) => "SHOOTS_NOT_HEARD",
+            Some(HeldBack::WriterAway(_)) => "WRITER_AWAY",
+            None => "LIMIT_REACHED",
+        };
+        finding(format!("It is due ({reason}), and {keeps}."), self.remedy(code))
+    }
+
+    fn waiting(&self, why: Why) -> Finding {
+        let failure = self.entry.attempts.last_failure.as_ref();
+        match (why, failure) {
+            (Why::Storm, _) => {
+                let detail = self.fleet.detail(self.now, self.secret, self.entry);
+                finding(
+                    format!("Another token now would be a storm: {detail}."),
+                    self.remedy("NO_STORM"),
+                )
+            }
+            (Why::Changed, _) | (_, None) => finding(
+                "The Secret changed while it was being renewed; its new record is awaited.",
+                "",
+            ),
+            (Why::Failed | Why::Throttled | Why::HeldByWriter, Some(failure)) => {
+                finding(sentence(&failure.trouble), self.remedy_of(&failure.trouble))
+            }
+        }
+    }
+
+    fn away(&self, away: Away) -> Finding {
+        let words = words::away(away, &self.secret.namespace, self.shoot);
+        match away {
+            Away::NotKnown => finding(
+                format!("No token-issuer knows a shoot {}.", self.secret.namespace),
+                self.remedy("SHOOT_NOT_KNOWN"),
+            ),
+            Away::Unreachable => {
+                finding(format!("{}.", capital(&words)), self.remedy("SHOOT_UNREACHABLE"))
+            }
+        }
+    }
+
+    /// What nobody has to do something about at this moment, and should know.
+    fn shoot_away(&self) -> Option<Finding> {
+        let told = matches!(self.standing(), Standing::Parked { .. });
+        match self.shoot {
+            ShootView::Seen(status) if status.reach == Reach::Unreachable && !told => {
+                Some(self.away(Away::Unreachable))
+            }
+            ShootView::Missing if !told => Some(self.away(Away::NotKnown)),
+            ShootView::Unknown => Some(finding(
+                "No token-issuer is heard, so the state of the shoot is not known.",
+                self.remedy("SHOOTS_NOT_HEARD"),
+            )),
+            ShootView::Seen(_) | ShootView::Missing => None,
+        }
+    }
+
+    fn nothing_ordered(&self) -> Option<Finding> {
+        if matches!(self.standing(), Standing::Due { .. }) {
+            return None;
+        }
+        let (why, code) = match self.fleet.held_back(self.now)? {
+            why @ (HeldBack::NoRecords | HeldBack::StaleRecords) => (why, "RECORDS_NOT_HEARD"),
+            why @ HeldBack::NoShoots => (why, "SHOOTS_NOT_HEARD"),
+            why @ HeldBack::WriterAway(_) => (why, "WRITER_AWAY"),
+        };
+        let why = words::held_back(why);
+        Some(finding(format!("Nothing is renewed at the moment: {why}."), self.remedy(code)))
+    }
+
+    fn clocks_apart(&self) -> Option<Finding> {
+        let offset = self.clock_offset();
+        let direction = if offset.is_negative() { "behind" } else { "ahead of" };
+        (offset.abs() > CLOCKS_APART_MAX).then(|| {
+            finding(
+                format!(
+                    "The shoot's clock is {} {direction} that of the token-issuer. Moments of the \
+                     token are by the shoot's clock; Perennial converts them, consumers do not.",
+                    length(offset.abs().as_secs())
+                ),
+                self.remedy("CLOCKS_APART"),
+            )
+        })
+    }
+
+    fn shoot_lacks(&self) -> Option<Finding> {
+        let status = self.status()?;
+        let lacks = status.reach == Reach::Reachable && !status.detail.is_empty();
+        lacks.then(|| {
+            let cause = format!("The shoot is reached, and lacks something: {}.", status.detail);
+            finding(cause, self.remedy("SHOOT_LACKS_GRANTS"))
+        })
+    }
+
+    fn bootstrap(&self) -> Option<Finding> {
+        let status = self.status()?;
+        let bootstrap =
+            status.reach == Reach::Reachable && status.credential == Credential::Bootstrap;
+        bootstrap.then(|| {
+            let own = &self.fleet.settings.own_secret;
+            let shoot = &self.secret.namespace;
+            let remedy = match self.secret.name == *own {
+                true => String::new(), // the verdict says why it has no token that works
+                false => format!("See why: perennial explain {shoot}/{own}."),
+            };
+            finding(
+                "The shoot is reached with the short-lived credential of whoever made it, not with \
+                 the token-issuer's own.",
+                remedy,
+            )
+        })
+    }
+
+    fn key_withdrawn(&self) -> Option<Finding> {
+        (self.signing_key_published() == Some(false)).then(|| {
+            let cause = "The key that signed the token is not in the shoot's key set, so the shoot \
+                         may refuse it.";
+            finding(cause, self.remedy("SIGNING_KEY_WITHDRAWN"))
+        })
+    }
+
+    fn streak(&self) -> Option<Finding> {
+        let streak = self.entry.record.memory.map_or(0, |memory| memory.streak);
+        let told = matches!(self.standing(), Standing::Waiting { why: Why::Storm, .. });
+        (streak >= 2 && !told).then(|| {
+            let cause =
+                format!("{streak} tokens in a row were replaced before their planned moment.");
+            finding(cause, self.remedy("NO_STORM"))
+        })
+    }
+
+    fn remedy(&self, code: &str) -> String {
+        remedy::of(code, self.secret).unwrap_or_default()
+    }
+
+    /// Never empty: a failure that nobody wrote a remedy for still has its logs.
+    fn remedy_of(&self, trouble: &Trouble) -> String {
+        remedy::of(&trouble.code, self.secret).unwrap_or_else(|| remedy::unknown(self.attempts()))
+    }
+}
+
+/// The message as a sentence, with the name of what went wrong.
+fn sentence(trouble: &Trouble) -> String {
+    let verb = match trouble.kind {
+        Kind::Held => "It must wait",
+        Kind::Throttled => "Somebody asked us to slow down",
+        Kind::Invalid
+        | Kind::NotFound
+        | Kind::Denied
+        | Kind::Changed
+        | Kind::Unavailable
+        | Kind::TimedOut
+        | Kind::Internal => "The last attempt failed",
+    };
+    format!("{verb} ({}): {}.", trouble.code, trouble.message.trim_end_matches('.'))
+}
+
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}

@@ -1,0 +1,60 @@
+//! What comes next, and why then.
+
+use perennial_core::record::Stamp;
+
+use super::{Next, Subject};
+use crate::fleet::{attempts::Why, entry::Standing};
+
+impl Subject<'_> {
+    pub(super) fn next(&self) -> Next {
+        let failures = self.entry.attempts.failures;
+        let (at, what) = match self.standing() {
+            Standing::Fresh { until } => (Some(*until), self.renewed_then()),
+            Standing::Due { reason, .. } => {
+                (None, format!("is ordered ({}) as soon as the limits admit it", reason.as_str()))
+            }
+            Standing::Renewing { reason, .. } => {
+                (None, format!("the renewal under way ({}) ends", reason.as_str()))
+            }
+            Standing::Waiting { until, why, .. } => (Some(*until), waiting(*why, failures)),
+            Standing::Invalid(_) => (None, "is served within seconds of the correction".to_owned()),
+            Standing::Obstructed(_) => (None, "is served once it can be written".to_owned()),
+            Standing::Parked { reason, .. } => {
+                (None, format!("is renewed ({}) as soon as its shoot answers", reason.as_str()))
+            }
+        };
+        Next { at, what }
+    }
+
+    fn renewed_then(&self) -> String {
+        let stamp = match self.entry.record.stamp {
+            Stamp::At(stamp) => Some(stamp),
+            Stamp::Absent | Stamp::Unreadable => None,
+        };
+        let planned = self.entry.planned(&self.fleet.settings.policy);
+        match &self.entry.record.issued {
+            None => "is renewed: the moment that whoever wrote the token set".to_owned(),
+            Some(_) if stamp < planned => {
+                "is renewed: the timestamp on the Secret brings it forward".to_owned()
+            }
+            Some(_) => {
+                "is renewed: the planned moment, drawn once when the token was written".to_owned()
+            }
+        }
+    }
+}
+
+fn waiting(why: Why, failures: u32) -> String {
+    match why {
+        Why::Failed => format!(
+            "is tried again; failed {failures} times in a row, pauses double and shrink as the end \
+             of the token comes near"
+        ),
+        Why::Throttled => "is tried again; somebody asked us to slow down until then".to_owned(),
+        Why::HeldByWriter => "is tried again; it was refused until then".to_owned(),
+        Why::Changed => {
+            "is tried again at the latest, and as soon as its new record is in".to_owned()
+        }
+        Why::Storm => "is renewed; another token before would be a storm".to_owned(),
+    }
+}
