@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that only some of ours may name.
-const ADAPTERS: [(&str, &[&str]); 6] = [
+const ADAPTERS: [(&str, &[&str]); 7] = [
     ("kube", &["kube", "lab", "tests"]),
     ("k8s-openapi", &["kube", "lab", "tests"]),
     (
@@ -28,6 +28,7 @@ const ADAPTERS: [(&str, &[&str]); 6] = [
         &["proto", "rpc", "token-issuer", "secret-writer", "scheduler", "cli", "lab", "tests"],
     ),
     ("prost", &["proto", "rpc"]),
+    ("prost-reflect", &["cli"]),
     ("rustls", &["rpc", "process"]),
     ("axum", &["process", "testing"]),
 ];

@@ -10,9 +10,10 @@
     reason = "a test that cannot go on says so by panicking, and shows the figures it saw"
 )]
 
-mod consumers;
 mod bad_start;
 mod certificates;
+mod command_line;
+mod consumers;
 #[path = "../integration/contract.rs"]
 mod contract;
 mod cost;
@@ -32,6 +33,6 @@ mod renewal;
 mod restart;
 mod rights;
 mod stopped_shoot;
+mod storm_stranger;
 mod strangers;
 mod witness;
-mod storm_stranger;

@@ -1,29 +1,66 @@
 //! Schedules as text. Pure: the present moment is an argument.
 
 use jiff::Timestamp;
+use perennial_core::length::length;
 use perennial_proto::scheduler::v1::{Schedule, State};
+
+use crate::moment::absolute;
 
 /// What changes comes first, so that it is seen on a narrow terminal too; what may be long last.
 const HEADINGS: [&str; 7] = ["STATE", "NEXT", "LEFT", "RENEWED", "SECRET", "ACCOUNT", "DETAIL"];
 
+/// With more columns: moments in UTC and counts since the start of the scheduler.
+const HEADINGS_WIDE: [&str; 12] = [
+    "STATE", "NEXT", "LEFT", "RENEWED", "SECRET", "ACCOUNT", "PLANNED", "LATEST", "EXPIRES",
+    "RENEWALS", "FAILURES", "DETAIL",
+];
+
 /// A heading and a line for each schedule, columns aligned.
 #[must_use]
 pub fn lines<'a>(schedules: impl IntoIterator<Item = &'a Schedule>, now: Timestamp) -> Vec<String> {
-    let rows: Vec<[String; 7]> = std::iter::once(HEADINGS.map(str::to_owned))
-        .chain(schedules.into_iter().map(|schedule| row(schedule, now)))
-        .collect();
-    let mut widths = [0; 7];
+    aligned(HEADINGS, schedules.into_iter().map(|schedule| row(schedule, now)))
+}
+
+/// The same with more columns.
+#[must_use]
+pub fn wide<'a>(schedules: impl IntoIterator<Item = &'a Schedule>, now: Timestamp) -> Vec<String> {
+    let row = |schedule: &Schedule| {
+        let [state, next, left, renewed, secret, account, detail] = row(schedule, now);
+        let moments = [&schedule.planned_at, &schedule.latest_at, &schedule.expires_at];
+        let [planned, latest, expires] = moments.map(|at| absolute(at.as_ref()));
+        let (renewals, failures) = (schedule.renewals.to_string(), schedule.failures.to_string());
+        [
+            state, next, left, renewed, secret, account, planned, latest, expires, renewals,
+            failures, detail,
+        ]
+    };
+    aligned(HEADINGS_WIDE, schedules.into_iter().map(row))
+}
+
+/// A heading and rows, columns aligned.
+#[must_use]
+pub fn aligned<const N: usize>(
+    headings: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> Vec<String> {
+    let rows: Vec<[String; N]> = std::iter::once(headings.map(str::to_owned)).chain(rows).collect();
+    let mut widths = [0; N];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    rows.iter().map(|row| aligned(row, widths)).collect()
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
-fn aligned(row: &[String; 7], widths: [usize; 7]) -> String {
-    let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+/// NAMESPACE/NAME.
+#[must_use]
+pub fn name(schedule: &Schedule) -> String {
+    format!("{}/{}", schedule.namespace, schedule.name)
 }
 
 fn row(schedule: &Schedule, now: Timestamp) -> [String; 7] {
@@ -32,24 +69,25 @@ fn row(schedule: &Schedule, now: Timestamp) -> [String; 7] {
         moment(schedule.next_at.as_ref(), now),
         moment(schedule.expires_at.as_ref(), now),
         last_renewal(schedule, now),
-        format!("{}/{}", schedule.namespace, schedule.name),
+        name(schedule),
         or_dash(&schedule.account),
         schedule.detail.clone(),
     ]
 }
 
-/// Whether somebody should look at it.
+/// Whether something keeps it from being renewed, or it is overdue.
 #[must_use]
 pub fn is_troubled(schedule: &Schedule) -> bool {
-    match schedule.state() {
-        State::Fresh | State::Due | State::Renewing => false,
-        State::Unspecified
-        | State::BackingOff
-        | State::Held
-        | State::Invalid
-        | State::Obstructed
-        | State::WaitingForShoot => true,
-    }
+    schedule.overdue
+        || match schedule.state() {
+            State::Fresh | State::Due | State::Renewing => false,
+            State::Unspecified
+            | State::BackingOff
+            | State::Held
+            | State::Invalid
+            | State::Obstructed
+            | State::WaitingForShoot => true,
+        }
 }
 
 /// The state in one word.
@@ -71,30 +109,16 @@ pub fn state(schedule: &Schedule) -> &'static str {
 fn last_renewal(schedule: &Schedule, now: Timestamp) -> String {
     match &schedule.last_renewal {
         Some(renewal) => {
-            let ago = renewal.at.as_ref().map_or(0, |at| now.as_second() - at.seconds);
-            format!("{} ago, {}", length(ago), renewal.reason)
+            let at = renewal.at.as_ref().map_or(now.as_second(), |at| at.seconds);
+            let ago = length(now.as_second().saturating_sub(at));
+            format!("{ago} ago, {}", renewal.reason)
         }
         None => "-".to_owned(),
     }
 }
 
 fn moment(at: Option<&prost_types::Timestamp>, now: Timestamp) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| length(at.seconds - now.as_second()))
-}
-
-/// A length of time with at most two units, such as `6s`, `9m58s`, `7h12m`, `29d4h`; one that has
-/// passed has a minus.
-#[must_use]
-pub fn length(seconds: i64) -> String {
-    let sign = if seconds < 0 { "-" } else { "" };
-    let (days, hours) = (seconds.abs() / 86_400, seconds.abs() / 3_600 % 24);
-    let (minutes, rest) = (seconds.abs() / 60 % 60, seconds.abs() % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{sign}{rest}s"),
-        (0, 0, _) => format!("{sign}{minutes}m{rest:02}s"),
-        (0, _, _) => format!("{sign}{hours}h{minutes:02}m"),
-        _ => format!("{sign}{days}d{hours}h"),
-    }
+    at.map_or_else(|| "-".to_owned(), |at| length(at.seconds.saturating_sub(now.as_second())))
 }
 
 fn or_dash(text: &str) -> String {
@@ -136,11 +160,5 @@ mod tests {
         let cells: Vec<&str> = cells.into_iter().filter(|cell| !cell.is_empty()).collect();
         assert_eq!(cells, expected);
         assert_eq!(lines[0].find("ACCOUNT"), lines[1].find("kube-system/"));
-    }
-
-    #[test]
-    fn lengths_have_at_most_two_units() {
-        let texts = [0, 59, 61, 25_920, 2_520_000, -5].map(length);
-        assert_eq!(texts, ["0s", "59s", "1m01s", "7h12m", "29d4h", "-5s"]);
     }
 }

@@ -6,12 +6,18 @@ use jiff::Timestamp;
 use perennial_core::clock::Clock as _;
 use perennial_process::clock::SystemClock;
 use perennial_proto::scheduler::v1::{
-    Schedule, State, WatchSchedulesRequest, WatchSchedulesResponse,
-    scheduler_client::SchedulerClient, watch_schedules_response::Event,
+    Schedule, State, WatchSchedulesRequest, WatchSchedulesResponse, watch_schedules_response::Event,
 };
-use tonic::{Status, Streaming, transport::Channel};
+use tonic::{Status, Streaming};
 
-use crate::{connect::CliError, live::Live, table};
+use crate::{
+    args::{Output, WatchArgs},
+    connect::Scheduler,
+    error::CliError,
+    json,
+    live::Live,
+    moment, table,
+};
 
 /// How often the table is drawn anew, so that its times run.
 const DRAW_INTERVAL: Duration = Duration::from_millis(500);
@@ -63,7 +69,8 @@ impl Schedules {
         let name = format!("{}/{}", key.0, key.1);
         match &schedule.last_renewal {
             Some(renewal) if before.0 != told.0 => {
-                let took = renewal.took.as_ref().map_or_else(String::new, took);
+                let took = renewal.took.as_ref().map(moment::took);
+                let took = took.map_or_else(String::new, |took| format!(", took {took}"));
                 Some(format!("{name}  renewed ({}){took}", renewal.reason))
             }
             _ if before.1 != told.1 && !told.1.is_empty() => {
@@ -88,25 +95,23 @@ impl Schedules {
     }
 }
 
-fn took(length: &prost_types::Duration) -> String {
-    format!(", took {} ms", length.seconds * 1_000 + i64::from(length.nanos / 1_000_000))
-}
-
 /// Shows schedules until the process is interrupted. A scheduler that goes away is waited for,
 /// once it has answered.
-///
-/// # Errors
-/// When the scheduler refuses or does not answer the first time, or when the terminal is gone.
-pub async fn run(mut client: SchedulerClient<Channel>, namespace: String) -> Result<(), CliError> {
+pub(crate) async fn run(mut scheduler: Scheduler, args: WatchArgs) -> Result<(), CliError> {
+    let WatchArgs { namespace, output } = args;
+    let namespace = namespace.map(String::from).unwrap_or_default();
     let (mut schedules, mut live) = (Schedules::default(), Live::stdout());
     let mut answered = false;
     loop {
         let request = WatchSchedulesRequest { namespace: namespace.clone() };
-        let lost = match client.watch_schedules(request).await {
+        let lost = match scheduler.watch_schedules(request).await {
             Ok(stream) => {
                 answered = true;
                 schedules.begin();
-                show(stream.into_inner(), &mut schedules, &mut live).await?
+                match output.output {
+                    Output::Text => show(stream.into_inner(), &mut schedules, &mut live).await?,
+                    Output::Json => print(stream.into_inner()).await?,
+                }
             }
             Err(status) => status,
         };
@@ -114,8 +119,22 @@ pub async fn run(mut client: SchedulerClient<Channel>, namespace: String) -> Res
         if !(answered && error.is_temporary()) {
             return Err(error);
         }
-        say(&mut live, "the scheduler went away; trying again").map_err(CliError::Output)?;
+        if output.output == Output::Text {
+            say(&mut live, "the scheduler went away; trying again").map_err(CliError::Output)?;
+        }
         tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+/// One message a line, until the stream is lost; why it was. A stream that begins anew sends its
+/// whole set again, and then the mark.
+async fn print(mut stream: Streaming<WatchSchedulesResponse>) -> Result<Status, CliError> {
+    loop {
+        match stream.message().await {
+            Ok(Some(message)) => json::print_line(&message)?,
+            Ok(None) => return Ok(Status::unavailable("the scheduler ended the stream")),
+            Err(status) => return Ok(status),
+        }
     }
 }
 

@@ -57,9 +57,12 @@ pub fn of_services(services: &[Service]) -> Result<Environment> {
         let name = service.name().to_uppercase().replace('-', "_");
         let addr = service.addr().to_string();
         let pid = service.pid()?.with_context(|| format!("{} is not running", service.name()))?;
-        if service.name() == "scheduler" {
-            environment.insert("PERENNIAL_ADDR".to_owned(), addr.clone().into());
-        }
+        // The scheduler is the one that the CLI talks to; of the others it asks the health.
+        let variable = match service.name() {
+            "scheduler" => "PERENNIAL_ADDR".to_owned(),
+            _ => format!("PERENNIAL_{name}_ADDR"),
+        };
+        environment.insert(variable, addr.clone().into());
         environment.insert(format!("LAB_{name}_ADDR"), addr.into());
         environment.insert(format!("LAB_METRICS_{name}"), service.metrics_url().into());
         environment.insert(format!("LAB_PID_{name}"), pid.to_string().into());

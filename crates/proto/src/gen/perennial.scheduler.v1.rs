@@ -247,6 +247,9 @@ pub struct Finding {
     /// What to do about it; empty where nobody needs to do anything.
     #[prost(string, tag = "2")]
     pub remedy: ::prost::alloc::string::String,
+    /// A command line that does it or shows more; empty where there is none.
+    #[prost(string, tag = "3")]
+    pub command: ::prost::alloc::string::String,
 }
 /// When a token is renewed, and why then. Moments are by the shoot's clock.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -58,6 +58,8 @@ pub struct Finding {
     pub cause: String,
     /// What to do; empty where nobody needs to do anything.
     pub remedy: String,
+    /// A command line that does it or shows more; may be empty.
+    pub command: String,
 }
 
 /// Whose token a Secret holds.
@@ -229,7 +231,7 @@ impl Subject<'_> {
             reason: attempt.reason,
             trouble: attempt.trouble().cloned(),
             remedy: attempt.trouble().map_or_else(String::new, |trouble| {
-                remedy::of(&trouble.code, self.secret).unwrap_or_default()
+                remedy::of(&trouble.code, self.secret).unwrap_or_default().text
             }),
         });
         under_way.into_iter().chain(ended).collect()

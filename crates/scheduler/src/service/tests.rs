@@ -12,6 +12,8 @@ use crate::{
     fleet::feed,
 };
 
+mod explain;
+
 /// A service over a fleet of these names, without an engine.
 struct Desk {
     board: Arc<Board>,

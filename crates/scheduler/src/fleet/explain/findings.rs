@@ -9,7 +9,10 @@ use perennial_core::{
     shoot::{Credential, Reach},
 };
 
-use super::{Finding, Origin, Subject, remedy};
+use super::{
+    Finding, Origin, Subject,
+    remedy::{self, Remedy},
+};
 use crate::fleet::{
     attempts::Why, entry::Standing, history::Trouble, schedule::words, take::HeldBack,
 };
@@ -17,8 +20,14 @@ use crate::fleet::{
 /// Clocks that are further apart than this are a mistake of somebody.
 const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(60);
 
-fn finding(cause: impl Into<String>, remedy: impl Into<String>) -> Finding {
-    Finding { cause: cause.into(), remedy: remedy.into() }
+fn finding(cause: impl Into<String>, remedy: Remedy) -> Finding {
+    let Remedy { text, command } = remedy;
+    Finding { cause: cause.into(), remedy: text, command }
+}
+
+/// Where nobody needs to do anything.
+fn known(cause: impl Into<String>) -> Finding {
+    finding(cause, Remedy::default())
 }
 
 impl Subject<'_> {
@@ -49,7 +58,7 @@ impl Subject<'_> {
             Standing::Due { reason, .. } => self.due(reason.as_str()),
             Standing::Renewing { reason, since } => {
                 let reason = reason.as_str();
-                finding(format!("A renewal ({reason}) is under way since {since:.0}."), "")
+                known(format!("A renewal ({reason}) is under way since {since:.0}."))
             }
             Standing::Waiting { why, .. } => self.waiting(*why),
             Standing::Invalid(refusal) => finding(
@@ -80,13 +89,15 @@ impl Subject<'_> {
                 "It holds a token that fits"
             }
         };
-        finding(format!("{whose}, and is renewed at {until:.0} (in {in_words})."), "")
+        known(format!("{whose}, and is renewed at {until:.0} (in {in_words})."))
     }
 
     fn due(&self, reason: &str) -> Finding {
         let keeps = self.fleet.detail(self.now, self.secret, self.entry);
         if keeps.is_empty() {
-            return finding(format!("It is due ({reason}) and ordered within a moment."), "");
+            return known(format!(
+                "It is to be renewed ({reason}), and is ordered within a moment."
+            ));
         }
         let code = match self.fleet.held_back(self.now) {
             Some(HeldBack::NoRecords | HeldBack::StaleRecords) => "RECORDS_NOT_HEARD",
@@ -94,7 +105,7 @@ impl Subject<'_> {
             Some(HeldBack::WriterAway(_)) => "WRITER_AWAY",
             None => "LIMIT_REACHED",
         };
-        finding(format!("It is due ({reason}), and {keeps}."), self.remedy(code))
+        finding(format!("It is to be renewed ({reason}), and {keeps}."), self.remedy(code))
     }
 
     fn waiting(&self, why: Why) -> Finding {
@@ -107,10 +118,9 @@ impl Subject<'_> {
                     self.remedy("NO_STORM"),
                 )
             }
-            (Why::Changed, _) | (_, None) => finding(
-                "The Secret changed while it was being renewed; its new record is awaited.",
-                "",
-            ),
+            (Why::Changed, _) | (_, None) => {
+                known("The Secret changed while it was being renewed; its new record is awaited.")
+            }
             (Why::Failed | Why::Throttled | Why::HeldByWriter, Some(failure)) => {
                 finding(sentence(&failure.trouble), self.remedy_of(&failure.trouble))
             }
@@ -138,6 +148,13 @@ impl Subject<'_> {
                 Some(self.away(Away::Unreachable))
             }
             ShootView::Missing if !told => Some(self.away(Away::NotKnown)),
+            // A stale state, or none at all.
+            ShootView::Seen(status)
+                if status.reach == Reach::Unknown && !status.detail.is_empty() =>
+            {
+                let cause = format!("The state of the shoot is not known: {}.", status.detail);
+                Some(finding(cause, self.remedy("SHOOTS_NOT_HEARD")))
+            }
             ShootView::Unknown => Some(finding(
                 "No token-issuer is heard, so the state of the shoot is not known.",
                 self.remedy("SHOOTS_NOT_HEARD"),
@@ -191,8 +208,11 @@ impl Subject<'_> {
             let own = &self.fleet.settings.own_secret;
             let shoot = &self.secret.namespace;
             let remedy = match self.secret.name == *own {
-                true => String::new(), // the verdict says why it has no token that works
-                false => format!("See why: perennial explain {shoot}/{own}."),
+                true => Remedy::default(), // the verdict says why it has no token that works
+                false => Remedy {
+                    text: format!("See why {shoot}/{own} has no token that works."),
+                    command: format!("perennial explain {shoot}/{own}"),
+                },
             };
             finding(
                 "The shoot is reached with the short-lived credential of whoever made it, not with \
@@ -220,13 +240,13 @@ impl Subject<'_> {
         })
     }
 
-    fn remedy(&self, code: &str) -> String {
+    fn remedy(&self, code: &str) -> Remedy {
         remedy::of(code, self.secret).unwrap_or_default()
     }
 
     /// Never empty: a failure that nobody wrote a remedy for still has its logs.
-    fn remedy_of(&self, trouble: &Trouble) -> String {
-        remedy::of(&trouble.code, self.secret).unwrap_or_else(|| remedy::unknown(self.attempts()))
+    fn remedy_of(&self, trouble: &Trouble) -> Remedy {
+        remedy::of(&trouble.code, self.secret).unwrap_or_else(|| remedy::unknown(&self.attempts()))
     }
 }
 

@@ -47,8 +47,8 @@ impl Subject<'_> {
 fn waiting(why: Why, failures: u32) -> String {
     match why {
         Why::Failed => format!(
-            "is tried again; failed {failures} times in a row, pauses double and shrink as the end \
-             of the token comes near"
+            "is tried again; pauses double with each failure in a row ({failures} so far) and shrink \
+             as the end of the token comes near"
         ),
         Why::Throttled => "is tried again; somebody asked us to slow down until then".to_owned(),
         Why::HeldByWriter => "is tried again; it was refused until then".to_owned(),

@@ -57,7 +57,8 @@ pub(in crate::service) fn explanation(
 }
 
 fn finding(finding: Finding) -> proto::Finding {
-    proto::Finding { cause: finding.cause, remedy: finding.remedy }
+    let Finding { cause, remedy, command } = finding;
+    proto::Finding { cause, remedy, command }
 }
 
 const fn origin(origin: Origin) -> proto::Origin {

@@ -1,0 +1,230 @@
+//! Flags, and help with examples.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use perennial_core::name::{Namespace, SecretRef};
+use perennial_proto::scheduler::v1::State;
+
+use crate::connect::ConnectArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  perennial status
+  perennial list --troubled
+  perennial explain shoot--lab--1/shoot-access-kube-scheduler
+  perennial renew shoot--lab--1/shoot-access-kube-scheduler
+  perennial watch --namespace shoot--lab--1
+
+Exit codes:
+   0  done; for status: all is well
+   1  status found something that needs somebody
+  64  wrong usage
+  65  the Secret asks for something impossible
+  66  no such access Secret
+  69  a service or the shoot cannot be reached
+  70  a mistake of the scheduler or of this program
+  74  the answer cannot be written
+  75  it may work later: held against a storm, asked to slow down, no answer in time
+  77  denied: to us by the services, or to Perennial by the shoot
+  78  a certificate or an address cannot be used";
+
+/// See when the tokens of shoot control planes are renewed, and why then.
+#[derive(Debug, Parser)]
+#[command(name = "perennial", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Args {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Status(StatusArgs),
+    List(ListArgs),
+    Explain(ExplainArgs),
+    Renew(RenewArgs),
+    Watch(WatchArgs),
+}
+
+/// Say whether all is well, and what is not.
+///
+/// Asks the services whether they are ready, counts Secrets and shoots, and names the Secret that
+/// has been in trouble for the longest time.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  perennial status                  # exit code 1 where somebody is needed
+  perennial status -o json | jq -r .verdict")]
+pub(crate) struct StatusArgs {
+    /// HOST:PORT of the secret-writers, separated by commas; not asked when left out.
+    #[arg(long, env = "PERENNIAL_SECRET_WRITER_ADDR", value_name = "HOST:PORT")]
+    #[arg(value_delimiter = ',', hide_env_values = true)]
+    pub(crate) secret_writer_addr: Vec<String>,
+    /// HOST:PORT of the token-issuers, separated by commas; not asked when left out.
+    #[arg(long, env = "PERENNIAL_TOKEN_ISSUER_ADDR", value_name = "HOST:PORT")]
+    #[arg(value_delimiter = ',', hide_env_values = true)]
+    pub(crate) token_issuer_addr: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Print the schedules once.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  perennial list --namespace shoot--lab--1 -o wide
+  perennial list --state backing-off,held
+  perennial list --troubled -o name | xargs -n1 perennial explain
+  perennial list -o json | jq -r '.schedules[] | select(.overdue) | .name'")]
+pub(crate) struct ListArgs {
+    /// Only those of this namespace on the seed.
+    #[arg(long, short)]
+    pub(crate) namespace: Option<Namespace>,
+    /// Only those in these states, separated by commas.
+    #[arg(long, value_name = "STATE", value_enum, value_delimiter = ',')]
+    pub(crate) state: Vec<StateName>,
+    /// Only those that something keeps from being renewed, or that are overdue.
+    #[arg(long)]
+    pub(crate) troubled: bool,
+    /// Form of the answer.
+    #[arg(long, short, value_enum, default_value = "table")]
+    pub(crate) output: ListOutput,
+}
+
+/// Say why a Secret is renewed when it is, what keeps it, and what to do.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  perennial explain shoot--lab--1/shoot-access-kube-scheduler
+  perennial explain shoot--lab--1/shoot-access-kube-scheduler -o json | jq .verdict")]
+pub(crate) struct ExplainArgs {
+    /// The Secret, as NAMESPACE/NAME on the seed.
+    #[arg(value_name = "NAMESPACE/NAME", value_parser = secret)]
+    pub(crate) secret: SecretRef,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Renew Secrets now, one after the other, and wait until each is written.
+///
+/// The first one comes at once; another one soon after it is held back, because no reason is good
+/// enough for a storm.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  perennial renew shoot--lab--1/shoot-access-kube-scheduler
+  perennial list -n shoot--lab--1 -o name | xargs perennial renew")]
+pub(crate) struct RenewArgs {
+    /// The Secrets, each as NAMESPACE/NAME on the seed.
+    #[arg(value_name = "NAMESPACE/NAME", value_parser = secret, required = true)]
+    pub(crate) secrets: Vec<SecretRef>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Keep a live table on the terminal; a line for each change where there is none.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  perennial watch
+  perennial watch --namespace shoot--lab--1 -o json    # one message a line")]
+pub(crate) struct WatchArgs {
+    /// Only those of this namespace on the seed.
+    #[arg(long, short)]
+    pub(crate) namespace: Option<Namespace>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct OutputArgs {
+    /// Form of the answer; JSON is that of the messages in proto/.
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub(crate) output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListOutput {
+    /// A table.
+    Table,
+    /// A table with more columns.
+    Wide,
+    /// One ListSchedulesResponse.
+    Json,
+    /// NAMESPACE/NAME, one a line.
+    Name,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StateName {
+    Fresh,
+    Due,
+    Renewing,
+    BackingOff,
+    Held,
+    Invalid,
+    Obstructed,
+    WaitingForShoot,
+}
+
+impl From<StateName> for State {
+    fn from(name: StateName) -> Self {
+        match name {
+            StateName::Fresh => Self::Fresh,
+            StateName::Due => Self::Due,
+            StateName::Renewing => Self::Renewing,
+            StateName::BackingOff => Self::BackingOff,
+            StateName::Held => Self::Held,
+            StateName::Invalid => Self::Invalid,
+            StateName::Obstructed => Self::Obstructed,
+            StateName::WaitingForShoot => Self::WaitingForShoot,
+        }
+    }
+}
+
+fn secret(text: &str) -> Result<SecretRef, String> {
+    let (namespace, name) = text.split_once('/').ok_or(
+        "write it as NAMESPACE/NAME, such as shoot--lab--1/shoot-access-kube-scheduler".to_owned(),
+    )?;
+    Ok(SecretRef {
+        namespace: namespace.parse().map_err(|error| format!("NAMESPACE {error}"))?,
+        name: name.parse().map_err(|error| format!("NAME {error}"))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_help_is_what_the_snapshot_shows() {
+        let mut perennial = Args::command().term_width(100);
+        perennial.build();
+        let names: Vec<_> =
+            perennial.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        let mut shown = format!("$ perennial --help\n{}", perennial.render_long_help());
+        for name in names.iter().filter(|name| *name != "help") {
+            let command = perennial.find_subcommand_mut(name).unwrap();
+            shown += &format!("\n$ perennial {name} --help\n{}", command.render_long_help());
+        }
+        insta::assert_snapshot!("help", shown);
+    }
+
+    #[test]
+    fn a_secret_is_named_by_namespace_and_name() {
+        let named = secret("shoot--lab--1/etcd").unwrap();
+        assert_eq!(named.to_string(), "shoot--lab--1/etcd");
+        assert!(secret("etcd").unwrap_err().starts_with("write it as NAMESPACE/NAME"));
+        assert!(secret("Shoot/etcd").unwrap_err().starts_with("NAMESPACE must be lower-case"));
+        assert!(secret("shoot/").unwrap_err().starts_with("NAME is empty"));
+        assert!(secret("a/b/c").unwrap_err().starts_with("NAME must be"));
+    }
+}

@@ -1,0 +1,53 @@
+//! Exit codes: a closed list, after sysexits(3) as the services have it.
+
+use std::process::ExitCode;
+
+use perennial_core::failure::Kind;
+
+/// How the command line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; for `status`: all is well.
+    Ok = 0,
+    /// `status` found something that needs somebody.
+    Trouble = 1,
+    /// Wrong flags, or one is missing.
+    Usage = 64,
+    /// The Secret asks for something impossible.
+    Invalid = 65,
+    /// There is no such access Secret.
+    NotFound = 66,
+    /// A service or the shoot cannot be reached.
+    Unavailable = 69,
+    /// A mistake of the scheduler or of ours.
+    Internal = 70,
+    /// The answer cannot be written.
+    Output = 74,
+    /// It may work later: held, asked to slow down, or no answer in time.
+    Temporary = 75,
+    /// We, or Perennial at the shoot, may not do this.
+    Denied = 77,
+    /// Certificates or addresses that cannot be used.
+    Configuration = 78,
+}
+
+impl Exit {
+    /// What a call that failed ends with.
+    #[must_use]
+    pub const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Invalid => Self::Invalid,
+            Kind::NotFound => Self::NotFound,
+            Kind::Denied => Self::Denied,
+            Kind::Unavailable => Self::Unavailable,
+            Kind::Changed | Kind::Held | Kind::Throttled | Kind::TimedOut => Self::Temporary,
+            Kind::Internal => Self::Internal,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,98 @@
+//! `perennial list`: the schedules once.
+
+use std::io::{self, Write as _};
+
+use perennial_core::{clock::Clock as _, name::Namespace};
+use perennial_process::clock::SystemClock;
+use perennial_proto::scheduler::v1::{
+    ListSchedulesRequest, ListSchedulesResponse, Schedule, State,
+};
+
+use crate::{
+    args::{ListArgs, ListOutput, StateName},
+    connect::{Scheduler, with_deadline},
+    error::CliError,
+    json, table,
+};
+
+/// All schedules, page by page.
+///
+/// # Errors
+/// When the scheduler refuses or does not answer.
+pub async fn all(
+    scheduler: &mut Scheduler,
+    namespace: Option<&Namespace>,
+) -> Result<Vec<Schedule>, CliError> {
+    let mut schedules = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let namespace = namespace.map(ToString::to_string).unwrap_or_default();
+        let request = ListSchedulesRequest { namespace, page_size: 0, page_token };
+        let page =
+            scheduler.list_schedules(with_deadline(request)).await.map_err(CliError::call)?;
+        let ListSchedulesResponse { schedules: more, next_page_token } = page.into_inner();
+        schedules.extend(more);
+        page_token = next_page_token;
+        if page_token.is_empty() {
+            return Ok(schedules);
+        }
+    }
+}
+
+pub(crate) async fn run(mut scheduler: Scheduler, args: ListArgs) -> Result<(), CliError> {
+    let ListArgs { namespace, state, troubled, output } = args;
+    let mut schedules = all(&mut scheduler, namespace.as_ref()).await?;
+    schedules.retain(|schedule| is_wanted(schedule, &state, troubled));
+    let now = SystemClock.now();
+    let lines = match output {
+        ListOutput::Json => {
+            let next_page_token = String::new();
+            return json::print(&ListSchedulesResponse { schedules, next_page_token });
+        }
+        ListOutput::Name => schedules.iter().map(table::name).collect(),
+        _ if schedules.is_empty() => return nothing_found(namespace.as_ref()),
+        ListOutput::Table => table::lines(&schedules, now),
+        ListOutput::Wide => table::wide(&schedules, now),
+    };
+    print(&lines)
+}
+
+fn is_wanted(schedule: &Schedule, states: &[StateName], troubled: bool) -> bool {
+    let in_state = states.is_empty() || states.iter().any(|s| State::from(*s) == schedule.state());
+    in_state && (!troubled || table::is_troubled(schedule))
+}
+
+/// On stderr, so that a program that reads the table reads none.
+fn nothing_found(namespace: Option<&Namespace>) -> Result<(), CliError> {
+    let place = namespace.map_or_else(String::new, |name| format!(" in namespace {name}"));
+    writeln!(io::stderr(), "No such access Secrets found{place}.").map_err(CliError::Output)
+}
+
+/// Prints lines.
+///
+/// # Errors
+/// When stdout is gone.
+pub fn print(lines: &[String]) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    lines.iter().try_for_each(|line| writeln!(out, "{line}")).map_err(CliError::Output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_taken_together() {
+        let schedule = |state: State, overdue| Schedule {
+            state: state.into(),
+            overdue,
+            ..Schedule::default()
+        };
+        let held = schedule(State::Held, false);
+        assert!(is_wanted(&held, &[], false) && is_wanted(&held, &[], true));
+        assert!(is_wanted(&held, &[StateName::Due, StateName::Held], true));
+        assert!(!is_wanted(&held, &[StateName::Due], false));
+        assert!(!is_wanted(&schedule(State::Due, false), &[], true));
+        assert!(is_wanted(&schedule(State::Due, true), &[], true), "overdue is trouble");
+    }
+}

@@ -1,0 +1,151 @@
+//! What an operator sees with `perennial`, the real binary, in the environment that the lab gives.
+
+use std::process::Output;
+
+use perennial_core::keys;
+use perennial_lab::{
+    poll::{Look, until},
+    shoot::namespace,
+};
+use serde_json::Value;
+
+use crate::house::{House, MOMENT};
+
+const GOOD: &str = "shoot-access-kube-scheduler";
+const BAD: &str = "shoot-access-nonsense";
+
+#[tokio::test]
+async fn an_operator_sees_what_is_well_and_what_is_not_and_renews_by_hand() {
+    let house = House::start(1, &[]).await;
+    house.ask(1, GOOD, &[]).await;
+    house.wait_for_token(1, GOOD).await;
+    let good = format!("{}/{GOOD}", namespace(1));
+
+    let status = settled(&house, 0).await;
+    println!("{status}");
+    assert!(status.starts_with("all is well: 2 Secrets kept fresh, 1 shoot reached\n"), "{status}");
+    lists(&house, &good).await;
+    explains(&house, &good).await;
+    renews(&house, &good).await;
+    finds_trouble(&house).await;
+    ends_with_the_documented_code(&house, &good).await;
+    house.end().await;
+}
+
+async fn lists(house: &House, good: &str) {
+    let listed = json(&perennial(house, &["list", "-o", "json"]).await);
+    let names: Vec<_> =
+        listed["schedules"].as_array().unwrap().iter().map(|s| &s["name"]).collect();
+    assert_eq!(names, [perennial_lab::shoot::ACCESS_SECRET, GOOD]);
+    assert_eq!(listed["schedules"][1]["state"], "STATE_FRESH");
+    let named = perennial(house, &["list", "--state", "fresh", "-o", "name"]).await;
+    assert!(text(&named).lines().any(|line| line == good), "{}", text(&named));
+    let troubled = perennial(house, &["list", "--troubled"]).await;
+    assert_eq!((code(&troubled), text(&troubled).as_str()), (0, ""));
+}
+
+async fn explains(house: &House, good: &str) {
+    let explained = perennial(house, &["explain", good]).await;
+    println!("{}", text(&explained));
+    for part in ["fresh", "cause", "nothing to do", "▼", "80 % of min(granted", "key set"] {
+        assert!(text(&explained).contains(part), "{part} is not in\n{}", text(&explained));
+    }
+    let explained = json(&perennial(house, &["explain", good, "-o", "json"]).await);
+    assert_eq!(explained["origin"], "ORIGIN_OURS");
+    assert_eq!(explained["record"]["inputs"]["accountName"], "kube-scheduler");
+    assert_eq!(explained["attempts"][0]["outcome"], "renewed");
+    assert_eq!(explained["shoot"]["signingKeyPublished"], true, "the lab's shoot shows its keys");
+    assert!(!explained["replica"]["name"].as_str().unwrap().is_empty());
+}
+
+async fn renews(house: &House, good: &str) {
+    let before = house.wait_for_token(1, GOOD).await;
+    let renewed = json(&perennial(house, &["renew", good, "-o", "json"]).await);
+    assert_eq!(renewed["after"]["lastRenewal"]["reason"], "requested", "{renewed}");
+    let expiry = |schedule: &str| renewed[schedule]["expiresAt"].as_str().unwrap().to_owned();
+    assert!(expiry("after") > expiry("before"), "{renewed}");
+    let changed = |secret: &_| crate::house::claims(secret) != crate::house::claims(&before);
+    house.wait(1, GOOD, "the new token", changed).await;
+
+    let shown = perennial(house, &["renew", good]).await;
+    println!("{}", text(&shown));
+    assert!(text(&shown).contains("renewed in ") && text(&shown).contains("the token before:"));
+    let held = perennial(house, &["renew", good]).await;
+    assert_eq!(code(&held), 75, "a storm is held back, which passes: {}", errors(&held));
+    assert!(errors(&held).contains("perennial explain"), "{}", errors(&held));
+}
+
+async fn finds_trouble(house: &House) {
+    house.ask(1, BAD, &[(keys::TOKEN_LIFETIME, "soon")]).await;
+    let bad = format!("{}/{BAD}", namespace(1));
+    let status = settled(house, 1).await;
+    println!("{status}");
+    assert!(
+        status.starts_with(&format!("trouble: 1 Secret needs somebody, first {bad} (invalid)"))
+    );
+    let explained = text(&perennial(house, &["explain", &bad]).await);
+    println!("{explained}");
+    assert!(explained.contains("is not a Go duration"), "{explained}");
+    assert!(explained.contains(&format!("annotate secret {BAD}")), "the remedy: {explained}");
+    let renewed = perennial(house, &["renew", &bad]).await;
+    assert_eq!(code(&renewed), 65, "{}", errors(&renewed));
+}
+
+async fn ends_with_the_documented_code(house: &House, good: &str) {
+    let missing = format!("{}/shoot-access-nobody", namespace(1));
+    for (arguments, expected, told) in [
+        (vec!["explain", missing.as_str()], 66, "perennial list shows those"),
+        (vec!["renew", missing.as_str(), good], 66, "there is no access Secret"),
+        (vec!["explain", "no-slash"], 64, "write it as NAMESPACE/NAME"),
+        (vec!["explain", "Shoot/x"], 64, "NAMESPACE must be lower-case"),
+        (vec!["lst"], 64, "unrecognized subcommand"),
+        (vec!["list", "--addr=127.0.0.1:1"], 69, "the scheduler cannot be reached"),
+        (vec!["status", "--addr=127.0.0.1:1"], 69, ""),
+        (vec!["list", "--addr=nowhere"], 78, "write it as host:port"),
+        (vec!["list", "--cert=/no/such/file"], 78, "/no/such/file"),
+    ] {
+        let ended = perennial(house, &arguments).await;
+        assert_eq!(code(&ended), expected, "{arguments:?}: {}", errors(&ended));
+        assert!(errors(&ended).contains(told), "{arguments:?}: {}", errors(&ended));
+    }
+    let status = perennial(house, &["status", "--addr=127.0.0.1:1"]).await;
+    assert!(text(&status).contains("scheduler 127.0.0.1:1 is not reached"), "{}", text(&status));
+    let help = perennial(house, &["renew", "--help"]).await;
+    assert!(code(&help) == 0 && text(&help).contains("Examples:"), "{}", text(&help));
+}
+
+/// The text of `perennial status`, once it ends with that code.
+async fn settled(house: &House, expected: i32) -> String {
+    let look = async || {
+        let status = perennial(house, &["status"]).await;
+        let done = code(&status) == expected;
+        Ok(if done { Look::Done(text(&status)) } else { Look::Waiting(text(&status)) })
+    };
+    until(&format!("perennial status to exit with {expected}"), MOMENT, look).await.unwrap()
+}
+
+async fn perennial(house: &House, arguments: &[&str]) -> Output {
+    tokio::process::Command::new("perennial")
+        .args(arguments)
+        .envs(house.lab.environment().unwrap())
+        .output()
+        .await
+        .unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it ended by itself")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(output: &Output) -> Value {
+    assert_eq!(code(output), 0, "{}", errors(output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
