@@ -49,8 +49,6 @@ pub enum TlsError {
         file: PathBuf,
         /// What belongs there.
         holds: &'static str,
-        /// Why.
-        source: rustls_pki_types::pem::Error,
     },
     /// The key file holds no key that can be used.
     #[error("{file} has no usable private key; write an ECDSA, Ed25519 or RSA key there as PEM")]
@@ -301,9 +299,10 @@ fn certificates(
     file: &Path,
     holds: &'static str,
 ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let bad = |source| TlsError::Certificate { file: file.to_owned(), holds, source };
-    let found: Vec<_> =
-        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(bad)?;
+    // The cause is dropped: it shows bytes as numbers.
+    let found: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| unreadable(file, holds))?;
     if found.is_empty() {
         return Err(unreadable(file, holds));
     }
@@ -311,6 +310,5 @@ fn certificates(
 }
 
 fn unreadable(file: &Path, holds: &'static str) -> TlsError {
-    let source = rustls_pki_types::pem::Error::NoItemsFound;
-    TlsError::Certificate { file: file.to_owned(), holds, source }
+    TlsError::Certificate { file: file.to_owned(), holds }
 }
