@@ -3,6 +3,7 @@
 
 mod attempt;
 mod cases;
+mod stage;
 mod table;
 mod type_check;
 

@@ -3,7 +3,13 @@
 use perennial_core::keys;
 use serde_json::{Value, json};
 
-use super::attempt::{Act, Case, Outcome, Who};
+use super::{
+    attempt::{Act, Case, Outcome, Who},
+    stage::{
+        access, access_with, case, in_kubeconfig_mode, label, note, of_class, unlabelled, value,
+        with_target, without_data,
+    },
+};
 use Outcome::{Denied, Passes, Refused, Remains};
 
 const CREATE_DELETE: &str = "may neither create nor delete a Secret";
@@ -21,70 +27,6 @@ const REST: &str = "may not change finalizers, ownerReferences, generateName or 
 pub(super) fn cases() -> Vec<Case> {
     let groups = [others(), labels(), data(), annotations(), rest(), passes(), free(), remains()];
     groups.into_iter().flatten().collect()
-}
-
-/// In token mode, with everything beside it that belongs to somebody else.
-fn access() -> Value {
-    json!({
-        "metadata": {
-            "labels": {keys::PURPOSE: "token-requestor", keys::CLASS: "shoot", "app": "mine"},
-            "annotations": {
-                keys::ACCOUNT_NAME: "kube-proxy",
-                keys::ACCOUNT_NAMESPACE: "kube-system",
-                keys::RENEW_TIMESTAMP: "2026-11-23T00:00:00Z",
-                "example.com/note": "mine",
-            },
-        },
-        "data": {"token": "b2xk", "config": "bWluZQ=="},
-    })
-}
-
-fn access_with(edit: impl Fn(&mut Value)) -> Value {
-    let mut secret = access();
-    edit(&mut secret);
-    secret
-}
-
-fn without_data() -> Value {
-    access_with(|secret| secret["data"] = Value::Null)
-}
-
-fn in_kubeconfig_mode() -> Value {
-    access_with(|secret| secret["data"] = json!({"kubeconfig": "b2xk", "config": "bWluZQ=="}))
-}
-
-fn of_class(class: &str, mut secret: Value) -> Value {
-    secret["metadata"]["labels"][keys::CLASS] = class.into();
-    secret
-}
-
-fn unlabelled(mut secret: Value) -> Value {
-    secret["metadata"]["labels"] = json!({"app": "mine"});
-    secret
-}
-
-fn with_target() -> Value {
-    access_with(|secret| {
-        secret["metadata"]["annotations"][keys::TARGET_NAME] = "target".into();
-        secret["metadata"]["annotations"][keys::TARGET_NAMESPACE] = "kube-system".into();
-        secret["data"] = json!({"token": "b2xk"});
-    })
-}
-
-fn case(attempt: impl Into<String>, before: Value, act: Act, outcome: Outcome) -> Case {
-    Case { attempt: attempt.into(), who: Who::Writer, before: Some(before), act, outcome }
-}
-
-fn note(key: &str, value: impl Into<Value>) -> Act {
-    Act::Merge(json!({"metadata": {"annotations": {key: value.into()}}}))
-}
-
-fn label(key: &str, value: impl Into<Value>) -> Act {
-    Act::Merge(json!({"metadata": {"labels": {key: value.into()}}}))
-}
-
-fn value(key: &str, value: impl Into<Value>) -> Act {
-    Act::Merge(json!({"data": {key: value.into()}}))
 }
 
 /// Secrets that are none of its business, and Secrets that come and go.
