@@ -17,6 +17,7 @@ mod credential;
 mod fake;
 mod first_token;
 mod house;
+mod issuer_refuses;
 mod logs;
 mod nonsense;
 mod operator;

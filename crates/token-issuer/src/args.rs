@@ -7,11 +7,13 @@ use perennial_core::name::{AccountRef, NameError, SecretName};
 use perennial_process::args::{AdminArgs, DrainArgs, LogArgs, duration, optional_path};
 use perennial_rpc::tls::TlsArgs;
 
+use crate::{policy::PolicyArgs, shoot_namespaces::Pattern};
+
 /// Issues tokens of ServiceAccounts in shoots
 ///
-/// It learns from two Secrets of fixed names, in whatever namespace of the seed they are, that a
-/// shoot exists and how it is reached; nothing else of the seed is read. Every flag can be given as
-/// the environment variable beside it; the flag wins.
+/// It learns from two Secrets of fixed names, in the namespaces of the seed that --shoot-namespace
+/// admits, that a shoot exists and how it is reached; nothing else of the seed is read. Every flag
+/// can be given as the environment variable beside it; the flag wins.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "token-issuer", version)]
 pub struct Args {
@@ -67,6 +69,18 @@ pub struct Settings {
     )]
     pub bootstrap_secret: SecretName,
 
+    /// Namespaces of the seed that may hold a shoot, as names in which * stands for any characters.
+    /// A Secret of the two names elsewhere is left alone: it would make us connect to wherever it
+    /// says. Give it several times, or separate patterns by commas
+    #[arg(
+        long,
+        env = "PERENNIAL_SHOOT_NAMESPACE",
+        value_name = "PATTERN",
+        value_delimiter = ',',
+        default_value = "shoot--*"
+    )]
+    pub shoot_namespace: Vec<Pattern>,
+
     /// Our own ServiceAccount in every shoot, NAMESPACE/NAME. Only --shoot-secret gets tokens of it
     #[arg(
         long,
@@ -101,6 +115,10 @@ pub struct Settings {
         default_value = "256"
     )]
     pub issues_in_flight_max: usize,
+
+    /// What is refused whoever asks
+    #[command(flatten)]
+    pub policy: PolicyArgs,
 }
 
 /// Highest limit of what is in flight: beyond, memory and not the limit decides.
@@ -113,7 +131,7 @@ fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-fn account(text: &str) -> Result<AccountRef, String> {
+pub(crate) fn account(text: &str) -> Result<AccountRef, String> {
     let advice = "write it as NAMESPACE/NAME, each as Kubernetes accepts it";
     text.parse().map_err(|_: NameError| advice.to_owned())
 }
@@ -127,16 +145,23 @@ mod tests {
     #[test]
     fn the_defaults_are_the_fixed_names() {
         Args::command().debug_assert();
-        let Settings { shoot_secret, bootstrap_secret, own_account, .. } =
+        let Settings { shoot_secret, bootstrap_secret, own_account, shoot_namespace, .. } =
             Args::try_parse_from(["token-issuer"]).unwrap().settings;
         assert_eq!(shoot_secret.as_str(), "shoot-access-token-issuer");
         assert_eq!(bootstrap_secret.as_str(), "shoot-bootstrap-token-issuer");
         assert_eq!(own_account.to_string(), "kube-system/perennial-token-issuer");
+        assert_eq!(shoot_namespace, ["shoot--*".parse().unwrap()]);
     }
 
     #[test]
     fn a_limit_of_nothing_is_refused() {
-        for flag in ["--probes-in-flight-max=0", "--issues-in-flight-max=-1", "--own-account=x"] {
+        for flag in [
+            "--probes-in-flight-max=0",
+            "--issues-in-flight-max=-1",
+            "--shoot-namespace=",
+            "--shoot-namespace=shoot?",
+            "--own-account=x",
+        ] {
             assert!(Args::try_parse_from(["token-issuer", flag]).is_err(), "{flag}");
         }
     }

@@ -24,7 +24,9 @@ use serde_json::json;
 
 use crate::{
     directory::Directory,
+    policy::{Policy, PolicyArgs},
     shoot::{Connect, KeySet, Shoot},
+    shoot_namespaces::ShootNamespaces,
 };
 
 /// Address of the shoot.
@@ -78,6 +80,16 @@ pub(crate) fn names() -> Names {
     Names {
         own: "shoot-access-token-issuer".parse().unwrap(),
         bootstrap: "shoot-bootstrap-token-issuer".parse().unwrap(),
+    }
+}
+
+/// Defaults.
+pub(crate) fn policy() -> Policy {
+    Policy {
+        own_secret: names().own,
+        own_account: "kube-system/perennial-token-issuer".parse().unwrap(),
+        shoot_namespaces: ShootNamespaces::new(vec!["shoot--*".parse().unwrap()]),
+        rules: PolicyArgs::default(),
     }
 }
 

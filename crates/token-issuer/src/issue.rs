@@ -87,9 +87,9 @@ impl Issuer {
     /// # Errors
     /// Why there is none; no token is passed on then.
     pub async fn issue(&self, ask: &Ask) -> Result<IssuedToken, Error> {
+        self.policy.admit(ask)?;
         let _permit =
             self.in_flight.try_acquire().map_err(|_| Error::Busy { max: self.in_flight_max })?;
-        self.policy.admit(&ask.secret, &ask.account)?;
         match tokio::time::timeout(LIMIT, self.issue_at_shoot(ask)).await {
             Ok(outcome) => outcome,
             Err(_) => {

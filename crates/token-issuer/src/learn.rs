@@ -1,5 +1,7 @@
 //! Learns from the two Secrets of each shoot that it exists and how it is reached.
 
+mod ignored;
+
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -8,6 +10,7 @@ use perennial_kube::shoot_secrets::Change;
 use perennial_process::{outage::Outage, supervise::Shutdown};
 use tracing::{info, warn};
 
+pub use self::ignored::Ignored;
 use crate::{directory::Directory, probe::Probes};
 
 /// The task that learns.
@@ -17,6 +20,8 @@ pub struct Learner {
     pub directory: Arc<Directory>,
     /// Told of every change.
     pub probes: Arc<Probes>,
+    /// Secrets where no shoot may be.
+    pub ignored: Ignored,
     /// Over when the first lists of both Secrets are in.
     pub outage: Outage,
 }
@@ -45,6 +50,9 @@ impl Learner {
     }
 
     fn apply(&mut self, change: Change) {
+        if self.ignored.takes(&change) {
+            return;
+        }
         match change {
             Change::Upsert { shoot, which, connection } => {
                 if !self.directory.upsert(&shoot, which, &connection) {

@@ -5,7 +5,8 @@
 //! the shoot is reached, [`attempt`](mod@attempt) calls with the second credential where the first
 //! does not hold, and what comes back is checked before it is passed on. Beside it [`learn`]
 //! follows the two Secrets of each shoot, [`probe`] looks at every shoot once a minute, and
-//! [`watch`] tells others what was seen.
+//! [`watch`] tells others what was seen. What is refused whoever calls is in [`policy`] and
+//! [`shoot_namespaces`].
 //!
 //! No token is kept: the credential of a shoot lives in its client, an issued one in its answer.
 
@@ -19,6 +20,7 @@ pub mod policy;
 pub mod probe;
 pub mod service;
 pub mod shoot;
+pub mod shoot_namespaces;
 pub mod start;
 pub mod watch;
 

@@ -14,7 +14,7 @@ use prometheus_client::{
         MetricType,
         counter::Counter,
         family::Family,
-        gauge::ConstGauge,
+        gauge::{ConstGauge, Gauge},
         histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
@@ -31,6 +31,8 @@ pub struct Metrics {
     issue_seconds: Histogram,
     accounts_created: Counter,
     probes: Family<Outcome, Counter>,
+    /// Secrets of the fixed names outside of the namespaces that may hold a shoot.
+    pub ignored: Gauge,
 }
 
 impl Metrics {
@@ -43,6 +45,7 @@ impl Metrics {
             issue_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 13)),
             accounts_created: Counter::default(),
             probes: Family::default(),
+            ignored: Gauge::default(),
         };
         let ours = registry.sub_registry_with_prefix(PREFIX);
         let help = "Answers to IssueToken, by outcome (ok, or the kind of the failure)";
@@ -53,6 +56,9 @@ impl Metrics {
         ours.register("accounts_created", help, this.accounts_created.clone());
         let help = "Looks at shoots, by outcome (reached, not_reached)";
         ours.register("probes", help, this.probes.clone());
+        let help = "Secrets that would tell of a shoot, in namespaces that --shoot-namespace does not \
+                    admit";
+        ours.register("shoot_secrets_ignored", help, this.ignored.clone());
         this
     }
 

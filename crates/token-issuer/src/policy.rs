@@ -1,10 +1,21 @@
 //! What the token-issuer refuses whoever asks: who may create tokens in `kube-system` is
 //! cluster-admin of the shoot in effect, so the last word is here and not with the caller.
+//!
+//! Of the request nothing but the request itself is looked at, and no shoot is called. The own
+//! account is the business of [`Policy::own_account`] alone: no list of accounts is about it.
+//! Lifetime and audiences count for it as for everybody.
 
-use perennial_core::{
-    failure::{Failure, Kind},
-    name::{AccountRef, SecretName, SecretRef},
-};
+mod args;
+mod controllers;
+mod refusal;
+
+#[cfg(test)]
+mod tests;
+
+use perennial_core::name::{AccountRef, SecretName, SecretRef};
+
+pub use self::{args::PolicyArgs, refusal::Refusal};
+use crate::{issue::Ask, shoot_namespaces::ShootNamespaces};
 
 /// The policy.
 #[derive(Clone, Debug)]
@@ -13,54 +24,26 @@ pub struct Policy {
     pub own_secret: SecretName,
     /// The token-issuer's own account, in every shoot.
     pub own_account: AccountRef,
-}
-
-/// Why the policy refuses. The text says what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Somebody else asks for what the token-issuer itself is.
-    #[error(
-        "{secret} may not have a token of {account}, the token-issuer's own account: only the \
-         Secret {own} of the same namespace may; use another ServiceAccount"
-    )]
-    OwnAccount {
-        /// Which Secret asked.
-        secret: SecretRef,
-        /// The own account.
-        account: AccountRef,
-        /// The own Secret.
-        own: SecretName,
-    },
-}
-
-impl Failure for Refusal {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::OwnAccount { .. } => Kind::Denied,
-        }
-    }
-
-    fn reason(&self) -> &str {
-        match self {
-            Self::OwnAccount { .. } => "POLICY_OWN_ACCOUNT",
-        }
-    }
+    /// Namespaces of the seed that may hold a shoot.
+    pub shoot_namespaces: ShootNamespaces,
+    /// The rest.
+    pub rules: PolicyArgs,
 }
 
 impl Policy {
-    /// Whether a Secret may have a token of an account.
+    /// Whether a request may be sent to its shoot.
     ///
     /// # Errors
-    /// The refusal.
-    pub fn admit(&self, secret: &SecretRef, account: &AccountRef) -> Result<(), Refusal> {
-        if *account == self.own_account && !self.is_own(secret) {
-            return Err(Refusal::OwnAccount {
-                secret: secret.clone(),
-                account: account.clone(),
-                own: self.own_secret.clone(),
-            });
+    /// The first refusal.
+    pub fn admit(&self, ask: &Ask) -> Result<(), Refusal> {
+        self.admit_namespace(ask)?;
+        if ask.account == self.own_account {
+            self.admit_own_account(ask)?;
+        } else {
+            self.admit_account(ask)?;
         }
-        Ok(())
+        self.admit_lifetime(ask)?;
+        self.admit_audiences(ask)
     }
 
     /// Whether a Secret is one that we ourselves reach a shoot with; its tokens are proved.
@@ -68,35 +51,83 @@ impl Policy {
     pub fn is_own(&self, secret: &SecretRef) -> bool {
         secret.name == self.own_secret
     }
+
+    fn admit_namespace(&self, ask: &Ask) -> Result<(), Refusal> {
+        let namespace = &ask.secret.namespace;
+        match self.shoot_namespaces.admit(namespace) {
+            true => Ok(()),
+            false => Err(Refusal::ShootNamespace {
+                namespace: namespace.clone(),
+                patterns: self.shoot_namespaces.to_string(),
+            }),
+        }
+    }
+
+    fn admit_own_account(&self, ask: &Ask) -> Result<(), Refusal> {
+        match self.is_own(&ask.secret) {
+            true => Ok(()),
+            false => Err(Refusal::OwnAccount {
+                secret: ask.secret.clone(),
+                account: ask.account.clone(),
+                own: self.own_secret.clone(),
+            }),
+        }
+    }
+
+    fn admit_account(&self, ask: &Ask) -> Result<(), Refusal> {
+        let (secret, account) = (&ask.secret, &ask.account);
+        let denied = |remedy| {
+            let (secret, account) = (secret.clone(), account.clone());
+            Err(Refusal::DeniedAccount { secret, account, remedy })
+        };
+        if self.rules.denied_account.contains(account) {
+            return denied("take it from --denied-account of the token-issuer");
+        }
+        if !self.rules.allow_controller_accounts && controllers::is_controller(account) {
+            return denied(
+                "lift the denial of the accounts of Kubernetes' own controllers with \
+                 --allow-controller-accounts of the token-issuer",
+            );
+        }
+        let allowed = &self.rules.allowed_account_namespace;
+        match allowed.is_empty() || allowed.contains(&account.namespace) {
+            true => Ok(()),
+            false => Err(Refusal::AccountNamespace {
+                secret: secret.clone(),
+                account: account.clone(),
+                allowed: joined(allowed),
+            }),
+        }
+    }
+
+    fn admit_lifetime(&self, ask: &Ask) -> Result<(), Refusal> {
+        let max = self.rules.lifetime_max;
+        match ask.lifetime_seconds.unsigned_abs() <= max.as_secs() {
+            true => Ok(()),
+            false => Err(Refusal::Lifetime {
+                secret: ask.secret.clone(),
+                asked_seconds: ask.lifetime_seconds,
+                max,
+            }),
+        }
+    }
+
+    /// A request that names no audience asks for a token for the shoot's own API server, which is
+    /// what tokens are for: it is always allowed.
+    fn admit_audiences(&self, ask: &Ask) -> Result<(), Refusal> {
+        let allowed = &self.rules.allowed_audience;
+        let stranger = ask.audiences.iter().find(|audience| !allowed.contains(audience));
+        match stranger {
+            Some(audience) if !allowed.is_empty() => Err(Refusal::Audience {
+                secret: ask.secret.clone(),
+                audience: audience.clone(),
+                allowed: joined(allowed),
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_own_account_is_for_the_own_secret_only() {
-        let policy = Policy {
-            own_secret: "shoot-access-token-issuer".parse().unwrap(),
-            own_account: "kube-system/perennial-token-issuer".parse().unwrap(),
-        };
-        let admit = |secret: &str, account: &str| {
-            let secret = SecretRef::parse("shoot--lab--1", secret).unwrap();
-            policy.admit(&secret, &account.parse().unwrap())
-        };
-
-        assert_eq!(
-            admit("shoot-access-token-issuer", "kube-system/perennial-token-issuer"),
-            Ok(())
-        );
-        assert_eq!(admit("shoot-access-kube-proxy", "kube-system/kube-proxy"), Ok(()));
-        let refusal =
-            admit("shoot-access-kube-proxy", "kube-system/perennial-token-issuer").unwrap_err();
-        assert_eq!(
-            refusal.to_string(),
-            "shoot--lab--1/shoot-access-kube-proxy may not have a token of \
-             kube-system/perennial-token-issuer, the token-issuer's own account: only the Secret \
-             shoot-access-token-issuer of the same namespace may; use another ServiceAccount"
-        );
-    }
+fn joined<T: ToString>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -33,12 +33,13 @@ use crate::{
     args::{Args, Settings},
     directory::Directory,
     issue::Issuer,
-    learn::Learner,
+    learn::{Ignored, Learner},
     metrics::{self, Metrics},
     policy::Policy,
     probe::{Prober, Probes},
     service::Service,
     shoot::{ApiServers, Connect},
+    shoot_namespaces::ShootNamespaces,
 };
 
 /// Longest message that is read, in bytes: a list of some 10,000 shoots.
@@ -115,22 +116,27 @@ pub fn start(
         shoot_secret,
         bootstrap_secret: _, // in `names`
         own_account,
+        shoot_namespace,
         probe_interval,
         probes_in_flight_max,
         issues_in_flight_max,
+        policy: rules,
     } = settings;
     let Parts { clock, connect, listener, tls, trust } = parts;
 
     let metrics = Metrics::register(registry);
     let directory = Arc::new(Directory::new(names, connect));
     let probes = Arc::new(Probes::new(probe_interval, Arc::clone(&clock)));
-    let policy = Policy { own_secret: shoot_secret, own_account };
+    let shoot_namespaces = ShootNamespaces::new(shoot_namespace);
+    let ignored = Ignored::new(shoot_namespaces.clone(), metrics.ignored.clone());
+    let policy = Policy { own_secret: shoot_secret, own_account, shoot_namespaces, rules };
+    let max = issues_in_flight_max;
     let issuer = Arc::new(Issuer::new(
         Arc::clone(&directory),
         policy,
         Arc::clone(&probes),
         Arc::clone(&clock),
-        issues_in_flight_max,
+        max,
     ));
     metrics::register_state(registry, Arc::clone(&issuer));
     tls.register_metrics(metrics::PREFIX, registry);
@@ -138,6 +144,7 @@ pub fn start(
     let learner = Learner {
         directory: Arc::clone(&directory),
         probes: Arc::clone(&probes),
+        ignored,
         outage: Outage::new(
             readiness.gate("first lists of the Secrets with access to shoots"),
             RIGHTS,

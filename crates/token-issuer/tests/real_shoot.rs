@@ -22,9 +22,10 @@ use perennial_process::clock::SystemClock;
 use perennial_token_issuer::{
     directory::{Directory, Purpose},
     issue::{Ask, Issuer},
-    policy::Policy,
+    policy::{Policy, PolicyArgs},
     probe::Probes,
     shoot::{ApiServers, Shoot},
+    shoot_namespaces::ShootNamespaces,
 };
 
 struct Ground {
@@ -48,6 +49,8 @@ impl Ground {
         let policy = Policy {
             own_secret: names.own,
             own_account: "kube-system/perennial-token-issuer".parse().unwrap(),
+            shoot_namespaces: ShootNamespaces::new(vec!["shoot--*".parse().unwrap()]),
+            rules: PolicyArgs::default(),
         };
         let issuer = Issuer::new(Arc::clone(&directory), policy, probes, clock, 8);
         Self { lab, directory, issuer }
@@ -114,6 +117,7 @@ async fn tokens_are_issued_proved_and_refused_by_a_real_api_server() {
     a_token_without_the_grant_is_no_proof(&ground, first).await;
     an_own_token_that_does_not_hold_gives_way(&ground).await;
     a_look_brings_keys_and_clock(&ground).await;
+    the_controllers_of_the_api_server_are_denied(&ground).await;
     ground.lab.stop().await.unwrap();
 }
 
@@ -139,7 +143,8 @@ async fn one_call_is_all_a_renewal_costs(ground: &Ground) {
     let cost = ground.lab.shoot(1).request_counts().await.unwrap().since(&before);
     assert_eq!((cost.token_requests(), cost.writes("serviceaccounts")), (1, 0));
 
-    let without_audiences = Ask { audiences: Vec::new(), ..ask };
+    let other = self::ask("shoot-access-kube-proxy-2", "kube-system/kube-proxy");
+    let without_audiences = Ask { audiences: Vec::new(), ..other };
     let issued = ground.issuer.issue(&without_audiences).await.unwrap();
     let claims = Claims::read(issued.token.expose().as_bytes()).unwrap();
     assert!(claims.audiences.contains(&"kubernetes".to_owned()), "{:?}", claims.audiences);
@@ -189,7 +194,7 @@ async fn an_own_token_that_does_not_hold_gives_way(ground: &Ground) {
     let endpoint = ground.directory.endpoints(&shoot()).remove(0);
     let strange = endpoint.with_token(Token::new("strange".to_owned()));
     ground.directory.upsert(&shoot(), Which::Own, &Ok(strange));
-    let ask = ask("shoot-access-kube-proxy", "kube-system/kube-proxy");
+    let ask = ask("shoot-access-kube-proxy-3", "kube-system/kube-proxy");
     let issued = ground.issuer.issue(&ask).await.unwrap();
     assert_eq!(issued.credential, Which::Bootstrap);
     let status = ground.directory.list().remove(0).status;
@@ -201,4 +206,26 @@ async fn a_look_brings_keys_and_clock(ground: &Ground) {
     assert_eq!(seen.key_ids.len(), 1);
     let apart = seen.date.unwrap().duration_since(SystemClock.now());
     assert!(apart.abs().as_secs() <= 2, "both run on one machine: {apart}");
+}
+
+/// The built-in list knows every account that this version makes a role `system:controller:*` for.
+async fn the_controllers_of_the_api_server_are_denied(ground: &Ground) {
+    let mut denied = 0;
+    for kind in ["clusterrolebindings", "rolebindings"] {
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/{kind}");
+        let bindings = ground.at_shoot(&path).await;
+        for binding in bindings["items"].as_array().unwrap() {
+            let name = binding["metadata"]["name"].as_str().unwrap();
+            let subjects = binding["subjects"].as_array().into_iter().flatten();
+            let accounts = subjects.filter(|subject| subject["kind"] == "ServiceAccount");
+            for account in accounts.filter(|_| name.starts_with("system:controller:")) {
+                assert_eq!(account["namespace"], "kube-system", "{name}");
+                let account = format!("kube-system/{}", account["name"].as_str().unwrap());
+                let error = ground.issuer.issue(&ask("shoot-access-x", &account)).await;
+                assert_eq!(error.unwrap_err().reason(), "POLICY_DENIED_ACCOUNT", "{account}");
+                denied += 1;
+            }
+        }
+    }
+    assert!(denied >= 40, "only {denied} bindings of controllers were found");
 }

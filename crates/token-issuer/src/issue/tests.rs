@@ -6,16 +6,12 @@ use perennial_core::{
 };
 
 use super::*;
-use crate::fakes::{ELSEWHERE, HERE, World, certificate_at, shoot, status, token_at};
+use crate::fakes::{ELSEWHERE, HERE, World, certificate_at, policy, shoot, status, token_at};
 
 fn issuer(world: &World, directory: &Arc<Directory>) -> Issuer {
     let clock: Arc<dyn Clock> = Arc::new(world.set().clock.clone());
     let probes = Arc::new(Probes::new(Duration::from_secs(60), Arc::clone(&clock)));
-    let policy = Policy {
-        own_secret: "shoot-access-token-issuer".parse().unwrap(),
-        own_account: "kube-system/perennial-token-issuer".parse().unwrap(),
-    };
-    Issuer::new(Arc::clone(directory), policy, probes, clock, 2)
+    Issuer::new(Arc::clone(directory), policy(), probes, clock, 2)
 }
 
 fn ask(name: &str, account: &str) -> Ask {
@@ -187,6 +183,24 @@ async fn the_policy_comes_before_any_call() {
     assert!(world.calls().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_policy_comes_also_when_nothing_more_is_admitted() {
+    let world = World::new();
+    let issuer = issuer(&world, &world.directory());
+    world.set().hangs = true;
+    let [first, second] = ["a", "b"].map(|name| ask(name, "kube-system/kube-proxy"));
+    let mut stray = for_kube_proxy();
+    stray.secret.namespace = "default".parse().unwrap();
+    let (first, second, stray) = tokio::join!(issuer.issue(&first), issuer.issue(&second), async {
+        tokio::task::yield_now().await;
+        assert_eq!(issuer.in_flight(), 2);
+        issuer.issue(&stray).await
+    });
+    assert_eq!(stray.unwrap_err().reason(), "SHOOT_NAMESPACE_NOT_ALLOWED");
+    assert!(first.is_err() && second.is_err());
+    assert_eq!(world.calls().len(), 2, "none for the one that was refused");
+}
+
 #[tokio::test]
 async fn an_unknown_shoot_is_told_from_a_start_that_is_under_way() {
     let world = World::new();
@@ -221,8 +235,8 @@ async fn no_more_are_under_way_than_the_limit_admits() {
     let world = World::new();
     let issuer = issuer(&world, &world.directory());
     world.set().hangs = true;
-    let (ask, third) = (for_kube_proxy(), for_kube_proxy());
-    let (first, second, third) = tokio::join!(issuer.issue(&ask), issuer.issue(&ask), async {
+    let [ask, other, third] = ["a", "b", "c"].map(|name| ask(name, "kube-system/kube-proxy"));
+    let (first, second, third) = tokio::join!(issuer.issue(&ask), issuer.issue(&other), async {
         tokio::task::yield_now().await;
         assert_eq!(issuer.in_flight(), 2);
         issuer.issue(&third).await

@@ -2,19 +2,20 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use futures::{StreamExt as _, stream};
+use perennial_core::failure::{Failure as _, Kind};
 use perennial_kube::shoot_secrets::{Change, Which};
 use perennial_process::supervise::Supervisor;
 use perennial_proto::issuer::v1::{
     IssueTokenRequest, ListShootsRequest, Reach, ServiceAccount, WatchShootsRequest,
     token_issuer_client::TokenIssuerClient, watch_shoots_response::Event,
 };
-use perennial_rpc::{client, convert, identity::Role};
+use perennial_rpc::{client, convert, identity::Role, status::Remote};
 use perennial_testing::certificates::Authority;
 use prometheus_client::encoding::text;
 use tonic::{Code, transport::Channel};
 
 use super::*;
-use crate::fakes::{HERE, World, shoot, token_at};
+use crate::fakes::{ELSEWHERE, HERE, World, shoot, token_at};
 
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -47,6 +48,11 @@ async fn running() -> Running {
             shoot: shoot(1),
             which: Which::Own,
             connection: Ok(token_at(HERE, "own")),
+        },
+        Change::Upsert {
+            shoot: "default".parse().unwrap(),
+            which: Which::Bootstrap,
+            connection: Ok(token_at(ELSEWHERE, "bait")),
         },
         Change::SnapshotComplete,
     ]);
@@ -127,6 +133,39 @@ async fn refusals_have_their_standard_codes() {
     let denied = running.client("scheduler").issue_token(request()).await.unwrap_err();
     assert_eq!(denied.code(), Code::PermissionDenied);
     assert!(running.metrics().contains("issues_total{outcome=\"not_found\"} 1"));
+    running.supervisor.run_until(std::future::ready(())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_secret_where_no_shoot_may_be_is_not_connected_to_and_the_caller_hears_why() {
+    let running = running().await;
+    let mut request = request();
+    request.namespace = "default".to_owned();
+    let refused = running.client("secret-writer").issue_token(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let remote = Remote::from(refused);
+    assert_eq!(remote.reason(), "SHOOT_NAMESPACE_NOT_ALLOWED");
+    assert!(remote.message().contains("--shoot-namespace=shoot--*"), "{remote}");
+
+    assert_eq!(running.world.set().clients, 1, "only that of the shoot");
+    let calls = running.world.calls();
+    assert!(calls.iter().all(|call| !call.starts_with("bait")), "{calls:?}");
+    let listed =
+        running.client("scheduler").list_shoots(ListShootsRequest::default()).await.unwrap();
+    assert_eq!(listed.into_inner().shoots.len(), 1);
+    assert!(running.metrics().contains("perennial_token_issuer_shoot_secrets_ignored 1"));
+    running.supervisor.run_until(std::future::ready(())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_arrives_with_its_reason_and_no_call_is_made_for_it() {
+    let running = running().await;
+    let mut writer = running.client("secret-writer");
+    let mut denied = request();
+    denied.account.as_mut().unwrap().name = "namespace-controller".to_owned();
+    let refused = Remote::from(writer.issue_token(denied).await.unwrap_err());
+    assert_eq!((refused.kind(), refused.reason()), (Kind::Denied, "POLICY_DENIED_ACCOUNT"));
+    assert!(!running.world.calls().iter().any(|call| call.contains("request token")));
     running.supervisor.run_until(std::future::ready(())).await.unwrap();
 }
 
