@@ -63,13 +63,22 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The flags of the secret-writer. It guards against a storm (contract B12) by the shortest
-    /// ordinary interval between two renewals, 30 % of the basis. A basis of seconds, for a demo or
-    /// a test, is known to the scheduler alone, so the lab tells the secret-writer too, unless the
-    /// caller did.
+    /// The flags of the secret-writer.
     fn writer_args(&self) -> Vec<String> {
+        self.with_interval_min(&self.writer_args)
+    }
+
+    /// The flags of the token-issuer.
+    fn issuer_args(&self) -> Vec<String> {
+        self.with_interval_min(&self.issuer_args)
+    }
+
+    /// Secret-writer and token-issuer guard against a storm (contract B12) by the shortest ordinary
+    /// interval between two renewals, 30 % of the basis. A basis of seconds, for a demo or a test,
+    /// is known to the scheduler alone, so the lab tells them too, unless the caller did.
+    fn with_interval_min(&self, args: &[String]) -> Vec<String> {
         const FLAG: &str = "--renewal-interval-min";
-        let mut args = self.writer_args.clone();
+        let mut args = args.to_vec();
         if !args.iter().any(|arg| arg.starts_with(FLAG))
             && let Some(basis) = self.renewal_basis()
         {
@@ -79,7 +88,7 @@ impl Options {
         args
     }
 
-    /// A basis under which the default of the secret-writer, 3 minutes, would be too long.
+    /// A basis under which their default, 3 minutes, would be too long.
     fn renewal_basis(&self) -> Option<Duration> {
         const FLAG: &str = "--renewal-basis";
         const DEFAULT_SUFFICES: Duration = Duration::from_secs(600);
@@ -286,24 +295,28 @@ impl Drop for Folder {
 mod tests {
     use super::*;
 
-    fn writer_args(scheduler: &[&str], writer: &[&str]) -> Vec<String> {
-        let owned = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect();
+    /// With these flags for both, what both are told.
+    fn told_args(scheduler: &[&str], both: &[&str]) -> Vec<String> {
+        let owned =
+            |args: &[&str]| -> Vec<_> { args.iter().map(|arg| (*arg).to_owned()).collect() };
         let options = Options {
             scheduler_args: owned(scheduler),
-            writer_args: owned(writer),
+            writer_args: owned(both),
+            issuer_args: owned(both),
             ..Options::default()
         };
+        assert_eq!(options.writer_args(), options.issuer_args());
         options.writer_args()
     }
 
     #[test]
-    fn a_short_renewal_basis_is_told_to_the_secret_writer_too() {
+    fn a_short_renewal_basis_is_told_to_secret_writer_and_token_issuer_too() {
         let told = ["--renewal-interval-min=2400ms"];
-        assert_eq!(writer_args(&["--renewal-basis=8s"], &[]), told);
-        assert_eq!(writer_args(&["--renewal-basis", "8s"], &[]), told);
-        assert!(writer_args(&["--renewal-basis=24h"], &[]).is_empty());
-        assert!(writer_args(&[], &[]).is_empty());
+        assert_eq!(told_args(&["--renewal-basis=8s"], &[]), told);
+        assert_eq!(told_args(&["--renewal-basis", "8s"], &[]), told);
+        assert!(told_args(&["--renewal-basis=24h"], &[]).is_empty());
+        assert!(told_args(&[], &[]).is_empty());
         let own = ["--renewal-interval-min=1s"];
-        assert_eq!(writer_args(&["--renewal-basis=8s"], &own), own);
+        assert_eq!(told_args(&["--renewal-basis=8s"], &own), own);
     }
 }

@@ -116,6 +116,32 @@ pub struct Settings {
     )]
     pub issues_in_flight_max: usize,
 
+    /// Most tokens of one shoot being issued at once, so that one that hangs leaves room for the
+    /// others; a caller beyond is asked to try again
+    #[arg(
+        long,
+        env = "PERENNIAL_ISSUES_IN_FLIGHT_PER_SHOOT_MAX",
+        value_name = "COUNT",
+        value_parser = count,
+        default_value = "64"
+    )]
+    pub issues_in_flight_per_shoot_max: usize,
+
+    /// Least time between two ordinary renewals of one Secret. A token that has to be replaced
+    /// sooner counts as a correction; those come at pauses that double from 10 s, and never more
+    /// than eight in twenty minutes or, where it is shorter, eight times this, whoever calls. The
+    /// default is 30 % (the earliest begin of a renewal window) of 600 s (the shortest lifetime that
+    /// Kubernetes grants). With a --renewal-basis of the scheduler below 600 s, set it to 30 % of
+    /// that, as for the secret-writer
+    #[arg(
+        long,
+        env = "PERENNIAL_RENEWAL_INTERVAL_MIN",
+        value_name = "DURATION",
+        value_parser = duration,
+        default_value = "180s"
+    )]
+    pub renewal_interval_min: Duration,
+
     /// What is refused whoever asks
     #[command(flatten)]
     pub policy: PolicyArgs,
@@ -145,12 +171,19 @@ mod tests {
     #[test]
     fn the_defaults_are_the_fixed_names() {
         Args::command().debug_assert();
-        let Settings { shoot_secret, bootstrap_secret, own_account, shoot_namespace, .. } =
-            Args::try_parse_from(["token-issuer"]).unwrap().settings;
+        let Settings {
+            shoot_secret,
+            bootstrap_secret,
+            own_account,
+            shoot_namespace,
+            renewal_interval_min,
+            ..
+        } = Args::try_parse_from(["token-issuer"]).unwrap().settings;
         assert_eq!(shoot_secret.as_str(), "shoot-access-token-issuer");
         assert_eq!(bootstrap_secret.as_str(), "shoot-bootstrap-token-issuer");
         assert_eq!(own_account.to_string(), "kube-system/perennial-token-issuer");
         assert_eq!(shoot_namespace, ["shoot--*".parse().unwrap()]);
+        assert_eq!(renewal_interval_min, Duration::from_secs(600 * 30 / 100));
     }
 
     #[test]
@@ -158,6 +191,8 @@ mod tests {
         for flag in [
             "--probes-in-flight-max=0",
             "--issues-in-flight-max=-1",
+            "--issues-in-flight-per-shoot-max=0",
+            "--renewal-interval-min=0s",
             "--shoot-namespace=",
             "--shoot-namespace=shoot?",
             "--own-account=x",

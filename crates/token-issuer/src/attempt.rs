@@ -45,6 +45,16 @@ impl Failed {
         self.tries().all(|(_, error)| error.code() == Some(401))
     }
 
+    /// Whether a call may have taken effect although it brought no result: no answer in time, or
+    /// one that cannot be read.
+    #[must_use]
+    pub fn may_have_worked(&self) -> bool {
+        self.tries().any(|(_, error)| match error {
+            Error::TimedOut { .. } | Error::Nonsense { .. } => true,
+            Error::Unreachable { .. } | Error::Refused { .. } | Error::Unusable { .. } => false,
+        })
+    }
+
     fn tries(&self) -> impl Iterator<Item = &(Which, Error)> {
         std::iter::once(&self.first).chain(&self.second)
     }

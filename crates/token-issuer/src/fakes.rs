@@ -24,9 +24,11 @@ use serde_json::json;
 
 use crate::{
     directory::Directory,
+    issue::Limits,
     policy::{Policy, PolicyArgs},
     shoot::{Connect, KeySet, Shoot},
     shoot_namespaces::ShootNamespaces,
+    storm,
 };
 
 /// Address of the shoot.
@@ -58,6 +60,8 @@ pub(crate) struct State {
     pub grants: Option<Vec<String>>,
     /// So many of the next proofs of a new token say no.
     pub proofs_denied: usize,
+    /// Whether tokens that it issues are known to it.
+    pub takes_new_tokens: bool,
     /// Its clock minus ours, in seconds.
     pub clock_offset: i64,
     pub key_ids: Vec<String>,
@@ -81,6 +85,13 @@ pub(crate) fn names() -> Names {
         own: "shoot-access-token-issuer".parse().unwrap(),
         bootstrap: "shoot-bootstrap-token-issuer".parse().unwrap(),
     }
+}
+
+/// Defaults, but no more than two at once.
+pub(crate) fn limits() -> Limits {
+    let storm =
+        storm::Limits { interval_min: Duration::from_secs(180), in_flight_per_shoot_max: 64 };
+    Limits { in_flight_max: 2, storm }
 }
 
 /// Defaults.
@@ -107,6 +118,7 @@ impl World {
             issues_for: None,
             grants: None,
             proofs_denied: 0,
+            takes_new_tokens: true,
             clock_offset: 0,
             key_ids: vec!["key-1".to_owned()],
             calls: Vec::new(),
@@ -212,7 +224,8 @@ impl FakeShoot {
             let cause = format!("{} does not answer", self.server);
             return Err(Error::Unreachable { operation: call.to_owned(), cause });
         }
-        if !state.known.contains(&self.credential) && self.credential != "new" {
+        let is_new = self.credential == "new" && state.takes_new_tokens;
+        if !state.known.contains(&self.credential) && !is_new {
             return Err(refused(401, None));
         }
         if state.forbidden.contains(&self.credential) {

@@ -14,7 +14,11 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use perennial_core::{clock::Clock, token::Token};
+use perennial_core::{
+    clock::Clock,
+    failure::Failure as _,
+    token::{Claims, Token},
+};
 use perennial_kube::{Error as KubeError, shoot::is_account_missing, shoot_secrets::Which};
 use perennial_process::crash;
 use tokio::sync::Semaphore;
@@ -26,6 +30,7 @@ use crate::{
     policy::Policy,
     probe::Probes,
     shoot::Shoot,
+    storm::{self, Storms, Ticket},
 };
 
 /// Longest time one IssueToken may take: with each credential a TokenRequest, an account and a
@@ -58,22 +63,35 @@ pub struct Issuer {
     pub probes: Arc<Probes>,
     /// Our clock.
     pub clock: Arc<dyn Clock>,
+    /// What each Secret got lately.
+    pub storms: Storms,
     in_flight_max: usize,
     in_flight: Semaphore,
 }
 
+/// Bounds of what is issued.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `--issues-in-flight-max`
+    pub in_flight_max: usize,
+    /// For one Secret, and one shoot.
+    pub storm: storm::Limits,
+}
+
 impl Issuer {
-    /// An issuer that has at most `in_flight_max` requests under way.
+    /// An issuer that has requests under way up to its limits.
     #[must_use]
     pub fn new(
         directory: Arc<Directory>,
         policy: Policy,
         probes: Arc<Probes>,
         clock: Arc<dyn Clock>,
-        in_flight_max: usize,
+        limits: Limits,
     ) -> Self {
+        let Limits { in_flight_max, storm } = limits;
+        let storms = Storms::new(Arc::clone(&clock), storm);
         let in_flight = Semaphore::new(in_flight_max);
-        Self { directory, policy, probes, clock, in_flight_max, in_flight }
+        Self { directory, policy, probes, clock, storms, in_flight_max, in_flight }
     }
 
     /// How many are under way.
@@ -103,19 +121,27 @@ impl Issuer {
     async fn issue_at_shoot(&self, ask: &Ask) -> Result<IssuedToken, Error> {
         let shoot = &ask.secret.namespace;
         let ways = self.ways(ask)?;
+        let mut ticket = self.storms.admit(&ask.secret, ask.lifetime_seconds)?;
         crash::point("token-issuer.admitted");
-        let (candidate, (token, account_created)) = self.request(ask, &ways).await?;
+        let (candidate, (token, account_created)) = self.request(ask, &ways, &mut ticket).await?;
         crash::point("token-issuer.granted");
         self.directory.worked(shoot, &ways, candidate.which, self.clock.now());
-        check::check(&token, ask)
+        self.verify(&token, ask).await.inspect_err(|error| ticket.dropped(error.reason()))?;
+        let ca_pem = candidate.endpoint.ca_pem().to_vec();
+        Ok(IssuedToken { token, ca_pem, account_created, credential: candidate.which })
+    }
+
+    /// What came back is what was asked for; and where it is for ourselves, it works.
+    async fn verify(&self, token: &Token, ask: &Ask) -> Result<(), Error> {
+        let shoot = &ask.secret.namespace;
+        check::check(token, ask)
             .map_err(|cause| Error::Mismatch { shoot: shoot.clone(), cause })?;
         if self.policy.is_own(&ask.secret) {
-            proof::prove(&token, shoot, &self.directory)
+            proof::prove(token, shoot, &self.directory)
                 .await
                 .map_err(|cause| Error::Proof { shoot: shoot.clone(), cause })?;
         }
-        let ca_pem = candidate.endpoint.ca_pem().to_vec();
-        Ok(IssuedToken { token, ca_pem, account_created, credential: candidate.which })
+        Ok(())
     }
 
     fn ways(&self, ask: &Ask) -> Result<Ways, Error> {
@@ -131,21 +157,38 @@ impl Issuer {
         })
     }
 
-    async fn request(&self, ask: &Ask, ways: &Ways) -> Result<(Candidate, (Token, bool)), Error> {
+    async fn request(
+        &self,
+        ask: &Ask,
+        ways: &Ways,
+        ticket: &mut Ticket<'_>,
+    ) -> Result<(Candidate, (Token, bool)), Error> {
         let shoot = &ask.secret.namespace;
         let call = |candidate: Candidate| async move {
             request_token(candidate.client.as_ref(), ask).await
         };
+        ticket.sent();
         let Some(outcome) = attempt(&ways.candidates, Purpose::Issue, call).await else {
+            ticket.refused(); // there was nobody to ask
             let obstacle = ways.obstacle.clone();
             return Err(Error::NoCredential { shoot: shoot.clone(), obstacle });
         };
-        outcome.map_err(|cause| {
-            if cause.is_way_lost() {
-                self.probes.soon(shoot);
+        match outcome {
+            Ok((candidate, (token, created))) => {
+                let claims = Claims::read(token.expose().as_bytes()).ok();
+                ticket.granted(claims.as_ref().map(Claims::granted_seconds));
+                Ok((candidate, (token, created)))
             }
-            refused(cause, ask)
-        })
+            Err(cause) => {
+                if !cause.may_have_worked() {
+                    ticket.refused();
+                }
+                if cause.is_way_lost() {
+                    self.probes.soon(shoot);
+                }
+                Err(refused(cause, ask))
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! does not hold, and what comes back is checked before it is passed on. Beside it [`learn`]
 //! follows the two Secrets of each shoot, [`probe`] looks at every shoot once a minute, and
 //! [`watch`] tells others what was seen. What is refused whoever calls is in [`policy`] and
-//! [`shoot_namespaces`].
+//! [`shoot_namespaces`], and how much is too much in [`storm`].
 //!
 //! No token is kept: the credential of a shoot lives in its client, an issued one in its answer.
 
@@ -22,6 +22,7 @@ pub mod service;
 pub mod shoot;
 pub mod shoot_namespaces;
 pub mod start;
+pub mod storm;
 pub mod watch;
 
 #[cfg(test)]

@@ -108,7 +108,11 @@ impl Collector for State {
         }
         let help = "IssueTokens under way";
         let one = encoder.encode_descriptor("issues_in_flight", help, None, MetricType::Gauge)?;
-        gauge(self.0.in_flight()).encode(one)
+        gauge(self.0.in_flight()).encode(one)?;
+        let help = "Secrets whose last tokens are remembered against a storm";
+        let name = "secrets_remembered";
+        let one = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        gauge(self.0.storms.remembered()).encode(one)
     }
 }
 

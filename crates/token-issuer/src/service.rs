@@ -48,7 +48,7 @@ impl Service {
                 }
                 Ok(IssueTokenResponse { token: token.expose().to_owned(), ca_pem, account_created })
             }
-            Err(error @ (Error::Busy { .. } | Error::Starting)) => {
+            Err(error @ (Error::Busy { .. } | Error::Held(_) | Error::Starting)) => {
                 debug!(%namespace, %name, "issued no token: {error}");
                 Err(error)
             }

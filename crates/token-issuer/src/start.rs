@@ -32,7 +32,7 @@ use tonic::service::Routes;
 use crate::{
     args::{Args, Settings},
     directory::Directory,
-    issue::Issuer,
+    issue::{Issuer, Limits},
     learn::{Ignored, Learner},
     metrics::{self, Metrics},
     policy::Policy,
@@ -40,6 +40,7 @@ use crate::{
     service::Service,
     shoot::{ApiServers, Connect},
     shoot_namespaces::ShootNamespaces,
+    storm,
 };
 
 /// Longest message that is read, in bytes: a list of some 10,000 shoots.
@@ -120,6 +121,8 @@ pub fn start(
         probe_interval,
         probes_in_flight_max,
         issues_in_flight_max,
+        issues_in_flight_per_shoot_max,
+        renewal_interval_min,
         policy: rules,
     } = settings;
     let Parts { clock, connect, listener, tls, trust } = parts;
@@ -130,13 +133,19 @@ pub fn start(
     let shoot_namespaces = ShootNamespaces::new(shoot_namespace);
     let ignored = Ignored::new(shoot_namespaces.clone(), metrics.ignored.clone());
     let policy = Policy { own_secret: shoot_secret, own_account, shoot_namespaces, rules };
-    let max = issues_in_flight_max;
+    let limits = Limits {
+        in_flight_max: issues_in_flight_max,
+        storm: storm::Limits {
+            interval_min: renewal_interval_min,
+            in_flight_per_shoot_max: issues_in_flight_per_shoot_max,
+        },
+    };
     let issuer = Arc::new(Issuer::new(
         Arc::clone(&directory),
         policy,
         Arc::clone(&probes),
         Arc::clone(&clock),
-        max,
+        limits,
     ));
     metrics::register_state(registry, Arc::clone(&issuer));
     tls.register_metrics(metrics::PREFIX, registry);

@@ -21,11 +21,12 @@ use perennial_lab::{Lab, Options, kubeconfig::Credential as LabCredential, servi
 use perennial_process::clock::SystemClock;
 use perennial_token_issuer::{
     directory::{Directory, Purpose},
-    issue::{Ask, Issuer},
+    issue::{Ask, Issuer, Limits},
     policy::{Policy, PolicyArgs},
     probe::Probes,
     shoot::{ApiServers, Shoot},
     shoot_namespaces::ShootNamespaces,
+    storm,
 };
 
 struct Ground {
@@ -52,7 +53,10 @@ impl Ground {
             shoot_namespaces: ShootNamespaces::new(vec!["shoot--*".parse().unwrap()]),
             rules: PolicyArgs::default(),
         };
-        let issuer = Issuer::new(Arc::clone(&directory), policy, probes, clock, 8);
+        let storm =
+            storm::Limits { interval_min: Duration::from_secs(180), in_flight_per_shoot_max: 8 };
+        let limits = Limits { in_flight_max: 8, storm };
+        let issuer = Issuer::new(Arc::clone(&directory), policy, probes, clock, limits);
         Self { lab, directory, issuer }
     }
 

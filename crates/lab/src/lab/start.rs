@@ -145,7 +145,7 @@ async fn launch(
         Service::launch(name, args, addresses, place)
     };
     Ok(vec![
-        launch("token-issuer", issuer, issuer_own, &options.issuer_args),
+        launch("token-issuer", issuer, issuer_own, &options.issuer_args()),
         launch("secret-writer", writer, writer_own, &options.writer_args()),
         // It has no credential of the seed: it makes no Kubernetes call.
         launch("scheduler", scheduler, vec![writer_addr, issuer_addr], &options.scheduler_args),

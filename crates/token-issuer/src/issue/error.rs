@@ -10,7 +10,7 @@ use perennial_core::{
 use perennial_rpc::convert::ConvertError;
 
 use super::{check::Mismatch, proof::ProofError};
-use crate::{attempt::Failed, policy::Refusal};
+use crate::{attempt::Failed, policy::Refusal, storm::Held};
 
 /// Why there is no token. The text goes to the caller: it says what to do and holds no token.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,9 @@ pub enum Error {
     /// Our own policy.
     #[error(transparent)]
     Policy(#[from] Refusal),
+    /// Not now.
+    #[error(transparent)]
+    Held(#[from] Held),
     /// It is known, but there is nothing to reach it with.
     #[error("shoot {shoot}: {obstacle}")]
     NoCredential {
@@ -107,6 +110,7 @@ impl Failure for Error {
             Self::Starting | Self::NoCredential { .. } => Kind::Unavailable,
             Self::ShootUnknown { .. } | Self::NamespaceMissing { .. } => Kind::NotFound,
             Self::Policy(refusal) => refusal.kind(),
+            Self::Held(held) => held.kind(),
             Self::Shoot { cause, .. } => cause.kind(),
             Self::Mismatch { .. } => Kind::Internal,
             Self::Proof { cause, .. } => cause.kind(),
@@ -121,6 +125,7 @@ impl Failure for Error {
             Self::Starting => "STARTING",
             Self::ShootUnknown { .. } => "SHOOT_UNKNOWN",
             Self::Policy(refusal) => refusal.reason(),
+            Self::Held(held) => held.reason(),
             Self::NoCredential { .. } => "SHOOT_WITHOUT_CREDENTIAL",
             Self::Shoot { cause, .. } => cause.reason(),
             Self::NamespaceMissing { .. } => "NAMESPACE_MISSING",
@@ -135,6 +140,7 @@ impl Failure for Error {
         match self {
             Self::Shoot { cause, .. } => cause.retry_after(),
             Self::Proof { cause, .. } => cause.retry_after(),
+            Self::Held(held) => held.retry_after(),
             Self::Busy { .. } => Some(BUSY_PAUSE),
             Self::Request(_)
             | Self::Starting

@@ -1,3 +1,5 @@
+mod storm;
+
 use jiff::Timestamp;
 use perennial_core::{
     failure::{Failure as _, Kind},
@@ -6,12 +8,14 @@ use perennial_core::{
 };
 
 use super::*;
-use crate::fakes::{ELSEWHERE, HERE, World, certificate_at, policy, shoot, status, token_at};
+use crate::fakes::{
+    ELSEWHERE, HERE, World, certificate_at, limits, policy, shoot, status, token_at,
+};
 
 fn issuer(world: &World, directory: &Arc<Directory>) -> Issuer {
     let clock: Arc<dyn Clock> = Arc::new(world.set().clock.clone());
     let probes = Arc::new(Probes::new(Duration::from_secs(60), Arc::clone(&clock)));
-    Issuer::new(Arc::clone(directory), policy(), probes, clock, 2)
+    Issuer::new(Arc::clone(directory), policy(), probes, clock, limits())
 }
 
 fn ask(name: &str, account: &str) -> Ask {

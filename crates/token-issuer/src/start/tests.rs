@@ -158,14 +158,23 @@ async fn a_secret_where_no_shoot_may_be_is_not_connected_to_and_the_caller_hears
 }
 
 #[tokio::test]
-async fn a_refusal_arrives_with_its_reason_and_no_call_is_made_for_it() {
+async fn a_refusal_and_a_hold_arrive_with_their_reasons_and_no_call_is_made_for_them() {
     let running = running().await;
     let mut writer = running.client("secret-writer");
     let mut denied = request();
     denied.account.as_mut().unwrap().name = "namespace-controller".to_owned();
     let refused = Remote::from(writer.issue_token(denied).await.unwrap_err());
     assert_eq!((refused.kind(), refused.reason()), (Kind::Denied, "POLICY_DENIED_ACCOUNT"));
+
+    for _ in 0..2 {
+        writer.issue_token(request()).await.unwrap();
+    }
+    running.world.calls();
+    let held = Remote::from(writer.issue_token(request()).await.unwrap_err());
+    assert_eq!((held.kind(), held.reason()), (Kind::Held, "ISSUE_HELD"));
+    assert_eq!(held.retry_after(), Some(Duration::from_secs(10)));
     assert!(!running.world.calls().iter().any(|call| call.contains("request token")));
+    assert!(running.metrics().contains("issues_total{outcome=\"held\"} 1"));
     running.supervisor.run_until(std::future::ready(())).await.unwrap();
 }
 
