@@ -33,6 +33,7 @@ mod renewal;
 mod restart;
 mod rights;
 mod stopped_shoot;
+mod storm_orders;
 mod storm_stranger;
 mod strangers;
 mod witness;
