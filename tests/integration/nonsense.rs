@@ -17,7 +17,7 @@ use perennial_testing::{
 use serde_json::Value;
 
 use self::cases::{Case, cases};
-use crate::house::{House, Setup, namespace, token};
+use crate::house::{House, namespace, token};
 
 /// Longest time from a correction to the token.
 const SERVED_MAX: Duration = Duration::from_secs(10);
@@ -135,7 +135,7 @@ async fn b10_a_restart_tells_nothing_again_and_what_stays_wrong_is_counted_slowl
 
 #[tokio::test]
 async fn a_refusal_by_the_token_issuer_is_told_on_the_secret() {
-    let house = House::settled(Setup::default()).await;
+    let house = House::new().await;
     let thief = AccessSecret::new(&namespace(1), "shoot-access-thief", "perennial-token-issuer");
     house.make(thief);
     let event = wait_for_event(&house, "shoot-access-thief").await;

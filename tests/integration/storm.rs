@@ -1,14 +1,18 @@
 //! No storm (B12): each known way into a loop, played for twenty minutes by the clock.
 //!
 //! Scheduler and secret-writer are the real ones, fleet and renewals, without a network between
-//! them; seed and shoot are a few lines each ([`world`]). A scheduler that orders without end is
+//! them ([`world`]); seed and shoot are a few lines each ([`ground`]). A scheduler that orders without end is
 //! played in the secret-writer's own tests, because a real one does not.
 
+mod ground;
 mod world;
 
 use perennial_core::{keys, name::SecretRef};
 
-use self::world::{Watch, World, stranger_token};
+use self::{
+    ground::stranger_token,
+    world::{Watch, World},
+};
 
 /// Most tokens for one Secret in twenty minutes (B12).
 const TOKENS_MAX: usize = 8;

@@ -52,7 +52,7 @@ pub struct Notice {
     pub uid: String,
     /// Stable, upper-case name of what is wrong, such as `DURATION_INVALID`.
     pub reason: String,
-    /// The key that is wrong, or who else is to blame; may be empty.
+    /// The key that is wrong; may be empty.
     pub key: String,
     /// What is wrong and what to do.
     pub message: String,

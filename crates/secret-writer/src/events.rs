@@ -127,7 +127,11 @@ pub async fn run(means: Means, shutdown: Shutdown) -> anyhow::Result<()> {
             () = shutdown.requested() => return Ok(()),
             event = records.next() => desk.hear(event, clock.now(), &metrics),
             Some(Refused { seen, trouble }) = refused.recv() => {
-                desk.refused(seen, trouble, clock.now(), &metrics);
+                // Whoever corrected the Secret meanwhile is not told of what was.
+                let now = store.get(&seen.record.secret);
+                if now.is_some_and(|now| now.record.digest == seen.record.digest) {
+                    desk.refused(seen, trouble, clock.now(), &metrics);
+                }
             }
             _ = beat.tick() => {
                 desk.look_again(clock.now(), &metrics);

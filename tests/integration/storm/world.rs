@@ -1,29 +1,20 @@
 //! A scheduler and a secret-writer around one Secret, under a clock that a test moves.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use futures::{FutureExt as _, future::BoxFuture};
-use jiff::{SignedDuration, Timestamp};
+use futures::FutureExt as _;
+use jiff::SignedDuration;
 use perennial_core::{
     clock::Clock as _,
     decision::Policy,
-    inputs::{Inputs, Interpretation},
     keys,
     name::SecretRef,
-    record::{Record, SecretView},
+    record::Record,
     shoot::{Credential, Reach, ShootStatus},
-    token::Token,
     window::BASIS_DEFAULT_SECONDS,
 };
-use perennial_kube::access::{
-    Layout, Order as WriteOrder, Outcome, ResourceVersion, Seen, WriteError,
-};
-use perennial_rpc::status::{Remote, to_status};
+use perennial_kube::access::Seen;
+use perennial_rpc::status::to_status;
 use perennial_scheduler::fleet::{
     Fleet, Settings as FleetSettings,
     attempts::Fault,
@@ -33,17 +24,16 @@ use perennial_scheduler::fleet::{
 };
 use perennial_secret_writer::{
     events::Reporter,
-    issuer::{Issuance, Issue},
     metrics::Metrics,
-    renew::{self, Job, Means, Renewals, Settings, Write},
+    renew::{self, Job, Means, Renewals, Settings},
     store::{Event, Store, Subscription},
 };
 use perennial_testing::clock::ManualClock;
 use prometheus_client::registry::Registry;
-use serde_json::json;
 use tokio::sync::mpsc;
 
-const LIFETIME_SECONDS: i64 = 12 * 60 * 60;
+use super::ground::{Object, Seed, Shoot, begin};
+
 /// Orders and changes chase each other at most this often within one moment.
 const ROUNDS_MAX: usize = 50;
 
@@ -302,127 +292,4 @@ fn fleet() -> Fleet {
         in_flight_per_shoot_max: 8,
         own_secret: "shoot-access-token-issuer".parse().unwrap(),
     })
-}
-
-fn begin() -> Timestamp {
-    "2026-11-23T12:00:00Z".parse().unwrap()
-}
-
-/// A token for an audience that the Secret does not ask for.
-pub(super) fn stranger_token() -> String {
-    jwt(0, "other", "of a stranger")
-}
-
-fn jwt(seconds: i64, audience: &str, id: &str) -> String {
-    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let issued_at = begin().as_second() + seconds;
-    let claims = json!({
-        "iat": issued_at, "exp": issued_at + LIFETIME_SECONDS, "iss": "https://shoot.example",
-        "aud": [audience], "sub": "system:serviceaccount:kube-system:kube-proxy", "jti": id,
-    });
-    format!("{}.{}.c2ln", part(json!({"alg": "RS256", "kid": "key-1"})), part(claims))
-}
-
-/// Issues whatever it is asked for, by its own clock, which is right.
-#[derive(Debug, Default)]
-struct Shoot(Mutex<Issued>);
-
-#[derive(Debug, Default)]
-struct Issued {
-    now: i64,
-    issued: Vec<i64>,
-}
-
-impl Shoot {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Issued> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Issue for Shoot {
-    fn issue<'a>(
-        &'a self,
-        _: &'a SecretRef,
-        inputs: &'a Inputs,
-    ) -> BoxFuture<'a, Result<Issuance, Remote>> {
-        let mut held = self.lock();
-        let now = held.now;
-        held.issued.push(now);
-        let token = Token::new(jwt(now, &inputs.audiences[0], &held.issued.len().to_string()));
-        Box::pin(std::future::ready(Ok(Issuance { token, ca_pem: Vec::new() })))
-    }
-}
-
-/// One access Secret, without a token at first.
-#[derive(Debug)]
-struct Seed(Mutex<Object>);
-
-#[derive(Debug)]
-pub(super) struct Object {
-    pub annotations: BTreeMap<String, String>,
-    pub token: Option<String>,
-    /// The last one that we wrote.
-    ours: Option<String>,
-    version: u64,
-}
-
-impl Default for Seed {
-    fn default() -> Self {
-        let text = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
-        let annotations = [
-            (keys::ACCOUNT_NAME, "kube-proxy"),
-            (keys::ACCOUNT_NAMESPACE, "kube-system"),
-            (keys::AUDIENCES, "gardener"),
-        ];
-        let annotations = annotations.map(text).into();
-        Self(Mutex::new(Object { annotations, token: None, ours: None, version: 1 }))
-    }
-}
-
-impl Seed {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Object> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn seen(&self) -> Seen {
-        self.lock().seen()
-    }
-}
-
-impl Object {
-    fn seen(&self) -> Seen {
-        let secret = SecretRef::parse("shoot--lab--1", "shoot-access-kube-proxy").unwrap();
-        let view = SecretView {
-            secret: &secret,
-            uid: "uid-1",
-            annotations: &self.annotations,
-            token: self.token.as_deref().map(str::as_bytes),
-            kubeconfig: None,
-            immutable: false,
-            terminating: false,
-        };
-        Seen {
-            record: Record::reduce(&view, &Interpretation::default()),
-            resource_version: ResourceVersion::new(self.version.to_string()),
-            layout: Layout { data: self.token.is_some(), bundle: false },
-        }
-    }
-}
-
-impl Write for Seed {
-    fn write<'a>(&'a self, order: &'a WriteOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
-        let mut object = self.lock();
-        let outcome = if object.seen().record.digest == order.seen.record.digest {
-            let token = order.token.expose().to_owned();
-            (object.token, object.ours) = (Some(token.clone()), Some(token));
-            let latest = order.latest.to_string();
-            object.annotations.insert(keys::RENEW_TIMESTAMP.to_owned(), latest);
-            object.annotations.insert(keys::ISSUED.to_owned(), order.note.to_line());
-            object.version += 1;
-            Outcome::Written(object.seen())
-        } else {
-            Outcome::Changed(Some(object.seen()))
-        };
-        Box::pin(std::future::ready(Ok(outcome)))
-    }
 }

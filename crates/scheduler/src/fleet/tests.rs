@@ -4,7 +4,7 @@ use perennial_core::{
     failure::Kind,
     name::SecretRef,
     reason::Reason,
-    record::Record,
+    record::{OtherWriter, Record},
     shoot::{Reach, ShootStatus},
     window::Window,
 };

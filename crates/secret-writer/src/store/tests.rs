@@ -1,7 +1,7 @@
 use std::task::Poll;
 
 use futures::FutureExt as _;
-use perennial_core::keys;
+use perennial_core::{keys, record::OtherWriter};
 
 use super::*;
 use crate::fixtures::{SecretBuilder, at, secret_ref, version};
@@ -96,6 +96,26 @@ fn an_edit_that_changes_no_record_is_not_told() {
     store.upsert(secret("a").annotated("example.com/note", "x").seen(11));
     assert!(told(&mut follower).is_empty());
     assert_eq!(held_version(&store, "a").as_deref(), Some("11"), "the write needs the version");
+}
+
+#[test]
+fn an_unrelated_edit_of_another_writer_of_the_token_is_not_told() {
+    let store = store_of(&["a"]);
+    let seen = |token: &str, version, seconds| {
+        let mut seen = secret("a").token(token).seen(version);
+        let other = OtherWriter { manager: "stranger".to_owned(), at: Some(at(seconds)) };
+        seen.record.other_writer = Some(other);
+        seen
+    };
+    store.upsert(seen("x", 11, 100));
+    let mut follower = store.subscribe().unwrap();
+    told(&mut follower);
+    store.upsert(seen("x", 12, 200)); // its moment moves with everything that it edits
+    assert!(told(&mut follower).is_empty());
+    store.upsert(seen("y", 13, 300));
+    assert_eq!(told(&mut follower), ["a@13"]);
+    let held = store.get(&secret_ref("a")).unwrap();
+    assert_eq!(held.record.other_writer.as_ref().and_then(|other| other.at), Some(at(300)));
 }
 
 #[test]

@@ -45,6 +45,22 @@ fn pages_are_ordered_and_meet_without_a_gap() {
 }
 
 #[test]
+fn b12_a_schedule_that_is_held_names_the_other_writer() {
+    let other = OtherWriter { manager: "stranger".to_owned(), at: Some(at(5)) };
+    let spoilt = without_timestamp(&fresh("shoot-1/a", 0), 3);
+    let named = Record { other_writer: Some(other), ..spoilt.clone() };
+    for (record, who) in [
+        (named, "\"stranger\" at 1970-01-01T00:00:05Z wrote it, find out why"),
+        (spoilt, "look who else writes this Secret"),
+    ] {
+        let world = World::of(&[record], &reachable());
+        let schedule = world.schedule("shoot-1/a");
+        assert_eq!(schedule.state, State::Held);
+        assert!(schedule.detail.contains(who), "{}", schedule.detail);
+    }
+}
+
+#[test]
 fn what_is_past_its_latest_moment_is_counted() {
     let records = [fresh("shoot-1/a", 0), fresh("shoot-1/b", HOUR)];
     let world = World::of(&records, &[shoot("shoot-1", Reach::Unreachable)]);
