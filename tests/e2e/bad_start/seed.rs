@@ -131,7 +131,8 @@ impl<'a> Scene<'a> {
 
     async fn nobody_listens(&self, service: &str) {
         let url = format!("https://{}", self.port());
-        let nobody = Endpoint { url, ca: self.lab.seed().endpoint().ca.clone() };
+        let nobody =
+            Endpoint { url, ca: self.lab.seed().endpoint().ca.clone(), tls_server_name: None };
         let (program, admin) = self.start(service, &nobody, "x");
         let told = program.wait_readyz("Connection refused", admin).await;
         println!("{service} /readyz without a seed: {}", told.trim());
@@ -155,7 +156,8 @@ impl<'a> Scene<'a> {
     async fn the_seed_comes_later(&self) {
         let at = self.port();
         let seed = self.lab.seed().endpoint();
-        let later = Endpoint { url: format!("https://{at}"), ca: seed.ca.clone() };
+        let later =
+            Endpoint { url: format!("https://{at}"), ca: seed.ca.clone(), tls_server_name: None };
         let token = self.token("secret-writer").await;
         let (program, admin) = self.start("secret-writer", &later, &token);
         program.wait_readyz("Connection refused", admin).await;

@@ -68,7 +68,11 @@ mod tests {
         let mut ignored = Ignored::new(admitted, count.clone());
         assert!(!ignored.takes(&there("shoot--lab--1", Which::Own)));
         assert!(!ignored.takes(&Change::SnapshotComplete));
-        assert!(!ignored.takes(&Change::Trouble(String::new())));
+        let trouble = perennial_kube::Error::Unreachable {
+            operation: "list Secrets".to_owned(),
+            cause: "connection refused".to_owned(),
+        };
+        assert!(!ignored.takes(&Change::Trouble(trouble)));
         assert_eq!(count.get(), 0);
 
         for which in [Which::Own, Which::Bootstrap, Which::Own] {
