@@ -11,10 +11,11 @@ use perennial_proto::{
     scheduler::v1::{ListSchedulesRequest, WatchSchedulesRequest},
     writer::v1::{ListAccessSecretsRequest, secret_writer_client::SecretWriterClient},
 };
+use perennial_rpc::client::Channel;
 use perennial_rpc::tls::{Expected, TlsStore};
 use tokio::{net::TcpStream, time::interval};
 use tokio_rustls::TlsConnector;
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 use crate::house::{House, claims};
 

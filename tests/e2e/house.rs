@@ -22,11 +22,11 @@ use perennial_proto::scheduler::v1::{
     ListSchedulesRequest, RenewNowRequest, Schedule, scheduler_client::SchedulerClient,
 };
 use perennial_rpc::{
-    client,
+    client::{self, Channel},
     identity::TrustDomain,
     tls::{Expected, TlsStore},
 };
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 /// Longest wait for anything a test waits for.
 pub(crate) const MOMENT: Duration = Duration::from_secs(30);

@@ -14,9 +14,10 @@ use perennial_proto::{
         GetAccessSecretRequest, RenewTokenRequest, secret_writer_client::SecretWriterClient,
     },
 };
+use perennial_rpc::client::Channel;
 use perennial_rpc::status::Remote;
 use tokio::time::{MissedTickBehavior, interval};
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 use crate::house::House;
 

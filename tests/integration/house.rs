@@ -1,6 +1,6 @@
 //! A seed, some shoots and the three services, in this process and under one clock.
 
-mod operator;
+pub(crate) mod operator;
 mod secrets;
 mod service;
 

@@ -66,7 +66,7 @@ fn play() -> Vec<String> {
     }
     let everything = "trace,kube_client=trace,kube_client::client=trace,hyper=trace,h2=trace";
     let args = Args::parse_from(["test", "--log-level", everything]);
-    telemetry::init(&args.log).unwrap();
+    let _telemetry = telemetry::init("test", &args.log).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let house = House::new().await;

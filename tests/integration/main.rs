@@ -25,3 +25,4 @@ mod renewal;
 mod restart;
 mod shoots;
 mod storm;
+mod trace;

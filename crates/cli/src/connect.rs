@@ -6,11 +6,10 @@ use clap::Args;
 use perennial_core::failure;
 use perennial_proto::scheduler::v1::scheduler_client::SchedulerClient;
 use perennial_rpc::{
-    client,
+    client::{self, Channel},
     identity::TrustDomain,
     tls::{Expected, TlsStore},
 };
-use tonic::transport::Channel;
 
 use crate::error::CliError;
 

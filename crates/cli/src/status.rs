@@ -12,8 +12,8 @@ use perennial_proto::{
     issuer::v1::{ListShootsRequest, Shoot, token_issuer_client::TokenIssuerClient},
     scheduler::v1::{Schedule, scheduler_client::SchedulerClient},
 };
+use perennial_rpc::client::Channel;
 use perennial_rpc::{client, convert, status::Remote};
-use tonic::transport::Channel;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };

@@ -4,6 +4,9 @@
 
 use std::{future::Future, time::Duration};
 
+use perennial_core::failure::Failure as _;
+use tracing::{Instrument as _, Span, field::Empty, info_span};
+
 use crate::error::Error;
 
 /// Longest time one call to an API server may take, its repetitions included. The shortest
@@ -20,8 +23,25 @@ pub async fn bounded<T>(
     operation: &str,
     call: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(LIMIT, call).await {
+    let span = span(operation);
+    let answer = match tokio::time::timeout(LIMIT, call.instrument(span.clone())).await {
         Ok(answer) => answer.map_err(|error| Error::from_kube(operation, error)),
         Err(_) => Err(Error::TimedOut { operation: operation.to_owned(), limit: LIMIT }),
+    };
+    if let Err(error) = &answer {
+        span.record("error.type", error.reason());
+        span.record("otel.status_code", "ERROR");
     }
+    answer
+}
+
+/// Part of what asked for the call. A call that nobody asked for (a probe) has none: it would be a
+/// trace of its own.
+fn span(operation: &str) -> Span {
+    if Span::current().is_disabled() {
+        return Span::none();
+    }
+    info_span!(
+        "api server", otel.kind = "client", operation, error.type = Empty, otel.status_code = Empty
+    )
 }

@@ -18,7 +18,7 @@ pub fn optional_path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
-/// How and what to log.
+/// How and what to log, and where traces go.
 #[derive(Args, Clone, Debug)]
 pub struct LogArgs {
     /// Form of a log line
@@ -29,6 +29,59 @@ pub struct LogArgs {
     /// Kubernetes clients stay capped whatever is given here, because they print credentials
     #[arg(long, env = "PERENNIAL_LOG_LEVEL", value_name = "DIRECTIVES", default_value = "info")]
     pub log_level: Directives,
+
+    #[command(flatten)]
+    pub trace: TraceArgs,
+}
+
+/// Where traces go.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct TraceArgs {
+    /// URL of an OTLP collector (gRPC) that takes our spans, such as http://collector:4317; empty
+    /// means none. Log lines have their trace_id either way
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        value_name = "URL",
+        value_parser = endpoint,
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub otlp_endpoint: String,
+
+    /// PEM file with the CA of a collector that is reached by https; without it, the CAs of this
+    /// machine
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_CERTIFICATE",
+        value_name = "FILE",
+        value_parser = optional_path()
+    )]
+    pub otlp_ca: Option<PathBuf>,
+
+    /// Share of the traces begun here that are exported, 0 to 1. A trace that a caller began is
+    /// exported if the caller's is
+    #[arg(
+        long,
+        env = "PERENNIAL_TRACE_RATIO",
+        value_name = "SHARE",
+        value_parser = share,
+        default_value = "1"
+    )]
+    pub trace_ratio: f64,
+}
+
+fn endpoint(text: &str) -> Result<String, &'static str> {
+    match text.is_empty() || text.starts_with("http://") || text.starts_with("https://") {
+        true => Ok(text.to_owned()),
+        false => Err("write it as http://host:port or https://host:port"),
+    }
+}
+
+fn share(text: &str) -> Result<f64, &'static str> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or("must be between 0 and 1")
 }
 
 /// Form of a log line.

@@ -7,9 +7,15 @@ use perennial_core::{
     failure,
     flaw::{Flaw, Flawed},
 };
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::runtime::Runtime;
 
-use crate::{args::LogArgs, crash, outage::Refused, telemetry};
+use crate::{
+    args::LogArgs,
+    crash,
+    outage::Refused,
+    telemetry::{self, Telemetry},
+};
 
 /// Longest time that blocking calls (name resolution) may hold up the end of the process.
 const RUNTIME_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -146,9 +152,10 @@ where
         Ok(args) => args,
         Err(told) => return usage(&told).into(),
     };
-    let outcome = prepare(log(&args)).and_then(|runtime| {
+    let outcome = prepare(A::command().get_name(), log(&args)).and_then(|(runtime, telemetry)| {
         let _armed = crash::arm();
         let outcome = runtime.block_on(service(args));
+        telemetry.close(); // needs the runtime
         runtime.shutdown_timeout(RUNTIME_CLOSE_TIMEOUT);
         outcome
     });
@@ -168,12 +175,24 @@ fn usage(told: &clap::Error) -> Exit {
     exit
 }
 
-fn prepare(log: &LogArgs) -> Result<Runtime, StartError> {
-    telemetry::init(log).map_err(StartError::start)?;
+fn prepare(name: &str, log: &LogArgs) -> Result<(Runtime, Telemetry), StartError> {
+    let runtime = Runtime::new().map_err(StartError::start)?;
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| StartError::start("another rustls crypto provider is already installed"))?;
-    Runtime::new().map_err(StartError::start)
+    let telemetry = {
+        let _inside = runtime.enter();
+        telemetry::init(name, log)?
+    };
+    forbid_core_dumps().map_err(StartError::start)?;
+    Ok((runtime, telemetry))
+}
+
+/// A core file would hold every token that was in flight. The process stays dumpable otherwise:
+/// whoever may trace it can read its memory anyway, and `/proc` shows its files and limits.
+fn forbid_core_dumps() -> rustix::io::Result<()> {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none)
 }
 
 /// One ERROR line with the chain of causes. If logs could not be set up, plainly to stderr.

@@ -8,13 +8,11 @@ mod connector;
 use std::{sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
-use tonic::{
-    Request,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Request, transport::Endpoint};
 
 use self::connector::Connector;
 use crate::tls::{Expected, TlsStore};
+pub use crate::trace::outgoing::Channel;
 
 /// A server that vanished without a word is noticed after both of these together.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -103,7 +101,7 @@ pub fn connect(
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true);
-    Ok(endpoint.connect_with_connector_lazy(connector.into_service()))
+    Ok(Channel::new(endpoint.connect_with_connector_lazy(connector.into_service())))
 }
 
 /// A request that both sides give up after `deadline`. A connection that must be made first has

@@ -4,7 +4,8 @@
 //! Who somebody is comes from the one URI in the certificate and from nothing else
 //! ([`identity`]); what that somebody may call is one table ([`authorize`]); what went wrong is
 //! said in one way ([`status`]). Certificates are read again while the process runs, and both
-//! sides pick them up with their next connection ([`tls`]).
+//! sides pick them up with their next connection ([`tls`]). A trace goes on from caller to server
+//! ([`trace`]).
 
 pub mod authorize;
 pub mod client;
@@ -13,3 +14,4 @@ pub mod identity;
 pub mod server;
 pub mod status;
 pub mod tls;
+pub mod trace;

@@ -16,7 +16,7 @@ use tonic::{service::Routes, transport};
 use tracing::warn;
 
 pub use self::accept::Connection;
-use crate::{authorize::Authorize, identity::Trust, tls::TlsStore};
+use crate::{authorize::Authorize, identity::Trust, tls::TlsStore, trace::incoming::Trace};
 
 /// Connections that are through their handshake and wait to be served.
 const ACCEPTED_MAX: usize = 64;
@@ -79,7 +79,7 @@ impl Server {
         let routes =
             with_reflection(self.routes, self.service, self.descriptors)?.add_service(health);
         let (sender, accepted) = mpsc::channel(ACCEPTED_MAX);
-        let server = builder().layer(Authorize::new(self.trust)).add_routes(routes);
+        let server = builder().layer(Trace).layer(Authorize::new(self.trust)).add_routes(routes);
         let served = server.serve_with_incoming_shutdown(
             ReceiverStream::new(accepted).map(Ok::<_, std::convert::Infallible>),
             shutdown.clone(),

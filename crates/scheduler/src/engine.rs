@@ -9,7 +9,7 @@ use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use perennial_core::{failure::Kind, record::Record};
 use perennial_process::{crash, supervise::Shutdown};
 use tokio::{sync::mpsc, time};
-use tracing::{debug, info, warn};
+use tracing::{Instrument as _, Span, debug, info, info_span, warn};
 
 use self::waiting::Waiting;
 use crate::{
@@ -101,6 +101,7 @@ pub struct Parts {
 }
 
 struct Ended {
+    span: Span,
     order: Order,
     outcome: Result<Record, Fault>,
 }
@@ -194,18 +195,23 @@ impl Engine {
         let (orders, dismissed) = self.board.update(|fleet, now| fleet.tick(now));
         self.waiting.dismiss(dismissed);
         for order in orders {
-            debug!(
+            // The root of a renewal's trace, unless an operator's call is.
+            let span = info_span!(
+                parent: &self.waiting.asked_in(&order.secret), "renewal",
                 namespace = %order.secret.namespace, name = %order.secret.name,
-                reason = order.reason.as_str(), attempt = order.attempt, "renewal ordered"
+                reason = order.reason.as_str(), attempt = order.attempt
             );
             crash::point("scheduler.ordered");
-            let outcome = self.renew.renew(&order);
-            self.attempts.push(Box::pin(async move { Ended { order, outcome: outcome.await } }));
+            span.in_scope(|| debug!("renewal ordered"));
+            let outcome = self.renew.renew(&order).instrument(span.clone());
+            self.attempts
+                .push(Box::pin(async move { Ended { span, order, outcome: outcome.await } }));
         }
     }
 
     fn finish(&mut self, ended: Ended) {
-        let Ended { order, outcome } = ended;
+        let Ended { span, order, outcome } = ended;
+        let _within = span.enter();
         crash::point("scheduler.answered");
         let secret = &order.secret;
         let fault = outcome.as_ref().err().cloned();

@@ -10,7 +10,7 @@ use perennial_proto::scheduler::v1::{
     ListSchedulesRequest, ListSchedulesResponse, RenewNowRequest, RenewNowResponse,
     WatchSchedulesRequest, WatchSchedulesResponse, scheduler_server::Scheduler,
 };
-use perennial_rpc::status::to_status;
+use perennial_rpc::{status::to_status, trace};
 use tokio::{sync::mpsc, time};
 use tonic::{Request, Response, Status};
 
@@ -138,6 +138,7 @@ impl Scheduler for Service {
     ) -> Result<Response<RenewNowResponse>, Status> {
         let RenewNowRequest { namespace, name } = request.into_inner();
         let secret = secret(&namespace, &name).map_err(|error| to_status(&error))?;
+        trace::about(&secret);
         answer(self.renew(secret).await)
     }
 }

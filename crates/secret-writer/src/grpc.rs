@@ -10,6 +10,7 @@ use perennial_proto::writer::v1::{
 use perennial_rpc::{
     convert::{ConvertError, parsed, record_to_proto},
     status::to_status,
+    trace,
 };
 use tonic::{Request, Response, Status};
 
@@ -45,6 +46,7 @@ impl SecretWriter for Service {
         request: Request<RenewTokenRequest>,
     ) -> Result<Response<RenewTokenResponse>, Status> {
         let order = Order::try_from(request.into_inner()).map_err(refuse)?;
+        trace::about(&order.secret);
         let seen = self.renewals.renew(order).await.map_err(|error| to_status(&error))?;
         let record = Some(record_to_proto(&seen.record));
         Ok(Response::new(RenewTokenResponse { record }))

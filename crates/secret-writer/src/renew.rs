@@ -17,7 +17,7 @@ use futures::future::BoxFuture;
 use perennial_core::{clock::Clock, failure::Failure};
 use perennial_kube::access::{AccessSecrets, Order as WriteOrder, Outcome, Seen, WriteError};
 use tokio::sync::{mpsc, oneshot};
-use tracing::debug;
+use tracing::{Instrument as _, debug};
 
 use crate::{events::Reporter, issuer::Issue, metrics::Metrics, store::Store};
 
@@ -124,7 +124,7 @@ impl Renewals {
             drop(guard); // before the answer, so that the next order is not refused for this one
             let _ = answer.send(outcome); // the caller may be gone
         };
-        self.jobs.try_send(Box::pin(job)).map_err(|_| RenewError::Draining)?;
+        self.jobs.try_send(Box::pin(job.in_current_span())).map_err(|_| RenewError::Draining)?;
         answered.await.unwrap_or(Err(RenewError::Lost))
     }
 }

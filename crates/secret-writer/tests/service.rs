@@ -20,7 +20,7 @@ use perennial_proto::writer::v1::{
     watch_access_secrets_response::Event,
 };
 use perennial_rpc::{
-    client,
+    client::{self, Channel},
     convert::duration,
     identity::{Role, Trust},
     status::Remote,
@@ -40,7 +40,7 @@ use perennial_testing::{
 };
 use serde_json::json;
 use tokio::net::TcpListener;
-use tonic::{Code, Status, Streaming, transport::Channel};
+use tonic::{Code, Status, Streaming};
 
 const NAMESPACE: &str = "shoot--lab--1";
 const NAME: &str = "shoot-access-kube-proxy";

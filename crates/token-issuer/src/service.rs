@@ -9,7 +9,7 @@ use perennial_proto::issuer::v1::{
     IssueTokenRequest, IssueTokenResponse, ListShootsRequest, ListShootsResponse,
     WatchShootsRequest, WatchShootsResponse, token_issuer_server::TokenIssuer,
 };
-use perennial_rpc::status::to_status;
+use perennial_rpc::{status::to_status, trace};
 use tonic::{Request, Response, Status};
 use tracing::{debug, info, warn};
 
@@ -38,6 +38,7 @@ impl Service {
 
     async fn issue(&self, message: IssueTokenRequest) -> Result<IssueTokenResponse, Error> {
         let ask = Ask::parse(message)?;
+        trace::about(&ask.secret);
         let secret = &ask.secret;
         let (namespace, name, account) = (&secret.namespace, &secret.name, &ask.account);
         match self.issuer.issue(&ask).await {

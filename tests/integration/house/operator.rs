@@ -8,7 +8,7 @@ use perennial_proto::scheduler::v1::{
     scheduler_client::SchedulerClient,
 };
 use perennial_rpc::{
-    client::{connect, with_deadline},
+    client::{Channel, connect, with_deadline},
     identity::Role,
     tls::TlsStore,
 };
@@ -20,7 +20,7 @@ use tokio_rustls::{
         pki_types::{CertificateDer, ServerName, pem::PemObject as _},
     },
 };
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 use super::{House, namespace, service::trust};
 

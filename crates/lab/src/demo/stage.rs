@@ -15,11 +15,10 @@ use perennial_core::keys;
 use perennial_process::clock::SystemClock;
 use perennial_proto::scheduler::v1::scheduler_client::SchedulerClient;
 use perennial_proto::scheduler::v1::{WatchSchedulesRequest, WatchSchedulesResponse};
-use perennial_rpc::client;
+use perennial_rpc::client::{self, Channel};
 use perennial_rpc::identity::TrustDomain;
 use perennial_rpc::tls::{Expected, TlsStore};
 use tonic::Streaming;
-use tonic::transport::Channel;
 
 use super::ledger::Ledger;
 use crate::lab::Lab;

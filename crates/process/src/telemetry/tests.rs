@@ -3,11 +3,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tracing::{debug, error, info, trace, warn};
-use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt};
+use tracing_subscriber::fmt::MakeWriter;
 
-use super::{Directives, layer};
-use crate::args::{LogArgs, LogFormat};
+use super::{Directives, provider, subscriber};
+use crate::args::{LogArgs, LogFormat, TraceArgs};
+
+mod traces;
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -31,10 +34,20 @@ impl MakeWriter<'_> for Lines {
 }
 
 fn logged(level: &str, log_format: LogFormat, emit: impl FnOnce()) -> String {
+    let nowhere = provider("test", Sampler::AlwaysOff, None::<traces::Kept>);
+    logged_and_traced(level, log_format, &nowhere, emit)
+}
+
+fn logged_and_traced(
+    level: &str,
+    log_format: LogFormat,
+    spans: &SdkTracerProvider,
+    emit: impl FnOnce(),
+) -> String {
     let lines = Lines::default();
-    let args = LogArgs { log_format, log_level: level.parse().unwrap() };
-    let subscriber = tracing_subscriber::registry().with(layer(&args, lines.clone()));
-    tracing::subscriber::with_default(subscriber, emit);
+    let trace = TraceArgs { otlp_endpoint: String::new(), otlp_ca: None, trace_ratio: 1.0 };
+    let args = LogArgs { log_format, log_level: level.parse().unwrap(), trace };
+    tracing::subscriber::with_default(subscriber(&args, lines.clone(), spans), emit);
     let bytes = lines.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
 }
@@ -53,6 +66,7 @@ fn leak_from_every_capped_target() {
     trace!(target: "tonic::transport::server", "eyJ-request");
     trace!(target: "tower_http::trace", "eyJ-layer");
     trace!(target: "axum::rejection", "eyJ-rejection");
+    error!(target: "opentelemetry_sdk", "eyJ-batch");
     let span =
         tracing::trace_span!(target: "h2::codec::framed_write", "buffer", frame = "eyJ-span");
     span.in_scope(|| info!(target: "perennial_rpc", "inside"));

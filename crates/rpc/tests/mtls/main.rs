@@ -9,4 +9,5 @@
 mod access;
 mod pki;
 mod reload;
+mod trace;
 mod world;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use perennial_rpc::{
-    client::{connect, with_deadline},
+    client::{Channel, connect, with_deadline},
     identity::{Role, SpiffeId, Trust},
     server::{ServeError, Server},
     tls::TlsStore,
@@ -13,7 +13,7 @@ use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
 };
-use tonic::{Status, client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel};
+use tonic::{Status, client::Grpc, codegen::http::uri::PathAndQuery};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };

@@ -18,11 +18,11 @@ use perennial_proto::{
     },
 };
 use perennial_rpc::{
-    client::{Replicas, with_deadline},
+    client::{Channel, Replicas, with_deadline},
     convert::{self, ConvertError},
     status::Remote,
 };
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 use tracing::warn;
 
 use super::{

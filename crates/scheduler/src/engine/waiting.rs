@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use perennial_core::name::SecretRef;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::fleet::{
     request::{Error, REQUESTS_MAX},
@@ -21,20 +22,23 @@ pub struct Request {
 
 /// Takes the outcome to whoever asked.
 #[derive(Debug)]
-pub struct Reply(oneshot::Sender<Result<Schedule, Error>>);
+pub struct Reply {
+    to: oneshot::Sender<Result<Schedule, Error>>,
+    asked_in: Span,
+}
 
 impl Request {
     /// A request, and where its outcome arrives. That ends without one when the engine stops.
     #[must_use]
     pub fn new(secret: SecretRef) -> (Self, oneshot::Receiver<Result<Schedule, Error>>) {
-        let (reply, outcome) = oneshot::channel();
-        (Self { secret, reply: Reply(reply) }, outcome)
+        let (to, outcome) = oneshot::channel();
+        (Self { secret, reply: Reply { to, asked_in: Span::current() } }, outcome)
     }
 }
 
 impl Reply {
     pub(super) fn say(self, outcome: Result<Schedule, Error>) {
-        let _ = self.0.send(outcome); // whoever asked may have left
+        let _ = self.to.send(outcome); // whoever asked may have left
     }
 }
 
@@ -45,6 +49,11 @@ pub(super) struct Waiting(HashMap<SecretRef, Reply>);
 impl Waiting {
     pub(super) fn is_full(&self) -> bool {
         self.0.len() >= REQUESTS_MAX
+    }
+
+    /// The span that whoever asks for this Secret is in; none where nobody asks.
+    pub(super) fn asked_in(&self, secret: &SecretRef) -> Span {
+        self.0.get(secret).map_or_else(Span::none, |reply| reply.asked_in.clone())
     }
 
     pub(super) fn add(&mut self, secret: SecretRef, reply: Reply) {

@@ -9,10 +9,15 @@ use perennial_proto::issuer::v1::{
     IssueTokenRequest, ListShootsRequest, Reach, ServiceAccount, WatchShootsRequest,
     token_issuer_client::TokenIssuerClient, watch_shoots_response::Event,
 };
-use perennial_rpc::{client, convert, identity::Role, status::Remote};
+use perennial_rpc::{
+    client::{self, Channel},
+    convert,
+    identity::Role,
+    status::Remote,
+};
 use perennial_testing::certificates::Authority;
 use prometheus_client::encoding::text;
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 use super::*;
 use crate::fakes::{ELSEWHERE, HERE, World, shoot, token_at};
