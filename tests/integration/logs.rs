@@ -43,6 +43,8 @@ fn no_token_is_ever_logged_at_any_level() {
         "\"a token was issued in vain",
         "\"a token was issued, and whether it was written is unknown",
         "Bootstrap",
+        "the answer cannot be parsed",
+        "HTTP 404 with a body that is no Status",
         "DEBUG",
     ] {
         assert!(logs.contains(what), "the part has {what:?} in it: {logs}");
@@ -72,6 +74,7 @@ fn play() -> Vec<String> {
         let house = House::new().await;
         renew_in_both_modes(&house).await;
         issue_in_vain(&house).await;
+        answer_with_half_a_token_request(&house).await;
         fall_back_to_bootstrap(&house).await;
         house.shoot(1).issued_tokens()
     })
@@ -103,6 +106,16 @@ async fn issue_in_vain(house: &House) {
     house.seed.fail_times(1, On::call("patch", "secrets"), Fault::AnswerLost);
     house.shoot(1).heal();
     house.wait_for_token(1, &name).await;
+}
+
+/// kube-client logs the whole body of an answer that it cannot parse, and makes the text of an
+/// error out of one that is no Status.
+async fn answer_with_half_a_token_request(house: &House) {
+    house.shoot(1).fail_times(1, On::token_requests().named("half"), Fault::AnswerGarbled);
+    let name = house.ask(1, "half");
+    house.wait_for_token(1, &name).await; // the refusal for want of an account was no Status
+    house.shoot(1).fail_times(1, On::token_requests().named("half"), Fault::AnswerGarbled);
+    house.renew_now(1, &name).await.unwrap_err();
 }
 
 async fn fall_back_to_bootstrap(house: &House) {

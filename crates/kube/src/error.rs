@@ -8,6 +8,9 @@ use perennial_core::failure::{self, Failure, Kind};
 /// trailers of gRPC, and a shoot is someone else's machine.
 const TEXT_CHARS_MAX: usize = 600;
 
+/// The `reason` that kube gives to a refusal whose body is no Status. Its `message` is the body.
+const NO_STATUS: &str = "Failed to parse error data";
+
 /// Longest pause that an API server can ask for. Tokens live for hours, so whoever believes in a
 /// longer one would let them expire because of one wrong answer.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
@@ -74,11 +77,15 @@ impl Error {
         match error {
             kube::Error::Api(status) => {
                 let details = status.details.as_ref();
+                let message = match status.reason == NO_STATUS {
+                    true => format!("HTTP {} with a body that is no Status", status.code),
+                    false => short(&status.message),
+                };
                 Self::Refused {
                     operation,
                     code: status.code,
                     reason: short(&status.reason),
-                    message: short(&status.message),
+                    message,
                     about: details.map(|d| short(&d.kind)).filter(|kind| !kind.is_empty()),
                     retry_after: details
                         .map(|d| d.retry_after_seconds)
@@ -166,5 +173,23 @@ impl Failure for Error {
             | Self::Nonsense { .. }
             | Self::Unusable { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn the_body_of_a_refusal_that_is_no_status_is_not_repeated() {
+        let body = r#"{"status":{"token":"eyJhbGciOi"}}"#;
+        let status = Status::failure(body, NO_STATUS).with_code(502);
+        let error = Error::from_kube("request a token", kube::Error::Api(status.boxed()));
+
+        let text = error.to_string();
+        assert_eq!(text, "failed to request a token: HTTP 502 with a body that is no Status");
+        assert!(!format!("{error:?}").contains("eyJ"));
     }
 }

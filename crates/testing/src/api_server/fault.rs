@@ -32,6 +32,8 @@ pub enum Fault {
     AnswerHeld,
     /// It is done, and the connection breaks before the answer.
     AnswerLost,
+    /// It is done, and the last characters of the answer are missing, so that it does not parse.
+    AnswerGarbled,
 }
 
 /// Which calls; what is not set matches all.
@@ -119,7 +121,7 @@ impl Fault {
                 return Some(Answer::flow_control(retry_after.as_secs()));
             }
             Self::Unavailable => Refusal::unavailable(),
-            Self::Hang | Self::AnswerHeld | Self::AnswerLost => return None,
+            Self::Hang | Self::AnswerHeld | Self::AnswerLost | Self::AnswerGarbled => return None,
         };
         Some(refusal.into())
     }

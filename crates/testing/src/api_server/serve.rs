@@ -153,10 +153,20 @@ async fn handle(
     let answer = shared.with(|state| state.answer(asked)).unwrap_or_else(Answer::from);
     match fault {
         Some(Fault::AnswerLost) => return broken(),
+        Some(Fault::AnswerGarbled) => return garbled(respond(&shared, answer)).await,
         Some(Fault::AnswerHeld) => healed_since(&shared, healings).await,
         _ => {}
     }
     respond(&shared, answer)
+}
+
+/// All but the end, as from an API server that was cut off behind a proxy.
+async fn garbled(answer: Response) -> Response {
+    const MISSING: usize = 3;
+    let (mut parts, body) = answer.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let whole = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
+    Response::from_parts(parts, Body::from(whole.slice(..whole.len().saturating_sub(MISSING))))
 }
 
 async fn healed_since(shared: &Shared, healings: u64) {
