@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that only some of ours may name.
-const ADAPTERS: [(&str, &[&str]); 7] = [
+const ADAPTERS: [(&str, &[&str]); 11] = [
     ("kube", &["kube", "lab", "tests"]),
     ("k8s-openapi", &["kube", "lab", "tests"]),
     (
@@ -31,6 +31,10 @@ const ADAPTERS: [(&str, &[&str]); 7] = [
     ("prost-reflect", &["cli"]),
     ("rustls", &["rpc", "process"]),
     ("axum", &["process", "testing"]),
+    ("opentelemetry", &["process", "rpc"]),
+    ("opentelemetry_sdk", &["process", "rpc"]),
+    ("opentelemetry-otlp", &["process"]),
+    ("tracing-opentelemetry", &["process", "rpc"]),
 ];
 
 fn metadata() -> Metadata {
@@ -65,7 +69,7 @@ fn arrows_between_our_crates_point_one_way() {
 }
 
 #[test]
-fn only_the_adapters_name_kube_tonic_and_tls() {
+fn only_the_adapters_name_kube_tonic_tls_and_opentelemetry() {
     for (name, of) in dependencies(&metadata()) {
         for (foreign, allowed) in ADAPTERS {
             let names_it = of.contains(foreign);

@@ -12,6 +12,7 @@
 
 mod bad_start;
 mod certificates;
+mod collector;
 mod command_line;
 mod consumers;
 #[path = "../integration/contract.rs"]
@@ -36,4 +37,6 @@ mod stopped_shoot;
 mod storm_orders;
 mod storm_stranger;
 mod strangers;
+mod sweep;
+mod trace;
 mod witness;

@@ -26,8 +26,9 @@ use crate::house::{House, namespace, operator::DEADLINE};
 
 const OPERATORS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// Set only in the child.
-const CHILD: &str = "PERENNIAL_TESTS_TRACE";
+/// File for the last word of the child; set only there.
+const LAST_WORD_FILE: &str = "PERENNIAL_TESTS_TRACE_LAST_WORD";
+const LAST_WORD: &str = "both traces are whole";
 const TEST: &str = "trace::a_renewal_is_one_trace_from_the_order_to_the_patch";
 
 /// Lines and spans of this process, in which all three services run.
@@ -142,15 +143,18 @@ fn a_renewal_below(root: &str, name: &str) -> Vec<String> {
 
 #[test]
 fn a_renewal_is_one_trace_from_the_order_to_the_patch() {
-    if std::env::var_os(CHILD).is_some() {
+    if let Some(file) = std::env::var_os(LAST_WORD_FILE) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        return runtime.block_on(play());
+        runtime.block_on(play());
+        return std::fs::write(file, LAST_WORD).unwrap();
     }
+    let last_word = tempfile::NamedTempFile::new().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", TEST, "--nocapture"]).env(CHILD, "1");
+    child.args(["--exact", TEST, "--nocapture"]).env(LAST_WORD_FILE, last_word.path());
     let output = child.output().unwrap();
     let told = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
-    assert!(output.status.success() && told.contains("both traces are whole"), "{told}");
+    let said = std::fs::read_to_string(last_word.path()).unwrap();
+    assert!(output.status.success() && said == LAST_WORD, "{told}");
 }
 
 async fn play() {
@@ -161,7 +165,6 @@ async fn play() {
     house.all_fresh(2).await;
     the_schedulers_own(&told, &name);
     an_operators(&house, &told, &name).await;
-    println!("both traces are whole");
 }
 
 fn the_schedulers_own(told: &Told, name: &str) {

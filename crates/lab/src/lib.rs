@@ -37,5 +37,6 @@ pub mod repo;
 pub mod run;
 pub mod service;
 pub mod shoot;
+pub mod sweep;
 
 pub use crate::lab::{Lab, Options};
