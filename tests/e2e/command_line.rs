@@ -1,13 +1,17 @@
 //! What an operator sees with `perennial`, the real binary, in the environment that the lab gives.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use perennial_core::keys;
 use perennial_lab::{
     poll::{Look, until},
-    shoot::namespace,
+    shoot::{ACCESS_SECRET, namespace},
 };
 use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    time::timeout,
+};
 
 use crate::house::{House, MOMENT};
 
@@ -25,6 +29,7 @@ async fn an_operator_sees_what_is_well_and_what_is_not_and_renews_by_hand() {
     println!("{status}");
     assert!(status.starts_with("all is well: 2 Secrets kept fresh, 1 shoot reached\n"), "{status}");
     lists(&house, &good).await;
+    watches(&house).await;
     explains(&house, &good).await;
     renews(&house, &good).await;
     finds_trouble(&house).await;
@@ -36,12 +41,28 @@ async fn lists(house: &House, good: &str) {
     let listed = json(&perennial(house, &["list", "-o", "json"]).await);
     let names: Vec<_> =
         listed["schedules"].as_array().unwrap().iter().map(|s| &s["name"]).collect();
-    assert_eq!(names, [perennial_lab::shoot::ACCESS_SECRET, GOOD]);
-    assert_eq!(listed["schedules"][1]["state"], "STATE_FRESH");
+    assert_eq!(names, [GOOD, ACCESS_SECRET]);
+    assert_eq!(listed["schedules"][0]["state"], "STATE_FRESH");
     let named = perennial(house, &["list", "--state", "fresh", "-o", "name"]).await;
     assert!(text(&named).lines().any(|line| line == good), "{}", text(&named));
     let troubled = perennial(house, &["list", "--troubled"]).await;
     assert_eq!((code(&troubled), text(&troubled).as_str()), (0, ""));
+}
+
+async fn watches(house: &House) {
+    let mut watching = tokio::process::Command::new("perennial")
+        .args(["watch", "--namespace", &namespace(1), "-o", "json"])
+        .envs(house.lab.environment().unwrap())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    for expected in ["upsert", "upsert", "snapshotComplete"] {
+        let line = timeout(MOMENT, lines.next_line()).await.unwrap().unwrap().unwrap();
+        let message: Value = serde_json::from_str(&line).unwrap();
+        assert!(message.get(expected).is_some(), "no {expected}: {line}");
+    }
 }
 
 async fn explains(house: &House, good: &str) {
@@ -50,16 +71,21 @@ async fn explains(house: &House, good: &str) {
     for part in ["fresh", "cause", "nothing to do", "▼", "80 % of min(granted", "key set"] {
         assert!(text(&explained).contains(part), "{part} is not in\n{}", text(&explained));
     }
-    let explained = json(&perennial(house, &["explain", good, "-o", "json"]).await);
+    let look = async || {
+        let explained = json(&perennial(house, &["explain", good, "-o", "json"]).await);
+        let published = explained["shoot"]["signingKeyPublished"] == true;
+        Ok(if published { Look::Done(explained) } else { Look::Waiting(explained.to_string()) })
+    };
+    let explained = until("the key set of the shoot", MOMENT, look).await.unwrap();
     assert_eq!(explained["origin"], "ORIGIN_OURS");
     assert_eq!(explained["record"]["inputs"]["accountName"], "kube-scheduler");
     assert_eq!(explained["attempts"][0]["outcome"], "renewed");
-    assert_eq!(explained["shoot"]["signingKeyPublished"], true, "the lab's shoot shows its keys");
     assert!(!explained["replica"]["name"].as_str().unwrap().is_empty());
 }
 
 async fn renews(house: &House, good: &str) {
     let before = house.wait_for_token(1, GOOD).await;
+    a_second_later(house, good).await;
     let renewed = json(&perennial(house, &["renew", good, "-o", "json"]).await);
     assert_eq!(renewed["after"]["lastRenewal"]["reason"], "requested", "{renewed}");
     let expiry = |schedule: &str| renewed[schedule]["expiresAt"].as_str().unwrap().to_owned();
@@ -67,12 +93,25 @@ async fn renews(house: &House, good: &str) {
     let changed = |secret: &_| crate::house::claims(secret) != crate::house::claims(&before);
     house.wait(1, GOOD, "the new token", changed).await;
 
-    let shown = perennial(house, &["renew", good]).await;
-    println!("{}", text(&shown));
-    assert!(text(&shown).contains("renewed in ") && text(&shown).contains("the token before:"));
     let held = perennial(house, &["renew", good]).await;
     assert_eq!(code(&held), 75, "a storm is held back, which passes: {}", errors(&held));
     assert!(errors(&held).contains("perennial explain"), "{}", errors(&held));
+
+    let own = format!("{}/{ACCESS_SECRET}", namespace(1));
+    let shown = perennial(house, &["renew", &own]).await;
+    println!("{}{}", text(&shown), errors(&shown));
+    assert!(text(&shown).contains("renewed in ") && text(&shown).contains("the token before:"));
+}
+
+/// Lives are whole seconds: a token issued in the same second would expire in the same one.
+async fn a_second_later(house: &House, name: &str) {
+    let look = async || {
+        let explained = json(&perennial(house, &["explain", name, "-o", "json"]).await);
+        let second = |moment: &Value| moment.as_str().unwrap()[..19].to_owned();
+        let (now, issued) = (second(&explained["at"]), second(&explained["schedule"]["issuedAt"]));
+        Ok(if now > issued { Look::Done(()) } else { Look::Waiting(format!("{now} {issued}")) })
+    };
+    until("the second after the token was issued", MOMENT, look).await.unwrap();
 }
 
 async fn finds_trouble(house: &House) {
