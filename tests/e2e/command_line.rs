@@ -38,6 +38,9 @@ async fn an_operator_sees_what_is_well_and_what_is_not_and_renews_by_hand() {
 }
 
 async fn lists(house: &House, good: &str) {
+    let status = json(&perennial(house, &["status", "-o", "json"]).await);
+    assert_eq!((&status["well"], &status["secrets"]["total"]), (&true.into(), &"2".into()));
+    assert_eq!(status["shoots"][0]["reach"], "REACH_REACHABLE", "{status}");
     let listed = json(&perennial(house, &["list", "-o", "json"]).await);
     let names: Vec<_> =
         listed["schedules"].as_array().unwrap().iter().map(|s| &s["name"]).collect();

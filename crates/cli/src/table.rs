@@ -161,4 +161,23 @@ mod tests {
         assert_eq!(cells, expected);
         assert_eq!(lines[0].find("ACCOUNT"), lines[1].find("kube-system/"));
     }
+
+    #[test]
+    fn the_wide_table_has_moments_in_utc_and_counts() {
+        let schedule = Schedule {
+            namespace: "shoot--lab--1".to_owned(),
+            name: "etcd".to_owned(),
+            state: State::BackingOff.into(),
+            latest_at: at(1_000),
+            failures: 3,
+            renewals: 7,
+            ..Schedule::default()
+        };
+        let lines = wide([&schedule], Timestamp::from_second(1_000).unwrap());
+        let headings: Vec<&str> = lines[0].split_whitespace().collect();
+        let cells: Vec<&str> = lines[1].split_whitespace().collect();
+        let cell = |heading| cells[headings.iter().position(|h| *h == heading).unwrap()];
+        assert_eq!(cell("LATEST"), "1970-01-01T00:16:40Z");
+        assert_eq!((cell("RENEWALS"), cell("FAILURES"), cell("STATE")), ("7", "3", "backing-off"));
+    }
 }
