@@ -4,7 +4,7 @@ mod args;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Parser;
 
 use self::args::{CertificatesAction, Cli, ServiceAction, ServiceName, ShootAction, Task};
@@ -81,6 +81,7 @@ async fn shoot(number: usize, action: ShootAction, dir: &LabDir) -> Result<()> {
         return proxy::control::set(mode(action), &proxy, dir).await;
     }
     let name = process_name(&format!("shoot-{number}"));
+    ensure!(dir.log(&name).exists(), "this lab has no shoot {number}");
     match action {
         ShootAction::Stop => control::stop(&name, dir).await,
         ShootAction::Start => control::start(&name, dir).await.map(drop),

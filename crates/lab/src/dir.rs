@@ -1,9 +1,9 @@
 //! The scratch folder of a lab, `LAB_DIR`, and what lies where in it.
 //!
 //! `logs/<process>.log`, `certs/<service>.{crt,key}` and `certs/ca.crt`, `tls/<service>/` (the
-//! `--tls-dir` of a service), `authority/` (who signs them), `run/<process>.pid`,
-//! `run/<service>.admin` (its admin port), `clusters/<name>/` (keys of an API server),
-//! `kubeconfigs/`, `etcd/`.
+//! `--tls-dir` of a service), `authority/` (who signs them), `run/<process>.{pid,hold,env}`,
+//! `run/<service>.admin` (its admin port), `run/<shoot>.{proxy,proxied}`, `clusters/<name>/` (keys
+//! of an API server), `kubeconfigs/`, `etcd/`.
 
 use std::fs;
 use std::io::Write;

@@ -7,7 +7,8 @@
 //! 127.0.0.1, and every process ends with the lab.
 //!
 //! A process that should stay down has a file `run/<name>.hold`; that is the whole protocol between
-//! the running lab and `perennial-lab service …` (see [`process`]).
+//! the running lab and `perennial-lab service …` (see [`process`]). A shoot may also be a namespace
+//! only, whose kubeconfig leads through a proxy of the lab to the first shoot (see [`proxy`]).
 
 pub mod access_secret;
 pub mod apiserver;
