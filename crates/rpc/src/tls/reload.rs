@@ -12,7 +12,8 @@ use tracing::{error, info, warn};
 
 use super::{Reload, TlsStore};
 
-/// Pause between two looks at the files. A look reads six small files of a tmpfs, some 50 µs.
+/// Pause between two looks at the files. One reads six small files, 0.2 ms in a debug build: a
+/// ten-thousandth of a core.
 pub const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 /// What stays wrong is said again after so many looks: five minutes.
 const LOOKS_BETWEEN_WORDS: u32 = 5 * 60 / RELOAD_INTERVAL.as_secs() as u32;
