@@ -162,6 +162,10 @@ impl Page {
         if let Some(storm) = &explanation.storm {
             self.entry("storm", &self.storm(storm));
         }
+        if let Some(other) = explanation.record.as_ref().and_then(|r| r.other_writer.as_ref()) {
+            let when = both(other.at.as_ref(), self.now);
+            self.entry("stranger", &format!("\"{}\" wrote it, {when}", other.manager));
+        }
         let counts = format!("{} done, {} failed in a row", schedule.renewals, schedule.failures);
         self.entry("renewals", &counts);
     }

@@ -271,8 +271,9 @@ pub mod token_issuer_client {
         ///
         /// Errors: INVALID_ARGUMENT where the request can never succeed; NOT_FOUND where no shoot is known
         /// under that namespace; PERMISSION_DENIED where the shoot or the own policy refuses;
-        /// RESOURCE_EXHAUSTED with RetryInfo where the shoot asks to slow down; UNAVAILABLE where it
-        /// cannot be reached; DEADLINE_EXCEEDED where it did not answer in time.
+        /// FAILED_PRECONDITION with RetryInfo where another token so soon would be a storm or a call for
+        /// the same Secret is under way; RESOURCE_EXHAUSTED with RetryInfo where the shoot asks to slow
+        /// down; UNAVAILABLE where it cannot be reached; DEADLINE_EXCEEDED where it did not answer in time.
         pub async fn issue_token(
             &mut self,
             request: impl tonic::IntoRequest<super::IssueTokenRequest>,
@@ -373,8 +374,9 @@ pub mod token_issuer_server {
         ///
         /// Errors: INVALID_ARGUMENT where the request can never succeed; NOT_FOUND where no shoot is known
         /// under that namespace; PERMISSION_DENIED where the shoot or the own policy refuses;
-        /// RESOURCE_EXHAUSTED with RetryInfo where the shoot asks to slow down; UNAVAILABLE where it
-        /// cannot be reached; DEADLINE_EXCEEDED where it did not answer in time.
+        /// FAILED_PRECONDITION with RetryInfo where another token so soon would be a storm or a call for
+        /// the same Secret is under way; RESOURCE_EXHAUSTED with RetryInfo where the shoot asks to slow
+        /// down; UNAVAILABLE where it cannot be reached; DEADLINE_EXCEEDED where it did not answer in time.
         async fn issue_token(
             &self,
             request: tonic::Request<super::IssueTokenRequest>,

@@ -101,7 +101,7 @@ fn of_secret(code: &str) -> Option<Row> {
         "ACCESS_SECRET_NOT_FOUND" | "RECORD_CHANGED" => {
             ("Nothing: it was edited or deleted meanwhile, and is decided about anew.", NO_COMMAND)
         }
-        "RENEWAL_UNDER_WAY" => {
+        "RENEWAL_UNDER_WAY" | "ISSUE_UNDER_WAY" => {
             ("Nothing: another renewal of it is under way, and ends by itself.", NO_COMMAND)
         }
         _ => return None,
@@ -114,12 +114,13 @@ fn of_shoot(code: &str) -> Option<Row> {
         "SHOOT_UNKNOWN" | "SHOOT_NOT_KNOWN" => (
             "Make the Secrets by which the shoot is reached in namespace {namespace} (docs/operations, \
              Making a shoot known): shoot-access-token-issuer and, at first, \
-             shoot-bootstrap-token-issuer.",
+             shoot-bootstrap-token-issuer. Where they are there, --shoot-namespace of the token-issuer \
+             does not admit that name.",
             NO_COMMAND,
         ),
         "SHOOT_NAMESPACE_NOT_ALLOWED" => (
-            "Namespace {namespace} may not hold a shoot by the settings of the token-issuer: label or \
-             name it as they say, or move the Secret.",
+            "No pattern of --shoot-namespace of the token-issuer admits namespace {namespace}: add one, or \
+             move the Secret into the namespace of its shoot.",
             NO_COMMAND,
         ),
         "SHOOT_UNREACHABLE" => (
@@ -146,6 +147,11 @@ fn of_shoot(code: &str) -> Option<Row> {
         "API_SERVER_UNREACHABLE" | "API_SERVER_TIMED_OUT" | "ISSUE_TIMED_OUT" => (
             "See whether the shoot's API server runs and is not overloaded, and whether the address \
              in the kubeconfig of {namespace}/shoot-access-token-issuer is right.",
+            NO_COMMAND,
+        ),
+        "SHOOT_BUSY" => (
+            "Nothing, it is tried again by itself. If it lasts, raise \
+             --issues-in-flight-per-shoot-max of the token-issuer, or see why the shoot is slow.",
             NO_COMMAND,
         ),
         "API_SERVER_THROTTLED" => (
