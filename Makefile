@@ -44,7 +44,7 @@ integration: ## Three real services in one process over mutual TLS against a fak
 
 .PHONY: e2e
 e2e: cluster ## Real API servers, the three services as processes; ONLY=name runs some
-	@cargo test --locked -q -p perennial-tests $(CRASH) --test e2e -- --list $(ONLY) | grep -q ': test$$' || { echo "no e2e test has '$(ONLY)' in its name"; exit 1; }
+	@cargo test --locked -q -p perennial-tests $(CRASH) --test e2e -- --list $(ONLY) | grep ': test$$' >/dev/null || { echo "no e2e test has '$(ONLY)' in its name"; exit 1; }
 	cargo test --locked -p perennial-tests $(CRASH) --test e2e -- --test-threads=1 --nocapture $(ONLY)
 	$(if $(ONLY),,$(DEV_BIN)/perennial-lab run -- cargo test --locked -p perennial-kube --test access)
 
