@@ -50,7 +50,7 @@ e2e: cluster ## Real API servers, the three services as processes; ONLY=name run
 
 .PHONY: storm
 storm: cluster ## Twenty minutes against a controller that rewrites every token, on real API servers
-	PERENNIAL_STORM_SECONDS=1200 cargo test --locked -p perennial-tests --test e2e -- --nocapture storm_stranger
+	PERENNIAL_STORM_SECONDS=1200 cargo test --locked -p perennial-tests $(CRASH) --test e2e -- --nocapture storm_stranger
 
 .PHONY: check
 check: ## The inner loop for one crate, CRATE=core by default: format, lint, its tests

@@ -45,6 +45,8 @@ const CAPS: &[(&str, LevelFilter)] = &[
     ("kube_client::client", LevelFilter::ERROR),
     // Says ERROR for every failed call. We say it too, once, at the level it deserves.
     ("kube_client::client::builder", LevelFilter::OFF),
+    // Says WARN for every try, with all fields of the error. We say it once per outage.
+    ("kube_runtime::watcher", LevelFilter::OFF),
     // Complains about a collector again and again; we say once that it is away.
     ("opentelemetry", LevelFilter::OFF),
     ("rustls", LevelFilter::INFO),

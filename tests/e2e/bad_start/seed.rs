@@ -88,6 +88,7 @@ impl<'a> Scene<'a> {
         assert!(ended.said.contains("cannot list resource"), "{ended:#?}");
         assert!(ended.said.contains(remedy), "{ended:#?}");
         assert_eq!(warnings(&ended.stderr, "; trying again"), 1, "said once: {ended:#?}");
+        assert_eq!(warnings(&ended.stderr, ""), 1, "and nobody else says it: {ended:#?}");
     }
 
     async fn unknown_to_the_seed(&self) {

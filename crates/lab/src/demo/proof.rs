@@ -86,10 +86,15 @@ async fn authentication(lab: &Lab) -> Result<Verdict> {
     Ok(Verdict {
         holds: right == all,
         claim: format!(
-            "{right} of {all} tokens authenticate as their account {}",
-            wrong.join("; ")
+            "{right} of {all} tokens authenticate as their account{}",
+            after_colon(&wrong)
         ),
     })
+}
+
+/// What speaks against a claim, behind it.
+fn after_colon(faults: &[String]) -> String {
+    if faults.is_empty() { String::new() } else { format!(": {}", faults.join("; ")) }
 }
 
 async fn user_of(lab: &Lab, number: usize, secret: &Secret) -> Result<String> {
@@ -131,8 +136,8 @@ fn nothing_bad_seen(stage: &Stage) -> Verdict {
     Verdict {
         holds: faults.is_empty(),
         claim: format!(
-            "in {looks} states of Secrets no token was missing, expired or before its time {}",
-            faults.join("; ")
+            "in {looks} states of Secrets no token was missing, expired or before its time{}",
+            after_colon(&faults)
         ),
     }
 }

@@ -57,7 +57,7 @@ fn leak_from_every_capped_target() {
     warn!(target: "kube_client::client::middleware", "eyJ-middleware");
     debug!(target: "kube_client::client", "Unsuccessful data error parse: eyJ-debug");
     trace!(target: "kube_client::config", "eyJ-config");
-    debug!(target: "kube_runtime::watcher", "eyJ-watcher");
+    error!(target: "kube_runtime::watcher", "eyJ-watcher");
     trace!(target: "h2::codec::framed_read", "eyJ-frame");
     debug!(target: "h2::codec::framed_write", "eyJ-frame");
     debug!(target: "hyper::proto::h1::io", "eyJ-head");

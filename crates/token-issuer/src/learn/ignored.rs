@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use perennial_core::name::Namespace;
 use perennial_kube::shoot_secrets::{Change, Which};
 use prometheus_client::metrics::gauge::Gauge;
-use tracing::info;
+use tracing::warn;
 
 use crate::shoot_namespaces::ShootNamespaces;
 
@@ -39,8 +39,8 @@ impl Ignored {
         if !is_there {
             self.present.remove(&key);
         } else if self.present.insert(key) {
-            info!(
-                %namespace, secret = ?which,
+            warn!(
+                %namespace, which = ?which,
                 "left a Secret alone: its namespace may not hold a shoot (--shoot-namespace={})",
                 self.admitted
             );
