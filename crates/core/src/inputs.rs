@@ -217,10 +217,12 @@ fn refuse_unserved(annotations: &BTreeMap<String, String>) -> Result<(), Invalid
             return Err(Invalid::annotation(key, Some(value), Problem::NotServedYet));
         }
     }
-    if flag(keys::REVOCABLE, annotations.get(keys::REVOCABLE).map(String::as_str))? {
-        return Err(Invalid::annotation(keys::REVOCABLE, Some("true"), Problem::NotServedYet));
+    // A value that is no Go bool is not corrected first: any but false is refused once it is one.
+    match annotations.get(keys::REVOCABLE).map(String::as_str) {
+        None | Some("") => Ok(()),
+        Some(text) if go::boolean(text) == Some(false) => Ok(()),
+        Some(text) => Err(Invalid::annotation(keys::REVOCABLE, Some(text), Problem::NotServedYet)),
     }
-    Ok(())
 }
 
 #[cfg(test)]

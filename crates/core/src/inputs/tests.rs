@@ -28,11 +28,19 @@ fn b10_every_impossible_value_names_its_key_and_a_remedy() {
         (keys::AUDIENCES, "a,,b", "AUDIENCE_INVALID"),
         (keys::TARGET_NAME, "x", "NOT_SERVED"),
         (keys::REVOCABLE, "true", "NOT_SERVED"),
+        (keys::REVOCABLE, "maybe", "NOT_SERVED"),
     ];
     for (key, value, reason) in cases {
         let invalid = read(&SecretBuilder::new().annotated(key, value)).unwrap_err();
         assert_eq!((invalid.key, invalid.reason()), (key, reason), "{value:?}");
         assert!(invalid.to_string().contains(';'), "no remedy in: {invalid}");
+    }
+}
+
+#[test]
+fn an_annotation_that_asks_for_no_revocation_is_no_mistake() {
+    for value in ["", "false", "0"] {
+        assert!(read(&SecretBuilder::new().annotated(keys::REVOCABLE, value)).is_ok(), "{value:?}");
     }
 }
 
