@@ -18,6 +18,11 @@ use super::{
 
 pub(super) mod words;
 
+/// Latest moments are passed a little by every renewal that begins at one: a token is asked for,
+/// the Secret written and its record sent back, which takes milliseconds and up to some seconds
+/// where a shoot is slow. Only what is later is worth a person's look.
+const OVERDUE_GRACE: Duration = Duration::from_secs(5);
+
 /// When one Secret is renewed, and why then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -192,9 +197,10 @@ impl Fleet {
         }
     }
 
-    /// Whether a Secret still holds a token that should have been replaced.
+    /// Whether a Secret still holds a token that should have been replaced by now.
     pub(super) fn is_overdue(&self, now: Timestamp, shoot: &ShootId, entry: &Entry) -> bool {
         let latest = entry.latest(&self.settings.policy);
-        latest.is_some_and(|latest| self.our_clock(shoot, latest) < now)
+        let tolerable = |latest| self.our_clock(shoot, latest).saturating_add(OVERDUE_GRACE);
+        latest.is_some_and(|latest| tolerable(latest).is_ok_and(|until| until < now))
     }
 }

@@ -15,7 +15,8 @@ pub struct Stats {
     pub in_flight: usize,
     /// Ready and not ordered yet.
     pub ready: usize,
-    /// Secrets past their latest moment of renewal that still hold the token they should not.
+    /// Secrets past their latest moment of renewal, and some seconds more, that still hold the
+    /// token they should not.
     pub overdue: usize,
 }
 

@@ -66,7 +66,8 @@ fn what_is_past_its_latest_moment_is_counted() {
     let world = World::of(&records, &[shoot("shoot-1", Reach::Unreachable)]);
     let latest = 12 * HOUR * 80 / 100;
     assert_eq!(world.fleet.stats(at(latest)).overdue, 0);
-    assert_eq!(world.fleet.stats(at(latest + 1)).overdue, 1);
+    assert_eq!(world.fleet.stats(at(latest + 5)).overdue, 0, "a renewal takes its time");
+    assert_eq!(world.fleet.stats(at(latest + 6)).overdue, 1);
 }
 
 #[test]
