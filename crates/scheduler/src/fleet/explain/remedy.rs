@@ -4,7 +4,7 @@
 //! A remedy is for a person at night: what to do, with the command where one line is enough. Names
 //! of the two Secrets that lead to a shoot are their defaults.
 
-use perennial_core::name::SecretRef;
+use perennial_core::{keys, name::SecretRef};
 
 use super::Tried;
 
@@ -21,7 +21,11 @@ pub struct Remedy {
 type Row = (&'static str, &'static str);
 
 const NO_COMMAND: &str = "";
-const SHOW_SECRET: &str = "kubectl -n {namespace} get secret {name} -o yaml --show-managed-fields";
+/// Never the whole Secret: a token would stand on the screen.
+const SHOW_WRITERS: &str = "kubectl -n {namespace} get secret {name} -o \
+     jsonpath='{range .metadata.managedFields[*]}{.time} {.manager} {.operation}{\"\\n\"}{end}'";
+const SHOW_FINALIZERS: &str =
+    "kubectl -n {namespace} get secret {name} -o jsonpath='{.metadata.finalizers}'";
 const STATUS: &str = "perennial status";
 
 /// What to do about a failure of that name at that Secret; `None` where nobody has written it down.
@@ -45,13 +49,31 @@ pub(super) fn of_invalid(code: &str, key: &str, secret: &SecretRef) -> Remedy {
             "Remove that annotation: this version does not serve it.",
             "kubectl -n {namespace} annotate secret {name} {key}-",
         ),
-        _ => (
-            "Correct that annotation; the Secret is served within seconds.",
-            "kubectl -n {namespace} annotate secret {name} --overwrite {key}=VALUE",
-        ),
+        // Which value is right nobody knows here, so there is no command to be pasted.
+        "ANNOTATION_MISSING" => {
+            ("Set annotation {key}{example}; the Secret is served within seconds.", NO_COMMAND)
+        }
+        _ => {
+            ("Correct annotation {key}{example}; the Secret is served within seconds.", NO_COMMAND)
+        }
     };
     let Remedy { text, command } = fill(row, secret);
+    let example = example(key).map_or_else(String::new, |value| format!(", such as {value}"));
+    let text = text.replace("{key}", key).replace("{example}", &example);
     Remedy { text, command: command.replace("{key}", key) }
+}
+
+/// A value that is valid.
+fn example(key: &str) -> Option<&'static str> {
+    Some(match key {
+        keys::ACCOUNT_NAME => "kube-scheduler",
+        keys::ACCOUNT_NAMESPACE => "kube-system",
+        keys::ACCOUNT_LABELS => "{\"app\":\"x\"}",
+        keys::TOKEN_LIFETIME => "12h",
+        keys::AUDIENCES => "kubernetes,vault",
+        keys::INJECT_CA => "true",
+        _ => return None,
+    })
 }
 
 /// Where only the message and the logs tell.
@@ -84,19 +106,20 @@ fn of_secret(code: &str) -> Option<Row> {
             NO_COMMAND,
         ),
         "SECRET_TERMINATING" => (
-            "Let the owner of the finalizer finish, or remove it from metadata.finalizers.",
-            SHOW_SECRET,
+            "Let the owner of the finalizer finish (the command shows which one it is); where that owner \
+             is no more, remove it from metadata.finalizers.",
+            SHOW_FINALIZERS,
         ),
         "KUBECONFIG_INVALID" => (
             "Correct the data key kubeconfig of Secret {secret}; it needs a current context with a \
              user.",
             NO_COMMAND,
         ),
-        "SECRET_CONTENDED" => ("Find who writes it without pause.", SHOW_SECRET),
+        "SECRET_CONTENDED" => ("Find who writes it without pause.", SHOW_WRITERS),
         "NO_STORM" | "RENEWAL_HELD" | "ISSUE_HELD" => (
             "Find who else writes this Secret and stop that, or compare the clocks of seed and shoot; it \
              goes on by itself.",
-            SHOW_SECRET,
+            SHOW_WRITERS,
         ),
         "ACCESS_SECRET_NOT_FOUND" | "RECORD_CHANGED" => {
             ("Nothing: it was edited or deleted meanwhile, and is decided about anew.", NO_COMMAND)
@@ -314,10 +337,31 @@ mod tests {
     fn a_remedy_names_the_secret_it_is_for() {
         let secret = secret("shoot-1/etcd");
         let shown = of("SECRET_TERMINATING", &secret).unwrap().command;
-        assert_eq!(shown, "kubectl -n shoot-1 get secret etcd -o yaml --show-managed-fields");
-        let corrected = of_invalid("DURATION_INVALID", "example.dev/life", &secret).command;
-        let expected = "kubectl -n shoot-1 annotate secret etcd --overwrite example.dev/life=VALUE";
-        assert_eq!(corrected, expected);
+        let expected = "kubectl -n shoot-1 get secret etcd -o jsonpath='{.metadata.finalizers}'";
+        assert_eq!(shown, expected);
+        let removed = of_invalid("NOT_SERVED", "example.dev/x", &secret).command;
+        assert_eq!(removed, "kubectl -n shoot-1 annotate secret etcd example.dev/x-");
+    }
+
+    #[test]
+    fn no_command_shows_a_token_on_the_screen() {
+        for code in ["SECRET_TERMINATING", "SECRET_CONTENDED", "NO_STORM"] {
+            let command = of(code, &secret("shoot-1/etcd")).unwrap().command;
+            assert!(command.contains("jsonpath='{") && command.contains(".metadata."), "{command}");
+            assert!(!command.contains("yaml") && !command.contains(".data"), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_only_a_person_knows_is_no_command() {
+        for (code, text) in [
+            ("ANNOTATION_MISSING", "Set annotation perennial.dev/audiences, such as "),
+            ("AUDIENCE_INVALID", "Correct annotation perennial.dev/audiences, such as "),
+        ] {
+            let remedy = of_invalid(code, keys::AUDIENCES, &secret("shoot-1/etcd"));
+            assert!(remedy.text.starts_with(text), "{}", remedy.text);
+            assert_eq!(remedy.command, "");
+        }
     }
 
     #[test]
