@@ -73,6 +73,26 @@ impl CliError {
 
 /// Who said what, and what to look at where nobody did.
 fn told(remote: &Remote) -> String {
+    if remote.is_answer() { answered(remote) } else { unanswered(remote) }
+}
+
+/// The scheduler's own words, also about a service behind it that it did not reach.
+fn answered(remote: &Remote) -> String {
+    let message = remote.message();
+    match remote.reason() {
+        "SECRET_NOT_FOUND" => {
+            format!("{message}; perennial list shows those that the scheduler knows")
+        }
+        "PEER_UNREACHABLE" | "PEER_DEADLINE_EXCEEDED" => format!(
+            "the scheduler answered: {message}; see whether the services behind it run and are \
+             ready (perennial status)"
+        ),
+        _ => format!("the scheduler answered: {message}"),
+    }
+}
+
+/// What to look at where no service of ours said anything.
+fn unanswered(remote: &Remote) -> String {
     match remote.reason() {
         "PEER_UNREACHABLE" => format!(
             "the scheduler cannot be reached ({}); is it running, is --addr its address, and are \
@@ -91,9 +111,43 @@ fn told(remote: &Remote) -> String {
             "the scheduler refused us: {}; --cert must be a certificate of the operator",
             remote.message()
         ),
-        "SECRET_NOT_FOUND" => {
-            format!("{}; perennial list shows those that the scheduler knows", remote.message())
-        }
         _ => format!("the scheduler answered: {remote}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use perennial_core::failure::{Failure, Kind};
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("failed to renew shoot-1/etcd: connection refused")]
+    struct IssuerAway;
+
+    impl Failure for IssuerAway {
+        fn kind(&self) -> Kind {
+            Kind::Unavailable
+        }
+
+        fn reason(&self) -> &'static str {
+            "PEER_UNREACHABLE"
+        }
+    }
+
+    #[test]
+    fn a_service_behind_the_scheduler_that_is_away_is_not_taken_for_the_scheduler() {
+        let error = CliError::call(perennial_rpc::status::to_status(&IssuerAway));
+        let told = error.to_string();
+        assert!(
+            told.starts_with("the scheduler answered: failed to renew shoot-1/etcd: "),
+            "{told}"
+        );
+        assert!(told.ends_with("(perennial status)"), "{told}");
+        assert_eq!(error.exit(), Exit::Unavailable);
+
+        let error = CliError::call(tonic::Status::unavailable("connection refused"));
+        assert!(error.to_string().starts_with("the scheduler cannot be reached ("), "{error}");
+        assert_eq!(error.exit(), Exit::Unavailable);
     }
 }

@@ -122,6 +122,7 @@ async fn ask(name: &str, addr: &str, channel: Channel) -> Service {
 
 fn unreachable(remote: &Remote) -> String {
     match remote.reason() {
+        _ if remote.is_answer() => format!("answers: {}", remote.message()),
         "PEER_REFUSED_US" => format!("refuses us: {}", remote.message()),
         "PEER_DEADLINE_EXCEEDED" => "does not answer; see its log".to_owned(),
         _ => format!(

@@ -3,6 +3,8 @@
 //! A caller gets the error's own text, its reason as `google.rpc.ErrorInfo` and where there is one
 //! the pause as `google.rpc.RetryInfo`. The causes stay with us, for the log.
 
+mod cause;
+
 use std::time::Duration;
 
 use perennial_core::failure::{Failure, Kind};
@@ -61,9 +63,16 @@ pub struct Remote {
     reason: String,
     message: String,
     retry_after: Option<Duration>,
+    answered: bool,
 }
 
 impl Remote {
+    /// Whether a service of ours answered; else the way to it failed, or a stranger answered.
+    #[must_use]
+    pub const fn is_answer(&self) -> bool {
+        self.answered
+    }
+
     /// The text of the other side.
     #[must_use]
     pub fn message(&self) -> &str {
@@ -95,6 +104,7 @@ impl From<Status> for Remote {
                 .map_or_else(|| unnamed(status.code()).to_owned(), |info| info.reason.clone()),
             message: message(&status),
             retry_after: details.retry_info().and_then(|info| info.retry_delay),
+            answered: info.is_some(),
         }
     }
 }
@@ -102,7 +112,7 @@ impl From<Status> for Remote {
 /// tonic says only "transport error"; the cause tells a refused connection from a bad certificate.
 fn message(status: &Status) -> String {
     match std::error::Error::source(status) {
-        Some(cause) => perennial_core::failure::chain(cause),
+        Some(cause) => cause::readable(cause),
         None => status.message().to_owned(),
     }
 }
@@ -160,6 +170,7 @@ mod tests {
         ] {
             let remote = Remote::from(to_status(&fault(kind, pause)));
 
+            assert!(remote.is_answer());
             assert_eq!(remote.kind(), kind);
             assert_eq!(remote.reason(), "SHOOT_THROTTLES");
             assert_eq!(remote.retry_after(), pause);
@@ -183,6 +194,7 @@ mod tests {
         let mut details = ErrorDetails::new();
         details.set_error_info("QUOTA", "googleapis.com", []);
         let foreign = Status::with_error_details(Code::Unknown, "no", details);
-        assert_eq!(Remote::from(foreign).reason(), "PEER_UNREACHABLE");
+        let remote = Remote::from(foreign);
+        assert_eq!((remote.reason(), remote.is_answer()), ("PEER_UNREACHABLE", false));
     }
 }
