@@ -53,7 +53,8 @@ async fn renew(
         Ok(before) => before,
         Err(error) => return Ok((None, Err(error))),
     };
-    told.say(&format!("{}, {}", table::state(&before), expires(&before, SystemClock.now())))?;
+    let now = SystemClock.now();
+    told.say(&format!("before: {}, {}", table::state(&before), expires(&before, now)))?;
     let (namespace, name) = (secret.namespace.to_string(), secret.name.to_string());
     let mut asking = scheduler.clone();
     let answer = asking.renew_now(with_deadline(RenewNowRequest { namespace, name }));
@@ -126,6 +127,7 @@ impl Told<'_> {
         match outcome {
             Ok(after) => self.say(&result(before, &after, now)),
             Err(error) => {
+                self.say(&not_renewed(&error))?;
                 // An error is for stderr; that it cannot be told is no reason to stop.
                 let _ =
                     writeln!(io::stderr(), "perennial: {}", refusal(self.secret, before, &error));
@@ -145,6 +147,14 @@ pub fn result(before: Option<&Schedule>, after: &Schedule, now: Timestamp) -> St
         format!("; the token before: {}", moment::both(Some(old), now))
     });
     format!("renewed{took}, {}{old}", expires(after, now))
+}
+
+/// The same end on stdout, where the beginning stands; what to do is told on stderr.
+fn not_renewed(error: &CliError) -> String {
+    match error.code() {
+        "" => format!("not renewed: {error}"),
+        code => format!("not renewed: {code}"),
+    }
 }
 
 fn refusal(secret: &SecretRef, before: Option<&Schedule>, error: &CliError) -> String {
@@ -176,6 +186,14 @@ mod tests {
     use perennial_proto::scheduler::v1::Renewal;
 
     use super::*;
+
+    #[test]
+    fn a_failure_is_told_as_one_on_stdout_too() {
+        let error = CliError::call(tonic::Status::unavailable("connection refused"));
+        assert_eq!(not_renewed(&error), "not renewed: PEER_UNREACHABLE");
+        let error = CliError::Nonsense("it has no schedule".to_owned());
+        assert!(not_renewed(&error).starts_with("not renewed: cannot show the answer"));
+    }
 
     #[test]
     fn a_renewal_shows_the_new_expiry_and_the_old_one() {
