@@ -35,25 +35,25 @@ impl Life<'_> {
         let mut signs: Vec<char> = vec!['─'; COLUMNS as usize];
         signs[..column(self.now)].fill('━');
         let seconds = |at: &Option<Timestamp>| at.as_ref().map(|at| at.seconds);
+        let (ahead, behind) = match self.now {
+            now if now < self.issued => ("● ", ""),
+            now if now >= self.expires => ("", " ●"),
+            _ => ("", ""),
+        };
+        let lives = (self.issued..self.expires).contains(&self.now);
+        let mut marks: Vec<(i64, char)> = lives.then_some((self.now, '●')).into_iter().collect();
         if let Some(window) = self.window {
             if let (Some(from), Some(latest)) = (seconds(&window.from), seconds(&window.latest)) {
                 signs[column(from)..=column(latest).max(column(from))].fill('░');
             }
-            if let Some(latest) = seconds(&window.latest) {
-                signs[column(latest)] = '┃';
-            }
-            if let Some(planned) = seconds(&window.planned) {
-                signs[column(planned)] = '▼';
-            }
+            marks.extend(seconds(&window.planned).map(|planned| (planned, '▼')));
+            marks.extend(seconds(&window.latest).map(|latest| (latest, '┃')));
         }
-        let (ahead, behind) = match self.now {
-            now if now < self.issued => ("● ", ""),
-            now if now >= self.expires => ("", " ●"),
-            now => {
-                signs[column(now)] = '●';
-                ("", "")
-            }
-        };
+        marks.sort_by_key(|(at, _)| *at); // stable
+        let columns = apart(marks.iter().map(|(at, _)| column(*at)).collect());
+        for (column, (_, sign)) in columns.into_iter().zip(marks) {
+            signs[column] = sign;
+        }
         let line: String = signs.into_iter().collect();
         Some([format!("{ahead}├{line}┤{behind}"), legend()])
     }
@@ -85,6 +85,22 @@ impl Life<'_> {
     }
 }
 
+/// Sorted columns, moved as little as it takes for each mark to be seen: a window of hours in a life
+/// of a century is narrower than one column. There are fewer marks than columns.
+fn apart(mut columns: Vec<usize>) -> Vec<usize> {
+    let mut free = 0;
+    for column in &mut columns {
+        *column = free.max(*column);
+        free = *column + 1;
+    }
+    let mut end = COLUMNS as usize;
+    for column in columns.iter_mut().rev() {
+        *column = (end - 1).min(*column);
+        end = *column;
+    }
+    columns
+}
+
 fn legend() -> String {
     "━ lived  ● now  ░ window  ▼ planned  ┃ latest".to_owned()
 }
@@ -112,6 +128,25 @@ mod tests {
     fn now_runs_along_the_life_of_a_token() {
         let lines = [line(-10), line(0), line(500), line(900), line(1_000)].join("\n");
         insta::assert_snapshot!("timeline", lines);
+    }
+
+    #[test]
+    fn the_marks_of_a_tiny_window_are_all_seen() {
+        for (from, planned, latest, now) in
+            [(700, 760, 800, 1), (9_999_997, 9_999_998, 9_999_999, 5)]
+        {
+            let window = RenewalWindow {
+                from: at(from),
+                planned: at(planned),
+                latest: at(latest),
+                ..RenewalWindow::default()
+            };
+            let life = Life { issued: 0, expires: 10_000_000, now, window: Some(&window) };
+            let line = life.line().unwrap()[0].clone();
+            let places = ['●', '▼', '┃'].map(|sign| line.find(sign).unwrap());
+            assert!(places.is_sorted(), "{line}");
+            assert_eq!(line.chars().count(), COLUMNS as usize + 2);
+        }
     }
 
     #[test]
