@@ -13,6 +13,9 @@ use crate::table;
 /// Failures in a row after which somebody should look: the first ones are what retries are for.
 const FAILURES_PATIENT_MAX: u32 = 2;
 
+/// Name of the service that knows the shoots.
+pub(super) const ISSUER: &str = "token-issuer";
+
 /// Puts the answers together.
 #[must_use]
 pub fn status(
@@ -21,8 +24,13 @@ pub fn status(
     shoots: Vec<Shoot>,
     at: prost_types::Timestamp,
 ) -> Status {
+    let mut shoots = merged(shoots);
+    if knows_shoots(&services) {
+        let unknown = unknown(schedules.as_deref().unwrap_or_default(), &shoots);
+        shoots.extend(unknown);
+        shoots.sort_by(|one, other| one.namespace.cmp(&other.namespace));
+    }
     let secrets = schedules.map(count);
-    let shoots = merged(shoots);
     let troubles = troubles(&services, secrets.as_ref(), &shoots);
     let well = troubles.is_empty();
     let verdict = if well {
@@ -65,6 +73,52 @@ fn count(schedules: Vec<Schedule>) -> Secrets {
     secrets
 }
 
+/// Whether some token-issuer told which shoots there are.
+#[must_use]
+pub fn knows_shoots(services: &[Service]) -> bool {
+    let told = |service: &Service| {
+        service.name == ISSUER && service.health() == Health::Serving && service.detail.is_empty()
+    };
+    services.iter().any(told)
+}
+
+/// Shoots that access Secrets wait for, and that no token-issuer knows.
+fn unknown(schedules: &[Schedule], known: &[Shoot]) -> Vec<Shoot> {
+    let mut waiting = BTreeMap::<&str, usize>::new();
+    for schedule in schedules.iter().filter(|s| s.state() == State::WaitingForShoot) {
+        *waiting.entry(&schedule.namespace).or_default() += 1;
+    }
+    let is_known = |namespace: &str| known.iter().any(|shoot| shoot.namespace == namespace);
+    let shoot = |(namespace, count): (&str, usize)| Shoot {
+        namespace: namespace.to_owned(),
+        detail: format!("no token-issuer knows it, and {} for it", waiting_for(count)),
+        ..Shoot::default()
+    };
+    waiting.into_iter().filter(|(namespace, _)| !is_known(namespace)).map(shoot).collect()
+}
+
+fn waiting_for(count: usize) -> String {
+    let verb = if count == 1 { "waits" } else { "wait" };
+    format!("{} {verb}", counted(count, "access Secret"))
+}
+
+/// The state in one word; a Secret that is overdue is not called fresh.
+pub(super) fn state(schedule: &Schedule) -> &'static str {
+    match schedule.state() {
+        State::Fresh if schedule.overdue => "overdue",
+        _ => table::state(schedule),
+    }
+}
+
+/// What keeps it from being renewed; never empty.
+pub(super) fn why(schedule: &Schedule) -> &str {
+    match schedule.detail.as_str() {
+        "" if schedule.overdue => "its latest moment of renewal has passed",
+        "" => "the scheduler did not say why",
+        detail => detail,
+    }
+}
+
 /// Each shoot once, as the token-issuer sees it that reaches it, or saw it last.
 fn merged(shoots: Vec<Shoot>) -> Vec<Shoot> {
     let mut merged = BTreeMap::<String, Shoot>::new();
@@ -92,16 +146,22 @@ fn troubles(services: &[Service], secrets: Option<&Secrets>, shoots: &[Shoot]) -
         Some(format!("{} {} {what}", service.name, service.address))
     };
     let mut troubles: Vec<String> = services.iter().filter_map(service).collect();
-    let away = shoots.iter().filter(|shoot| shoot.reach() == Reach::Unreachable).count();
+    let with = |reach| shoots.iter().filter(move |shoot| shoot.reach() == reach);
+    let away = with(Reach::Unreachable).count();
     if away > 0 {
         troubles.push(format!("{away} of {} not reached", counted(shoots.len(), "shoot")));
+    }
+    let mut unknown = with(Reach::Unspecified);
+    if let Some(first) = unknown.next() {
+        let count = counted(unknown.count() + 1, "shoot");
+        troubles.push(format!("{count} not known to a token-issuer, first {}", first.namespace));
     }
     if let Some(oldest) = secrets.and_then(|secrets| secrets.oldest_trouble.as_ref()) {
         let troubled = secrets.map_or(0, |secrets| secrets.troubled);
         let verb = if troubled == 1 { "needs" } else { "need" };
         let count = counted(usize::try_from(troubled).unwrap_or(usize::MAX), "Secret");
         let name = table::name(oldest);
-        let state = table::state(oldest);
+        let state = state(oldest);
         troubles.push(format!("{count} {verb} somebody, first {name} ({state})"));
     }
     troubles
@@ -112,7 +172,7 @@ fn all_well(services: &[Service], secrets: Option<&Secrets>, shoots: &[Shoot]) -
     let secrets = counted(usize::try_from(total).unwrap_or(usize::MAX), "Secret");
     let issuers_asked = services
         .iter()
-        .any(|service| service.name == "token-issuer" && service.health() != Health::NotAsked);
+        .any(|service| service.name == ISSUER && service.health() != Health::NotAsked);
     let shoots = match issuers_asked {
         true => format!(", {} reached", counted(shoots.len(), "shoot")),
         false => String::new(),
@@ -165,6 +225,42 @@ mod tests {
         assert_eq!(status.verdict, "trouble: 2 Secrets need somebody, first shoot-1/old (held)");
         let secrets = status.secrets.unwrap();
         assert_eq!((secrets.total, secrets.troubled, secrets.states["invalid"]), (3, 2, 1));
+    }
+
+    #[test]
+    fn an_overdue_secret_is_not_called_fresh() {
+        let late = Schedule { overdue: true, ..schedule("late", State::Fresh, 1) };
+        let status = status(serving(), Some(vec![late]), vec![], at(60));
+        assert_eq!(
+            status.verdict,
+            "trouble: 1 Secret needs somebody, first shoot-1/late (overdue)"
+        );
+        let oldest = status.secrets.unwrap().oldest_trouble.unwrap();
+        assert_eq!(why(&oldest), "its latest moment of renewal has passed");
+    }
+
+    #[test]
+    fn a_shoot_that_secrets_wait_for_and_nobody_knows_is_counted_and_named() {
+        let issuer = |health: Health| {
+            let (name, health) = (ISSUER.to_owned(), health.into());
+            vec![Service { name, health, ..Service::default() }]
+        };
+        let waiting = || Some(vec![schedule("etcd", State::WaitingForShoot, 1)]);
+        let known = Shoot {
+            namespace: "shoot-2".to_owned(),
+            reach: Reach::Reachable.into(),
+            ..Shoot::default()
+        };
+        let told = status(issuer(Health::Serving), waiting(), vec![known], at(9));
+        let names: Vec<_> = told.shoots.iter().map(|shoot| shoot.namespace.as_str()).collect();
+        assert_eq!(names, ["shoot-1", "shoot-2"]);
+        let expected = "no token-issuer knows it, and 1 access Secret waits for it";
+        assert_eq!(told.shoots[0].detail, expected);
+        let part = "1 shoot not known to a token-issuer, first shoot-1";
+        assert!(told.verdict.contains(part), "{}", told.verdict);
+
+        let away = status(issuer(Health::Unreachable), waiting(), vec![], at(9));
+        assert!(away.shoots.is_empty(), "then nobody knows which shoots are known");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use perennial_proto::{
     issuer::v1::{Credential, Reach, Shoot},
 };
 
+use super::judge;
 use crate::{
     moment,
     table::{self, aligned},
@@ -22,7 +23,7 @@ pub fn lines(status: &Status, now: Timestamp) -> Vec<String> {
         Some(secrets) => lines.extend(of_secrets(secrets, now)),
         None => lines.push("Secrets: not known, the scheduler did not tell".to_owned()),
     }
-    lines.extend(of_shoots(&status.shoots, now));
+    lines.extend(of_shoots(status, now));
     lines
 }
 
@@ -54,23 +55,34 @@ fn of_secrets(secrets: &Secrets, now: Timestamp) -> Vec<String> {
     )];
     if let Some(oldest) = &secrets.oldest_trouble {
         let name = table::name(oldest);
-        let state = table::state(oldest);
+        let state = judge::state(oldest);
         let since = match &oldest.troubled_since {
             Some(_) => format!(" since {}", moment::both(oldest.troubled_since.as_ref(), now)),
             None => String::new(),
         };
-        lines.push(format!("         {name} is {state}{since}: {}", or_dash(&oldest.detail)));
+        lines.push(format!("         {name} is {state}{since}: {}", judge::why(oldest)));
         lines.push(format!("         what to do: perennial explain {name}"));
     }
     lines
 }
 
-fn of_shoots(shoots: &[Shoot], now: Timestamp) -> Vec<String> {
-    if shoots.is_empty() {
-        return Vec::new();
+fn of_shoots(status: &Status, now: Timestamp) -> Vec<String> {
+    let shoots = &status.shoots;
+    if shoots.is_empty() && !judge::knows_shoots(&status.services) {
+        let mut issuers = status.services.iter().filter(|service| service.name == judge::ISSUER);
+        let why = match issuers.all(|service| service.health() == Health::NotAsked) {
+            true => "no token-issuer was asked",
+            false => "the token-issuer does not answer",
+        };
+        return vec![format!("Shoots:  not known, {why}")];
     }
-    let reached = shoots.iter().filter(|shoot| shoot.reach() == Reach::Reachable).count();
-    let mut lines = vec![format!("Shoots:  {} ({reached} reached)", shoots.len())];
+    let with = |reach| shoots.iter().filter(|shoot| shoot.reach() == reach).count();
+    let unknown = match with(Reach::Unspecified) {
+        0 => String::new(),
+        count => format!(", {count} not known to a token-issuer"),
+    };
+    let reached = with(Reach::Reachable);
+    let mut lines = vec![format!("Shoots:  {} ({reached} reached{unknown})", shoots.len())];
     let wrong = |shoot: &&Shoot| shoot.reach() != Reach::Reachable || !shoot.detail.is_empty();
     let rows: Vec<_> = shoots.iter().filter(wrong).map(|shoot| row(shoot, now)).collect();
     if !rows.is_empty() {
@@ -99,7 +111,8 @@ pub fn reach(shoot: &Shoot) -> &'static str {
     match shoot.reach() {
         Reach::Reachable => "reached",
         Reach::Unreachable => "not reached",
-        Reach::Unknown | Reach::Unspecified => "not looked at",
+        Reach::Unknown => "not looked at",
+        Reach::Unspecified => "not known",
     }
 }
 
@@ -122,7 +135,6 @@ mod tests {
     use perennial_proto::scheduler::v1::{Schedule, State};
 
     use super::*;
-    use crate::status::judge;
 
     fn at(seconds: i64) -> prost_types::Timestamp {
         prost_types::Timestamp { seconds, nanos: 0 }
@@ -186,6 +198,14 @@ mod tests {
             ],
             at(1_000),
         );
+        let away = judge::status(
+            vec![service("token-issuer", Health::Unreachable, "does not answer; see its log")],
+            Some(vec![]),
+            vec![],
+            at(1_000),
+        );
+        let told = lines(&away, now);
+        assert!(told.contains(&"Shoots:  not known, the token-issuer does not answer".to_owned()));
         insta::assert_snapshot!("well", lines(&well, now).join("\n"));
         insta::assert_snapshot!("trouble", lines(&trouble, now).join("\n"));
     }
