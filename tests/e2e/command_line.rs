@@ -50,6 +50,7 @@ async fn lists(house: &House, good: &str) {
     assert!(text(&named).lines().any(|line| line == good), "{}", text(&named));
     let troubled = perennial(house, &["list", "--troubled"]).await;
     assert_eq!((code(&troubled), text(&troubled).as_str()), (0, ""));
+    assert_eq!(errors(&troubled), "All is well: no Secret is in trouble.\n");
 }
 
 async fn watches(house: &House) {
@@ -128,9 +129,10 @@ async fn finds_trouble(house: &House) {
     let explained = text(&perennial(house, &["explain", &bad]).await);
     println!("{explained}");
     assert!(explained.contains("is not a Go duration"), "{explained}");
-    assert!(explained.contains(&format!("annotate secret {BAD}")), "the remedy: {explained}");
+    assert!(explained.contains("such as 12h"), "the remedy: {explained}");
     let renewed = perennial(house, &["renew", &bad]).await;
     assert_eq!(code(&renewed), 65, "{}", errors(&renewed));
+    assert!(text(&renewed).contains("not renewed: "), "{}", text(&renewed));
 }
 
 async fn ends_with_the_documented_code(house: &House, good: &str) {
@@ -153,7 +155,11 @@ async fn ends_with_the_documented_code(house: &House, good: &str) {
     let status = perennial(house, &["status", "--addr=127.0.0.1:1"]).await;
     assert!(text(&status).contains("scheduler 127.0.0.1:1 is not reached"), "{}", text(&status));
     let help = perennial(house, &["renew", "--help"]).await;
-    assert!(code(&help) == 0 && text(&help).contains("Examples:"), "{}", text(&help));
+    for part in ["Examples:", "Exit codes:", "Usage: perennial renew [OPTIONS] <NAMESPACE/NAME>"] {
+        assert!(code(&help) == 0 && text(&help).contains(part), "{part}: {}", text(&help));
+    }
+    let usage = errors(&perennial(house, &["explain"]).await);
+    assert!(!usage.contains("--addr"), "that comes from the environment: {usage}");
 }
 
 /// The text of `perennial status`, once it ends with that code.

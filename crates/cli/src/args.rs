@@ -4,32 +4,24 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use perennial_core::name::{Namespace, SecretRef};
 use perennial_proto::scheduler::v1::State;
 
-use crate::connect::ConnectArgs;
+use crate::{connect::ConnectArgs, exit::Exit};
 
-const EXAMPLES: &str = "\
-Examples:
+mod ending;
+
+use self::ending::{ASKING, EXPLAIN, RENEW, STATUS, ending};
+
+const EXAMPLES: &str = "  \
   perennial status
   perennial list --troubled
   perennial explain shoot--lab--1/shoot-access-kube-scheduler
   perennial renew shoot--lab--1/shoot-access-kube-scheduler
-  perennial watch --namespace shoot--lab--1
-
-Exit codes:
-   0  done; for status: all is well
-   1  status found something that needs somebody
-  64  wrong usage
-  65  the Secret asks for something impossible
-  66  no such access Secret
-  69  a service or the shoot cannot be reached
-  70  a mistake of the scheduler or of this program
-  74  the answer cannot be written
-  75  it may work later: held against a storm, asked to slow down, no answer in time
-  77  denied: to us by the services, or to Perennial by the shoot
-  78  a certificate or an address cannot be used";
+  perennial watch --namespace shoot--lab--1";
 
 /// See when the tokens of shoot control planes are renewed, and why then.
 #[derive(Debug, Parser)]
-#[command(name = "perennial", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "perennial", version, max_term_width = 100)]
+#[command(after_help = ending(EXAMPLES, &Exit::ALL))]
+#[command(override_usage = "perennial [OPTIONS] <COMMAND>")]
 pub struct Args {
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
@@ -51,10 +43,10 @@ pub(crate) enum Command {
 /// Asks the services whether they are ready, counts Secrets and shoots, and names the Secret that
 /// has been in trouble for the longest time.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Examples:
+#[command(override_usage = "perennial status [OPTIONS]")]
+#[command(after_help = ending("  \
   perennial status                  # exit code 1 where somebody is needed
-  perennial status -o json | jq -r .verdict")]
+  perennial status -o json | jq -r .verdict", STATUS))]
 pub(crate) struct StatusArgs {
     /// HOST:PORT of the secret-writers, separated by commas; not asked when left out.
     #[arg(long, env = "PERENNIAL_SECRET_WRITER_ADDR", value_name = "HOST:PORT")]
@@ -69,13 +61,16 @@ pub(crate) struct StatusArgs {
 }
 
 /// Print the schedules once.
+///
+/// One line for each access Secret, cut to the width of the terminal. Where nothing is found, that is
+/// said on stderr.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Examples:
+#[command(override_usage = "perennial list [OPTIONS]")]
+#[command(after_help = ending("  \
   perennial list --namespace shoot--lab--1 -o wide
   perennial list --state backing-off,held
   perennial list --troubled -o name | xargs -n1 perennial explain
-  perennial list -o json | jq -r '.schedules[] | select(.overdue) | .name'")]
+  perennial list -o json | jq -r '.schedules[] | select(.overdue) | .name'", ASKING))]
 pub(crate) struct ListArgs {
     /// Only those of this namespace on the seed.
     #[arg(long, short)]
@@ -92,11 +87,14 @@ pub(crate) struct ListArgs {
 }
 
 /// Say why a Secret is renewed when it is, what keeps it, and what to do.
+///
+/// The cause and the remedy first, then the life of the token, what the Secret asks for, its shoot,
+/// and the last attempts.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Examples:
+#[command(override_usage = "perennial explain [OPTIONS] <NAMESPACE/NAME>")]
+#[command(after_help = ending("  \
   perennial explain shoot--lab--1/shoot-access-kube-scheduler
-  perennial explain shoot--lab--1/shoot-access-kube-scheduler -o json | jq .verdict")]
+  perennial explain shoot--lab--1/shoot-access-kube-scheduler -o json | jq .verdict", EXPLAIN))]
 pub(crate) struct ExplainArgs {
     /// The Secret, as NAMESPACE/NAME on the seed.
     #[arg(value_name = "NAMESPACE/NAME", value_parser = secret)]
@@ -110,10 +108,10 @@ pub(crate) struct ExplainArgs {
 /// The first one comes at once; another one soon after it is held back, because no reason is good
 /// enough for a storm.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Examples:
+#[command(override_usage = "perennial renew [OPTIONS] <NAMESPACE/NAME>...")]
+#[command(after_help = ending("  \
   perennial renew shoot--lab--1/shoot-access-kube-scheduler
-  perennial list -n shoot--lab--1 -o name | xargs perennial renew")]
+  perennial list -n shoot--lab--1 -o name | xargs perennial renew", RENEW))]
 pub(crate) struct RenewArgs {
     /// The Secrets, each as NAMESPACE/NAME on the seed.
     #[arg(value_name = "NAMESPACE/NAME", value_parser = secret, required = true)]
@@ -123,11 +121,13 @@ pub(crate) struct RenewArgs {
 }
 
 /// Keep a live table on the terminal; a line for each change where there is none.
+///
+/// It runs until it is interrupted. A scheduler that goes away is waited for, once it has answered.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Examples:
+#[command(override_usage = "perennial watch [OPTIONS]")]
+#[command(after_help = ending("  \
   perennial watch
-  perennial watch --namespace shoot--lab--1 -o json    # one message a line")]
+  perennial watch --namespace shoot--lab--1 -o json    # one message a line", ASKING))]
 pub(crate) struct WatchArgs {
     /// Only those of this namespace on the seed.
     #[arg(long, short)]

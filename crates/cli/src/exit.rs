@@ -32,6 +32,41 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// All of them, in order.
+    pub const ALL: [Self; 11] = [
+        Self::Ok,
+        Self::Trouble,
+        Self::Usage,
+        Self::Invalid,
+        Self::NotFound,
+        Self::Unavailable,
+        Self::Internal,
+        Self::Output,
+        Self::Temporary,
+        Self::Denied,
+        Self::Configuration,
+    ];
+
+    /// What it means, for the help.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "done",
+            Self::Trouble => "status found something that needs somebody",
+            Self::Usage => "wrong usage",
+            Self::Invalid => "the Secret asks for something impossible",
+            Self::NotFound => "no such access Secret",
+            Self::Unavailable => "a service or the shoot cannot be reached",
+            Self::Internal => "a mistake of the scheduler or of this program",
+            Self::Output => "the answer cannot be written",
+            Self::Temporary => {
+                "it may work later: held against a storm, asked to slow down, no answer in time"
+            }
+            Self::Denied => "denied: to us by the services, or to Perennial by the shoot",
+            Self::Configuration => "a certificate or an address cannot be used",
+        }
+    }
+
     /// What a call that failed ends with.
     #[must_use]
     pub const fn of(kind: Kind) -> Self {

@@ -12,7 +12,7 @@ use crate::{
     args::{ListArgs, ListOutput, StateName},
     connect::{Scheduler, with_deadline},
     error::CliError,
-    json, table,
+    json, live, table,
 };
 
 /// All schedules, page by page.
@@ -42,6 +42,7 @@ pub async fn all(
 pub(crate) async fn run(mut scheduler: Scheduler, args: ListArgs) -> Result<(), CliError> {
     let ListArgs { namespace, state, troubled, output } = args;
     let mut schedules = all(&mut scheduler, namespace.as_ref()).await?;
+    let any = !schedules.is_empty();
     schedules.retain(|schedule| is_wanted(schedule, &state, troubled));
     let now = SystemClock.now();
     let lines = match output {
@@ -50,8 +51,12 @@ pub(crate) async fn run(mut scheduler: Scheduler, args: ListArgs) -> Result<(), 
             return json::print(&ListSchedulesResponse { schedules, next_page_token });
         }
         ListOutput::Name => schedules.iter().map(table::name).collect(),
-        _ if schedules.is_empty() => return nothing_found(namespace.as_ref()),
-        ListOutput::Table => table::lines(&schedules, now),
+        _ if schedules.is_empty() => {
+            let told = nothing_found(any, namespace.as_ref(), &state, troubled);
+            // On stderr, so that a program that reads the table reads none.
+            return writeln!(io::stderr(), "{told}").map_err(CliError::Output);
+        }
+        ListOutput::Table => table::lines(&schedules, now, live::columns()),
         ListOutput::Wide => table::wide(&schedules, now),
     };
     print(&lines)
@@ -62,10 +67,19 @@ fn is_wanted(schedule: &Schedule, states: &[StateName], troubled: bool) -> bool 
     in_state && (!troubled || table::is_troubled(schedule))
 }
 
-/// On stderr, so that a program that reads the table reads none.
-fn nothing_found(namespace: Option<&Namespace>) -> Result<(), CliError> {
+/// Why the list is empty; `any` says whether there is something that the filters left out.
+fn nothing_found(
+    any: bool,
+    namespace: Option<&Namespace>,
+    states: &[StateName],
+    troubled: bool,
+) -> String {
     let place = namespace.map_or_else(String::new, |name| format!(" in namespace {name}"));
-    writeln!(io::stderr(), "No such access Secrets found{place}.").map_err(CliError::Output)
+    match (any, states, troubled) {
+        (false, _, _) => format!("The scheduler knows no access Secret{place}."),
+        (true, [], true) => format!("All is well: no Secret{place} is in trouble."),
+        (true, _, _) => format!("No access Secret{place} is in such a state."),
+    }
 }
 
 /// Prints lines.
@@ -80,6 +94,20 @@ pub fn print(lines: &[String]) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_list_says_why_it_is_empty() {
+        let nope = "nope".parse().unwrap();
+        assert_eq!(nothing_found(true, None, &[], true), "All is well: no Secret is in trouble.");
+        assert_eq!(
+            nothing_found(false, Some(&nope), &[], true),
+            "The scheduler knows no access Secret in namespace nope."
+        );
+        assert_eq!(
+            nothing_found(true, None, &[StateName::Held], false),
+            "No access Secret is in such a state."
+        );
+    }
 
     #[test]
     fn filters_are_taken_together() {

@@ -5,6 +5,9 @@ use std::io::{self, IsTerminal as _, Write};
 
 use crossterm::{cursor, queue, style::Print, terminal};
 
+/// Columns and rows of a terminal that does not say.
+const SIZE_ASSUMED: (u16, u16) = (80, 24);
+
 /// The table on the terminal.
 #[derive(Debug)]
 pub struct Live<W> {
@@ -21,6 +24,13 @@ impl Live<io::Stdout> {
         let terminal = out.is_terminal();
         Self { out, terminal, drawn: 0 }
     }
+}
+
+/// Columns of the terminal that is stdout; `None` where stdout is none.
+#[must_use]
+pub fn columns() -> Option<usize> {
+    let size = io::stdout().is_terminal().then(|| terminal::size().unwrap_or(SIZE_ASSUMED))?;
+    Some(usize::from(size.0))
 }
 
 impl<W: Write> Live<W> {
@@ -44,7 +54,7 @@ impl<W: Write> Live<W> {
             return Ok(());
         }
         self.erase()?;
-        let (columns, rows) = terminal::size().unwrap_or((80, 24));
+        let (columns, rows) = terminal::size().unwrap_or(SIZE_ASSUMED);
         let fit = usize::from(rows.saturating_sub(1));
         let shown = if lines.len() > fit { fit.saturating_sub(1) } else { lines.len() };
         let more = (shown < lines.len()).then(|| format!("… and {} more", lines.len() - shown));

@@ -6,6 +6,8 @@ use perennial_proto::scheduler::v1::{Schedule, State};
 
 use crate::moment::absolute;
 
+mod fit;
+
 /// What changes comes first, so that it is seen on a narrow terminal too; what may be long last.
 const HEADINGS: [&str; 7] = ["STATE", "NEXT", "LEFT", "RENEWED", "SECRET", "ACCOUNT", "DETAIL"];
 
@@ -15,10 +17,17 @@ const HEADINGS_WIDE: [&str; 12] = [
     "RENEWALS", "FAILURES", "DETAIL",
 ];
 
-/// A heading and a line for each schedule, columns aligned.
+/// A heading and a line for each schedule, columns aligned; what does not fit a terminal of `width`
+/// columns is left out or cut, the name of a Secret last.
 #[must_use]
-pub fn lines<'a>(schedules: impl IntoIterator<Item = &'a Schedule>, now: Timestamp) -> Vec<String> {
-    aligned(HEADINGS, schedules.into_iter().map(|schedule| row(schedule, now)))
+pub fn lines<'a>(
+    schedules: impl IntoIterator<Item = &'a Schedule>,
+    now: Timestamp,
+    width: Option<usize>,
+) -> Vec<String> {
+    let rows = schedules.into_iter().map(|schedule| row(schedule, now));
+    let rows = std::iter::once(HEADINGS.map(str::to_owned)).chain(rows).collect();
+    padded(&fit::fitted(rows, width))
 }
 
 /// The same with more columns.
@@ -43,15 +52,19 @@ pub fn aligned<const N: usize>(
     headings: [&str; N],
     rows: impl Iterator<Item = [String; N]>,
 ) -> Vec<String> {
-    let rows: Vec<[String; N]> = std::iter::once(headings.map(str::to_owned)).chain(rows).collect();
-    let mut widths = [0; N];
-    for row in &rows {
+    let rows = std::iter::once(headings.map(str::to_owned)).chain(rows);
+    padded(&rows.map(Vec::from).collect::<Vec<_>>())
+}
+
+fn padded(rows: &[Vec<String>]) -> Vec<String> {
+    let mut widths = vec![0; rows.first().map_or(0, Vec::len)];
+    for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
@@ -147,7 +160,7 @@ mod tests {
             last_renewal: Some(Renewal { at: at(997), reason: "due".to_owned(), took: None }),
             ..Schedule::default()
         };
-        let lines = lines([&schedule], Timestamp::from_second(1_000).unwrap());
+        let lines = lines([&schedule], Timestamp::from_second(1_000).unwrap(), None);
         let cells: Vec<&str> = lines[1].split("  ").map(str::trim).collect();
         let expected = [
             "fresh",

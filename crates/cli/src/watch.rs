@@ -15,7 +15,7 @@ use crate::{
     connect::Scheduler,
     error::CliError,
     json,
-    live::Live,
+    live::{self, Live},
     moment, table,
 };
 
@@ -88,10 +88,10 @@ impl Schedules {
     /// The table with its heading: those in trouble first, for a terminal that has not room for
     /// all, then by namespace and name.
     #[must_use]
-    pub fn lines(&self, now: Timestamp) -> Vec<String> {
+    pub fn lines(&self, now: Timestamp, width: Option<usize>) -> Vec<String> {
         let mut all: Vec<&Schedule> = self.known.values().collect();
         all.sort_by_key(|schedule| !table::is_troubled(schedule)); // stable
-        table::lines(all, now)
+        table::lines(all, now, width)
     }
 }
 
@@ -157,7 +157,8 @@ async fn show(
                 Err(status) => return Ok(status),
             },
             _ = beat.tick() => {
-                live.draw(&schedules.lines(SystemClock.now())).map_err(CliError::Output)?;
+                let lines = schedules.lines(SystemClock.now(), live::columns());
+                live.draw(&lines).map_err(CliError::Output)?;
             }
         }
     }

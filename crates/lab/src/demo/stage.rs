@@ -8,7 +8,7 @@ use futures::stream::BoxStream;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::runtime::watcher::{self, Event};
-use perennial_cli::live::Live;
+use perennial_cli::live::{self, Live};
 use perennial_cli::watch::Schedules;
 use perennial_core::clock::Clock;
 use perennial_core::keys;
@@ -127,7 +127,7 @@ impl Stage {
                 self.stream = Some(answer.into_inner());
             }
         }
-        let lines = self.schedules.lines(SystemClock.now());
+        let lines = self.schedules.lines(SystemClock.now(), live::columns());
         self.live.draw(&lines).context("the terminal is gone")
     }
 }
