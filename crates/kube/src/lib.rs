@@ -11,6 +11,7 @@ pub mod call;
 pub mod error;
 pub mod events;
 mod retry_after;
+mod rewatch;
 pub mod seed;
 pub mod shoot;
 pub mod shoot_secrets;

@@ -11,10 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client,
     core::DeserializeGuard,
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, watcher},
-    },
+    runtime::watcher::{self, watcher},
 };
 use perennial_core::{
     kubeconfig::{Connection, KubeconfigError},
@@ -22,7 +19,7 @@ use perennial_core::{
 };
 
 use self::reduce::Known;
-use crate::error::Error;
+use crate::{error::Error, rewatch::with_pauses};
 
 /// Data key of the kubeconfig in either Secret.
 const DATA_KUBECONFIG: &str = perennial_core::keys::DATA_KUBECONFIG;
@@ -86,7 +83,7 @@ pub enum Change {
 }
 
 /// Watches both Secrets in all namespaces. The stream never ends; after a failure it pauses (0.8 s,
-/// doubling up to 30 s) and goes on, and what vanished meanwhile is told as removed.
+/// doubling up to 5 s; not where the API server only forgot where we were) and goes on, and what vanished meanwhile is told as removed.
 pub fn watch(client: Client, names: &Names) -> impl Stream<Item = Change> + Send + use<> {
     let own = changes(client.clone(), &names.own, Which::Own);
     let bootstrap = changes(client, &names.bootstrap, Which::Bootstrap);
@@ -113,7 +110,7 @@ fn changes(
     let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
     let name = name.clone();
     let mut known = Known::new(which);
-    watcher(api, config).default_backoff().flat_map(move |event| {
+    with_pauses(watcher(api, config)).flat_map(move |event| {
         stream::iter(match event {
             Ok(event) => known.reduce(event),
             Err(error) => vec![Change::Trouble(trouble(&name, error))],

@@ -21,11 +21,12 @@ use tracing::{debug, warn};
 
 use crate::ready::Gate;
 
-/// How long the seed may refuse the first list. Between its tries are 0.8 s, doubling: five or six.
+/// How long the seed may refuse the first list. Between its tries are 0.8 s, doubling to
+/// at most 5 s: about nine.
 pub const REFUSED_MAX: Duration = Duration::from_secs(30);
 
-/// A failure that comes so long after the last one is news. Tries of one outage are at most 30 s
-/// apart, give or take.
+/// A failure that comes so long after the last one is news. Tries of one outage are at most 5 s
+/// apart, and each may take a while to fail.
 const QUIET: Duration = Duration::from_secs(2 * 60);
 
 /// The seed refused the first list for as long as we wait. It ends the process with exit code 77.

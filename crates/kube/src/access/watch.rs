@@ -5,10 +5,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api,
     core::DeserializeGuard,
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event, watcher},
-    },
+    runtime::watcher::{self, Event, watcher},
 };
 use perennial_core::{
     inputs::{Classes, Interpretation},
@@ -21,7 +18,7 @@ use super::{
     AccessSecrets, ResourceVersion, Seen,
     reduce::{reduce, resource_version, secret_ref},
 };
-use crate::error::Error;
+use crate::{error::Error, rewatch::with_pauses};
 
 /// The API server ends a watch after so long and kube resumes it where it was. A connection that
 /// died without a word is noticed 5 s after this; with kube's 290 s a new Secret could wait for
@@ -45,13 +42,13 @@ pub enum Change {
 
 impl AccessSecrets {
     /// Watches until dropped; never ends by itself. Errors are told and tried again after 0.8 s,
-    /// doubling to 30 s. One Secret that cannot be read ends nothing: it counts as not there.
+    /// doubling to 5 s, and at once where the API server has forgotten where we were. One Secret that cannot be read ends nothing: it counts as not there.
     pub fn watch(&self) -> impl Stream<Item = Change> + Send + use<> {
         let interpretation = self.interpretation.clone();
         let config =
             watcher::Config::default().labels(&selector(&interpretation)).timeout(WATCH_SECONDS);
         let api: Api<DeserializeGuard<Secret>> = Api::all(self.client.clone());
-        watcher(api, config).default_backoff().filter_map(move |event| {
+        with_pauses(watcher(api, config)).filter_map(move |event| {
             let change = match event {
                 Ok(event) => change(event, &interpretation),
                 Err(error) => Some(Change::Trouble(trouble(error))),
