@@ -59,7 +59,8 @@ pub struct Record {
     /// Memory against a storm (B12). It outlives the note: whoever keeps records carries it over.
     pub memory: Option<Memory>,
     /// Who else wrote what stands for a token, for whoever looks for the cause of a storm. No
-    /// decision depends on it; whoever reads the Secret fills it in.
+    /// decision depends on it; whoever reads the Secret fills it in, and whoever keeps records
+    /// leaves it out where we never served the Secret: its maker is no stranger.
     pub other_writer: Option<OtherWriter>,
     /// Hash of all of the above that a decision depends on.
     pub digest: Digest,

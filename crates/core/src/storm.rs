@@ -8,9 +8,13 @@
 //! With a streak that never ends the tokens come at 0, 0, 10, 30, 70, 150, 310 and 630 s: eight in
 //! the first twenty minutes.
 
+mod early;
+
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+
+pub use early::Early;
 
 /// First pause between two corrective tokens.
 pub const PAUSE_MIN: Duration = Duration::from_secs(10);

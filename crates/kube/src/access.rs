@@ -76,6 +76,9 @@ pub struct Seen {
     pub resource_version: ResourceVersion,
     /// Which keys of `data` a patch finds.
     pub layout: Layout,
+    /// The last token issued for it is not known to stand in it. No Secret says that: whoever
+    /// keeps records notes it.
+    pub in_vain: bool,
 }
 
 /// What a patch without a fresh look must know of `data`: a JSON Patch cannot add below an object

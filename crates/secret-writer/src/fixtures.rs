@@ -131,6 +131,7 @@ impl SecretBuilder {
             record: Record::reduce(&view, &Interpretation::default()),
             resource_version: version(resource_version),
             layout: Layout { data: self.token.is_some(), bundle: false },
+            in_vain: false,
         }
     }
 }

@@ -13,6 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use jiff::Timestamp;
 use perennial_core::{name::SecretRef, record::Record, storm::Memory};
 use perennial_kube::access::{ResourceVersion, Seen};
 
@@ -111,19 +112,24 @@ impl Store {
     /// where our clock was set back since the token before.
     pub fn written(&self, seen: Seen) {
         if let Some(memory) = seen.record.memory {
-            self.remember(&seen.record.secret, &seen.record.uid, memory);
+            self.note(&seen.record.secret, &seen.record.uid, memory, false);
         }
         self.learn(seen);
     }
 
-    /// A token was issued for the Secret just now, whether it could be written or not (B12).
+    /// A token was issued for the Secret just now, and nothing says that it was written (B12).
     pub fn remember(&self, secret: &SecretRef, uid: &str, memory: Memory) {
+        self.note(secret, uid, memory, true);
+    }
+
+    fn note(&self, secret: &SecretRef, uid: &str, memory: Memory, in_vain: bool) {
         let mut state = self.lock();
         let Some(entry) = state.entries.get_mut(secret).filter(|e| e.seen.record.uid == uid) else {
             return;
         };
         if entry.seen.record.memory.is_none_or(|held| memory.replaces(held)) {
-            Arc::make_mut(&mut entry.seen).record.memory = Some(memory);
+            let seen = Arc::make_mut(&mut entry.seen);
+            (seen.record.memory, seen.in_vain) = (Some(memory), in_vain);
             state.subscribers.changed(secret);
         }
     }
@@ -184,12 +190,15 @@ impl State {
         let secret = seen.record.secret.clone();
         let told_in = match self.entries.get(&secret) {
             Some(held) => {
-                carry_memory(&mut seen.record, &held.seen.record);
+                carry_memory(&mut seen, &held.seen);
                 carry_other_writer(&mut seen.record, &held.seen.record);
                 held.told_in
             }
             None => self.generation,
         };
+        if seen.record.memory.is_none() {
+            seen.record.other_writer = None; // we never served it: whoever made it is no stranger
+        }
         let entry = Entry { seen: Arc::new(seen), told_in, ahead_in };
         let record = Arc::clone(&entry.seen);
         let before = self.entries.insert(secret, entry);
@@ -209,10 +218,13 @@ impl Entry {
 
 /// The memory against a storm outlives a note that a stranger removed or set back, for as long as
 /// it is the same Secret and we live (B12).
-fn carry_memory(new: &mut Record, old: &Record) {
-    let at = |record: &Record| record.memory.map(|memory| memory.at);
-    if new.uid == old.uid && at(new) < at(old) {
-        new.memory = old.memory;
+fn carry_memory(new: &mut Seen, old: &Seen) {
+    let at = |seen: &Seen| seen.record.memory.map(|memory| memory.at);
+    if new.record.uid == old.record.uid && at(new) < at(old) {
+        // Notes are cut to whole seconds: that of the same token is there by now.
+        let seconds = |seen: &Seen| at(seen).map(Timestamp::as_second);
+        new.in_vain = old.in_vain && seconds(new) < seconds(old);
+        new.record.memory = old.record.memory;
     }
 }
 

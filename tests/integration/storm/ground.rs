@@ -128,6 +128,7 @@ impl Object {
             record: Record::reduce(&view, &Interpretation::default()),
             resource_version: ResourceVersion::new(self.version.to_string()),
             layout: Layout { data: self.token.is_some(), bundle: false },
+            in_vain: false,
         }
     }
 }

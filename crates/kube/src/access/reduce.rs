@@ -55,5 +55,6 @@ pub(super) fn reduce(object: &Secret, interpretation: &Interpretation) -> Option
             data: object.data.is_some(),
             bundle: data(object, keys::DATA_BUNDLE).is_some(),
         },
+        in_vain: false,
     })
 }

@@ -13,7 +13,7 @@ use perennial_kube::{
     events::{Notice, REPEAT_MIN},
 };
 
-use super::trouble::{Finding, Trouble, of_record};
+use super::trouble::{Finding, Trouble, of_seen};
 use crate::{metrics::Metrics, store::Event};
 
 /// Secrets that wait for their Event; what does not fit is looked at again after [`LATER`].
@@ -151,7 +151,7 @@ impl Desk {
 
     fn look(&mut self, seen: Arc<Seen>, now: Timestamp, metrics: &Metrics) {
         let secret = seen.record.secret.clone();
-        let finding = of_record(&seen.record, now);
+        let finding = of_seen(&seen, now);
         if finding == Finding::Well && !self.places.contains_key(&secret) {
             return;
         }

@@ -126,10 +126,24 @@ fn b12_a_storm_that_is_held_names_the_other_writer() {
     assert_eq!((notice.reason.as_str(), notice.key.as_str()), ("RENEWAL_HELD", ""));
     assert_eq!(
         notice.message,
-        "tokens replaced in a row before their planned moment: 3, now because of unreadable; the \
-         next one is held back, at pauses that double; \"stranger\" at 1970-01-01T00:00:09Z wrote \
-         it after us; find out why, and compare the clocks of seed and shoot"
+        "tokens issued in a row before the planned moment: 3, now because of unreadable; the next \
+         one is held back, at pauses that double; another token was put in the place of ours; \
+         \"stranger\" at 1970-01-01T00:00:09Z wrote it after us, find out why"
     );
+}
+
+#[test]
+fn b12_a_secret_that_cannot_be_written_is_not_told_of_as_a_storm() {
+    let tried = |in_vain| {
+        let mut seen = SecretBuilder::new("a").seen(1);
+        seen.record.memory = Some(Memory { at: at(9), streak: 3 });
+        Seen { in_vain, ..seen }
+    };
+    let mut bench = Bench::new();
+    bench.hear(10, tried(true));
+    assert!(bench.published_at(10).is_empty(), "what keeps it from being written is the trouble");
+    bench.hear(11, tried(false));
+    assert_eq!(bench.published_at(11), ["a RENEWAL_HELD "], "somebody took the token away");
 }
 
 fn refused(code: Code, reason: &str) -> RenewError {

@@ -7,7 +7,9 @@ use perennial_core::{
     inputs::Refusal,
     reason::Reason,
     record::{Obstacle, Record},
+    storm::Early,
 };
+use perennial_kube::access::Seen;
 
 use crate::renew::RenewError;
 
@@ -19,6 +21,8 @@ const STORM_STREAK_MIN: u32 = 3;
 /// alone does not say so.
 const FOR_A_PERSON: [&str; 3] =
     ["SHOOT_NAMESPACE_NOT_ALLOWED", "NAMESPACE_MISSING", "TOKEN_MISMATCH"];
+/// Tokens are issued too early, again and again.
+const RENEWAL_HELD: &str = "RENEWAL_HELD";
 /// Refusals by the token-issuer's own policy.
 const POLICY: &str = "POLICY_";
 /// Refusals that no service of ours worded: they speak of the way between services, not of a
@@ -44,9 +48,18 @@ pub(super) enum Finding {
     Wrong(Trouble),
 }
 
+/// What is wrong with a Secret. Where tokens were issued that could not be written, what keeps them
+/// from it is the trouble, and has its own Event; nobody else spoilt them.
+pub(super) fn of_seen(seen: &Seen, now: Timestamp) -> Finding {
+    match of_record(&seen.record, now) {
+        Finding::Wrong(trouble) if seen.in_vain && trouble.reason == RENEWAL_HELD => Finding::Well,
+        finding => finding,
+    }
+}
+
 /// Looks at a record as a scheduler would. That one's basis and the shoot's clock are not known
 /// here: with a basis below the default the Event about an immutable Secret comes later.
-pub(super) fn of_record(record: &Record, now: Timestamp) -> Finding {
+fn of_record(record: &Record, now: Timestamp) -> Finding {
     let decide = |record: &Record| decide(now, record, ShootView::Unknown, &Policy::default());
     match decide(record) {
         Decision::Invalid(Refusal { reason, key, message }) => {
@@ -89,19 +102,18 @@ fn storm(record: &Record, reason: Reason) -> Finding {
     if streak < STORM_STREAK_MIN {
         return Finding::Well;
     }
-    let who = match &record.other_writer {
-        Some(other) => format!("{other} wrote it after us; find out why"),
-        None => "look who else changes this Secret".to_owned(),
-    };
+    let early = Early::of(record, Some(reason));
+    let clocks =
+        if early.may_be_the_clock() { "; compare the clocks of seed and shoot" } else { "" };
     Finding::Wrong(Trouble {
-        reason: "RENEWAL_HELD".to_owned(),
+        reason: RENEWAL_HELD.to_owned(),
         // Not the other writer: somebody who changes its name each time would get an Event each.
         key: String::new(),
         message: format!(
-            "tokens replaced in a row before their planned moment: {streak}, now because of \
-             {}; the next one is held back, at pauses that double; {who}, and compare the clocks \
-             of seed and shoot",
-            reason.as_str()
+            "tokens issued in a row before the planned moment: {streak}, now because of {}; the next \
+             one is held back, at pauses that double; {why}{clocks}",
+            reason.as_str(),
+            why = early.words(record),
         ),
     })
 }

@@ -107,6 +107,11 @@ fn an_unrelated_edit_of_another_writer_of_the_token_is_not_told() {
         seen.record.other_writer = Some(other);
         seen
     };
+    store.upsert(seen("x", 10, 90));
+    let maker = store.get(&secret_ref("a")).unwrap();
+    assert_eq!(maker.record.other_writer, None, "we never served it: its maker is no stranger");
+    store.remember(&secret_ref("a"), "uid-a", Memory { at: at(95), streak: 0 });
+    store.upsert(seen("w", 11, 100));
     store.upsert(seen("x", 11, 100));
     let mut follower = store.subscribe().unwrap();
     told(&mut follower);
@@ -228,4 +233,19 @@ fn followers_are_bounded_and_forgotten() {
     assert!(store.subscribe().is_err());
     drop(followers);
     assert!(store.subscribe().is_ok());
+}
+
+#[test]
+fn a_token_in_vain_is_known_until_one_stands_in_the_secret() {
+    let store = store_of(&["a"]);
+    let in_vain = || store.get(&secret_ref("a")).unwrap().in_vain;
+    let memory = Memory { at: "1970-01-01T00:01:40.7Z".parse().unwrap(), streak: 1 };
+    store.remember(&secret_ref("a"), "uid-a", memory);
+    assert!(in_vain());
+    store.upsert(secret("a").annotated(keys::TOKEN_LIFETIME, "1h").seen(11));
+    assert!(in_vain(), "an edit of somebody else writes no token");
+    let mut landed = secret("a").token("x").seen(12);
+    landed.record.memory = Some(Memory { at: at(100), streak: 1 }); // its note, whole seconds
+    store.upsert(landed);
+    assert!(!in_vain(), "it was written after all");
 }
