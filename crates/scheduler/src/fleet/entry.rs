@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use perennial_core::{
     decision::{self, Away, Decision, Policy, ShootView},
     digest::Digest,
+    failure::Kind,
     inputs::Refusal,
     queue::{Slot, Urgency},
     reason::Reason,
@@ -152,6 +153,14 @@ impl Entry {
             None => Urgency::NothingUsable,
         };
         Some(Slot { at, urgency, deadline: usable_until.unwrap_or(at) })
+    }
+
+    /// Whether it is held for a storm, and not for an attempt that failed. A hold of the
+    /// secret-writer is the same storm.
+    pub(super) fn is_storm(&self) -> bool {
+        let failed = self.attempts.last_failure.as_ref();
+        let failed = failed.filter(|failure| failure.trouble.kind != Kind::Held);
+        matches!(self.standing, Standing::Waiting { why: Why::Storm, .. }) && failed.is_none()
     }
 
     /// Until when consumers have a usable token, by the shoot's clock; `None` where they have none.

@@ -1,7 +1,7 @@
 //! Why one Secret is due when it is: all that was decided on, and a verdict. Pure.
 //!
 //! [`findings`] says what is so and what to do, [`remedy`] knows what to do about each kind of
-//! failure, [`window`] puts the numbers into words, [`next`] what comes. Whoever adds a reason for
+//! failure, [`storm`] about tokens that are issued too early, [`window`] puts the numbers into words, [`next`] what comes. Whoever adds a reason for
 //! which a renewal fails gives it a remedy there; a test of the workspace looks for those without.
 
 use std::time::Duration;
@@ -27,6 +27,7 @@ use super::{
 mod findings;
 mod next;
 pub mod remedy;
+mod storm;
 mod window;
 
 pub use window::RenewalWindow;

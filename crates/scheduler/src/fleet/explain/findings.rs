@@ -1,6 +1,5 @@
 //! What is so and what to do, most important first.
 
-use jiff::SignedDuration;
 use perennial_core::{
     decision::{Away, ShootView},
     failure::Kind,
@@ -14,13 +13,14 @@ use super::{
     remedy::{self, Remedy},
 };
 use crate::fleet::{
-    attempts::Why, entry::Standing, history::Trouble, schedule::words, take::HeldBack,
+    attempts::{Why, elapsed},
+    entry::Standing,
+    history::Trouble,
+    schedule::words::{self, CLOCKS_APART_MAX},
+    take::HeldBack,
 };
 
-/// Clocks that are further apart than this are a mistake of somebody.
-const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(60);
-
-fn finding(cause: impl Into<String>, remedy: Remedy) -> Finding {
+pub(super) fn finding(cause: impl Into<String>, remedy: Remedy) -> Finding {
     let Remedy { text, command } = remedy;
     Finding { cause: cause.into(), remedy: text, command }
 }
@@ -34,6 +34,7 @@ impl Subject<'_> {
     /// The one that matters most, and the others. Where somebody has to do something comes first.
     pub(super) fn findings(&self) -> (Finding, Vec<Finding>) {
         let mut more: Vec<Finding> = [
+            self.last_failed(),
             self.nothing_ordered(),
             self.shoot_away(),
             self.clocks_apart(),
@@ -60,7 +61,7 @@ impl Subject<'_> {
                 let reason = reason.as_str();
                 known(format!("A renewal ({reason}) is under way since {since:.0}."))
             }
-            Standing::Waiting { why, .. } => self.waiting(*why),
+            Standing::Waiting { why, until, .. } => self.waiting(*why, *until),
             Standing::Invalid(refusal) => finding(
                 format!("It asks for something impossible: {}.", refusal.message),
                 remedy::of_invalid(&refusal.reason, &refusal.key, self.secret),
@@ -108,16 +109,40 @@ impl Subject<'_> {
         finding(format!("It is to be renewed ({reason}), and {keeps}."), self.remedy(code))
     }
 
-    fn waiting(&self, why: Why) -> Finding {
+    /// A renewal failed since the token that it holds was written. Nothing is tried again for that
+    /// token, so nothing else would tell.
+    pub(super) fn last_failed(&self) -> Option<Finding> {
+        let Standing::Fresh { .. } = self.standing() else { return None };
+        let last = self.entry.attempts.history.newest_first().next()?;
+        let trouble = last.trouble()?;
+        let is_failure = !matches!(trouble.kind, Kind::Changed | Kind::Held);
+        // Notes are cut to whole seconds.
+        let since = self.entry.record.issued.as_ref().map(|note| note.at.as_second());
+        let is_later = since.is_none_or(|written| last.at.as_second() > written);
+        (is_failure && is_later).then(|| {
+            let ago = length(elapsed(last.at, self.now).as_secs().cast_signed());
+            let cause = format!(
+                "It holds a token that fits, but the last renewal ({}, {ago} ago) failed ({}): {}.",
+                last.reason.as_str(),
+                trouble.code,
+                trouble.message.trim_end_matches('.'),
+            );
+            finding(cause, self.remedy_of(trouble))
+        })
+    }
+
+    fn waiting(&self, why: Why, until: jiff::Timestamp) -> Finding {
         let failure = self.entry.attempts.last_failure.as_ref();
         match (why, failure) {
-            (Why::Storm, _) => {
-                let detail = self.fleet.detail(self.now, self.secret, self.entry);
+            (Why::Storm, Some(failure)) if !self.entry.is_storm() => {
+                let failed = sentence(&failure.trouble);
+                let held = words::held_after_failure(self.entry, until);
                 finding(
-                    format!("Another token now would be a storm: {detail}."),
-                    self.remedy("NO_STORM"),
+                    format!("{}, and {held}.", failed.trim_end_matches('.')),
+                    self.remedy_of(&failure.trouble),
                 )
             }
+            (Why::Storm, _) => self.storm(),
             (Why::Changed, _) | (_, None) => {
                 known("The Secret changed while it was being renewed; its new record is awaited.")
             }
@@ -227,16 +252,6 @@ impl Subject<'_> {
             let cause = "The key that signed the token is not in the shoot's key set, so the shoot \
                          may refuse it.";
             finding(cause, self.remedy("SIGNING_KEY_WITHDRAWN"))
-        })
-    }
-
-    fn streak(&self) -> Option<Finding> {
-        let streak = self.entry.record.memory.map_or(0, |memory| memory.streak);
-        let told = matches!(self.standing(), Standing::Waiting { why: Why::Storm, .. });
-        (streak >= 2 && !told).then(|| {
-            let cause =
-                format!("{streak} tokens in a row were replaced before their planned moment.");
-            finding(cause, self.remedy("NO_STORM"))
         })
     }
 

@@ -1,11 +1,12 @@
 //! What keeps a Secret from being renewed and what to do, in words.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     decision::{Away, ShootView},
     name::SecretRef,
     record::Obstacle,
     shoot::ShootId,
+    storm::Early,
 };
 
 use crate::fleet::{
@@ -14,6 +15,9 @@ use crate::fleet::{
     entry::{Entry, Standing},
     take::HeldBack,
 };
+
+/// Clocks that are further apart than this are a mistake of somebody.
+pub(in crate::fleet) const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(60);
 
 impl Fleet {
     pub(in crate::fleet) fn detail(
@@ -29,9 +33,30 @@ impl Fleet {
             Standing::Parked { away: kind, .. } => {
                 away(*kind, &secret.namespace, self.shoots.view(&secret.namespace))
             }
-            Standing::Waiting { why, .. } => waiting(*why, entry),
+            Standing::Waiting { .. } if entry.is_storm() => self.storm(secret, entry),
+            Standing::Waiting { why, until, .. } => waiting(*why, *until, entry),
             Standing::Due { .. } => self.turn(now, secret),
         }
+    }
+
+    fn storm(&self, secret: &SecretRef, entry: &Entry) -> String {
+        let streak = entry.record.memory.map_or(0, |memory| memory.streak);
+        let early = Early::of(&entry.record, entry.standing.reason());
+        let why = early.words(&entry.record);
+        let clocks = match early.may_be_the_clock() && self.may_have_wrong_clock(secret) {
+            true => "; compare the clocks of seed and shoot",
+            false => "",
+        };
+        format!("tokens issued in a row before the planned moment: {streak}; {why}{clocks}")
+    }
+
+    /// Whether the clock of the shoot is known to be wrong, or not known.
+    pub(in crate::fleet) fn may_have_wrong_clock(&self, secret: &SecretRef) -> bool {
+        let offset = match self.shoots.view(&secret.namespace) {
+            ShootView::Seen(status) => status.clock_offset,
+            ShootView::Missing | ShootView::Unknown => None,
+        };
+        offset.is_none_or(|offset| offset.abs() > CLOCKS_APART_MAX)
     }
 
     /// Why a Secret that is due is not being renewed yet.
@@ -56,7 +81,7 @@ impl Fleet {
     }
 }
 
-fn waiting(why: Why, entry: &Entry) -> String {
+fn waiting(why: Why, until: Timestamp, entry: &Entry) -> String {
     let failure =
         entry.attempts.last_failure.as_ref().map_or("", |failure| &failure.trouble.message);
     match why {
@@ -64,18 +89,22 @@ fn waiting(why: Why, entry: &Entry) -> String {
         Why::Changed => {
             "the Secret changed while it was being renewed; its new record is awaited".to_owned()
         }
-        Why::Storm => {
-            let streak = entry.record.memory.map_or(0, |memory| memory.streak);
-            let look = entry.record.other_writer.as_ref().map_or_else(
-                || "look who else writes this Secret".to_owned(),
-                |other| format!("{other} wrote it, find out why"),
-            );
-            format!(
-                "tokens replaced in a row before their planned moment: {streak}; {look}, and \
-                 compare the clocks of seed and shoot"
-            )
-        }
+        Why::Storm => format!("{failure}; {}", held_after_failure(entry, until)),
     }
+}
+
+/// Why it waits longer than the failure alone would have it wait.
+pub(in crate::fleet) fn held_after_failure(entry: &Entry, until: Timestamp) -> String {
+    let why = match Early::of(&entry.record, entry.standing.reason()) {
+        Early::NotThere => "tokens were issued for it that could not be written",
+        Early::Asked
+        | Early::TimestampRemoved
+        | Early::TimestampChanged
+        | Early::InputsChanged
+        | Early::TokenReplaced
+        | Early::OutOfTime => "another token so soon would be a storm",
+    };
+    format!("the Secret is held until {until:.0}, because {why}")
 }
 
 /// What keeps a Secret from being written and what to do.
@@ -93,7 +122,8 @@ pub(in crate::fleet) fn away(kind: Away, shoot: &ShootId, view: ShootView<'_>) -
     match (kind, view) {
         (Away::NotKnown, _) => format!(
             "no token-issuer knows a shoot {shoot}; make the Secrets by which it is reached in \
-             that namespace (contract, section F)"
+             that namespace (docs/operations.md, Making a shoot known), or --shoot-namespace of the \
+             token-issuer does not admit that name"
         ),
         (Away::Unreachable, ShootView::Seen(status)) if !status.detail.is_empty() => {
             format!("the shoot is not reached: {}", status.detail)

@@ -50,8 +50,8 @@ fn b12_a_schedule_that_is_held_names_the_other_writer() {
     let spoilt = without_timestamp(&fresh("shoot-1/a", 0), 3);
     let named = Record { other_writer: Some(other), ..spoilt.clone() };
     for (record, who) in [
-        (named, "\"stranger\" at 1970-01-01T00:00:05Z wrote it, find out why"),
-        (spoilt, "look who else writes this Secret"),
+        (named, "\"stranger\" at 1970-01-01T00:00:05Z wrote it after us, find out why"),
+        (spoilt, "its renew timestamp was removed again and again"),
     ] {
         let world = World::of(&[record], &reachable());
         let schedule = world.schedule("shoot-1/a");

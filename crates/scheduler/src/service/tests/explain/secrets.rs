@@ -3,6 +3,7 @@
 use perennial_core::{
     inputs::Refusal,
     keys,
+    reason::Reason,
     record::{Held, Obstacle},
     storm::Memory,
 };
@@ -67,4 +68,48 @@ async fn a_storm_because_somebody_else_writes_the_secret() {
     let held_until = explanation.storm.unwrap().held_until.unwrap().seconds;
     assert_eq!(held_until, BEGIN + 80, "10 s × 2³");
     insta::assert_snapshot!(stage.trouble(State::Held).await);
+}
+
+/// So many tokens in a row, the last one for this reason.
+fn streak_of(reason: Reason) -> Record {
+    let mut record = held();
+    let memory = Memory { at: at(BEGIN), streak: 3 };
+    if let Some(note) = &mut record.issued {
+        (note.reason, note.streak) = (reason, memory.streak);
+    }
+    Record { memory: Some(memory), ..record }
+}
+
+#[tokio::test]
+async fn an_operator_who_asks_without_end_is_named() {
+    let stage = Stage::with(&streak_of(Reason::Requested), &[reached()]);
+    stage.at(10);
+    let shown = stage.trouble(State::Fresh).await;
+    assert!(!shown.contains("who else") && !shown.contains("clocks"), "{shown}");
+    insta::assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn a_timestamp_that_is_removed_without_end_is_named_and_the_clocks_are_well() {
+    let record = without_timestamp(&streak_of(Reason::TimestampRemoved), 3);
+    let stage = Stage::with(&record, &[reached()]);
+    stage.at(10);
+    let shown = stage.trouble(State::Held).await;
+    assert!(!shown.contains("who else") && !shown.contains("clocks"), "{shown}");
+    insta::assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn clocks_are_compared_only_where_that_of_the_shoot_may_be_wrong() {
+    let changed = Record {
+        stamp: perennial_core::record::Stamp::At(at(BEGIN)),
+        ..streak_of(Reason::TimestampForward)
+    };
+    for (offset, compared) in [(Some(0), false), (Some(3_600), true), (None, true)] {
+        let clock_offset = offset.map(jiff::SignedDuration::from_secs);
+        let stage = Stage::with(&changed, &[ShootStatus { clock_offset, ..reached() }]);
+        stage.at(10);
+        let detail = stage.explain().await.schedule.unwrap().detail;
+        assert_eq!(detail.contains("compare the clocks"), compared, "{offset:?}: {detail}");
+    }
 }
