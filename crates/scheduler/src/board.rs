@@ -71,6 +71,12 @@ impl Board {
         self.read(|fleet, now| fleet.explain(now, secret))
     }
 
+    /// What is said of a Secret that is not here.
+    #[must_use]
+    pub fn missing(&self, secret: &SecretRef) -> request::Error {
+        self.read(|fleet, _| fleet.missing(secret))
+    }
+
     /// A page of schedules, see [`Fleet::schedules`].
     #[must_use]
     pub fn schedules(

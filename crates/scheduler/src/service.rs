@@ -103,7 +103,7 @@ impl Scheduler for Service {
         let GetScheduleRequest { namespace, name } = request.into_inner();
         answer(secret(&namespace, &name).and_then(|secret| {
             let schedule = self.board.schedule(&secret).map(convert::schedule);
-            let schedule = schedule.ok_or(request::Error::NotFound(secret))?;
+            let schedule = schedule.ok_or_else(|| self.board.missing(&secret))?;
             Ok(GetScheduleResponse { schedule: Some(schedule) })
         }))
     }
@@ -115,7 +115,7 @@ impl Scheduler for Service {
         let ExplainScheduleRequest { namespace, name } = request.into_inner();
         answer(secret(&namespace, &name).and_then(|secret| {
             let explanation =
-                self.board.explain(&secret).ok_or(request::Error::NotFound(secret))?;
+                self.board.explain(&secret).ok_or_else(|| self.board.missing(&secret))?;
             let explanation = convert::explanation(explanation, &self.replica);
             Ok(ExplainScheduleResponse { explanation: Some(explanation) })
         }))

@@ -631,7 +631,7 @@ pub mod scheduler_client {
         /// a verdict. Callers: operator.
         ///
         /// Errors: NOT_FOUND where there is no such access Secret; INVALID_ARGUMENT where namespace or name
-        /// is none.
+        /// is none; UNAVAILABLE where it is not known and the record stream is broken.
         pub async fn explain_schedule(
             &mut self,
             request: impl tonic::IntoRequest<super::ExplainScheduleRequest>,
@@ -694,7 +694,8 @@ pub mod scheduler_client {
         /// Errors: NOT_FOUND where there is no such access Secret; INVALID_ARGUMENT where it asks for
         /// something impossible; FAILED_PRECONDITION where it cannot be written, where a renewal of it is
         /// under way, or (with RetryInfo) where another token so soon would be a storm; UNAVAILABLE where
-        /// its shoot cannot be reached or the first snapshot is not in; and the errors of RenewToken.
+        /// its shoot cannot be reached, the first snapshot is not in or the record stream is broken; and the
+        /// errors of RenewToken.
         pub async fn renew_now(
             &mut self,
             request: impl tonic::IntoRequest<super::RenewNowRequest>,
@@ -754,7 +755,7 @@ pub mod scheduler_server {
         /// a verdict. Callers: operator.
         ///
         /// Errors: NOT_FOUND where there is no such access Secret; INVALID_ARGUMENT where namespace or name
-        /// is none.
+        /// is none; UNAVAILABLE where it is not known and the record stream is broken.
         async fn explain_schedule(
             &self,
             request: tonic::Request<super::ExplainScheduleRequest>,
@@ -782,7 +783,8 @@ pub mod scheduler_server {
         /// Errors: NOT_FOUND where there is no such access Secret; INVALID_ARGUMENT where it asks for
         /// something impossible; FAILED_PRECONDITION where it cannot be written, where a renewal of it is
         /// under way, or (with RetryInfo) where another token so soon would be a storm; UNAVAILABLE where
-        /// its shoot cannot be reached or the first snapshot is not in; and the errors of RenewToken.
+        /// its shoot cannot be reached, the first snapshot is not in or the record stream is broken; and the
+        /// errors of RenewToken.
         async fn renew_now(
             &self,
             request: tonic::Request<super::RenewNowRequest>,

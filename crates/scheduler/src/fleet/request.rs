@@ -12,7 +12,7 @@ use perennial_core::{
 };
 
 use super::{
-    Fleet,
+    Fleet, RecordsFeed,
     attempts::{Fault, Pause, Why, elapsed},
     entry::Standing,
     schedule::words,
@@ -28,6 +28,11 @@ pub const REQUESTS_MAX: usize = 256;
 pub enum Error {
     #[error("there is no access Secret {0}")]
     NotFound(SecretRef),
+    #[error(
+        "there is no access Secret {0} that the scheduler knows; the record stream is broken or not \
+         whole yet, so a Secret that is new may not be known: is the secret-writer ready?"
+    )]
+    NotKnownYet(SecretRef),
     #[error("{0} asks for something impossible: {1}")]
     Invalid(SecretRef, Refusal),
     #[error("{0} cannot be written: {words}", words = words::obstacle(*.1))]
@@ -84,7 +89,9 @@ impl Failure for Error {
             Self::Invalid(..) => Kind::Invalid,
             Self::Obstructed(..) | Self::UnderWay(_) | Self::Storm(..) => Kind::Held,
             Self::Throttled(..) | Self::TooMany => Kind::Throttled,
-            Self::Away(..) | Self::NotReady(_) | Self::Stopping => Kind::Unavailable,
+            Self::NotKnownYet(_) | Self::Away(..) | Self::NotReady(_) | Self::Stopping => {
+                Kind::Unavailable
+            }
             Self::Failed(_, fault) => fault.kind,
         }
     }
@@ -92,6 +99,7 @@ impl Failure for Error {
     fn reason(&self) -> &str {
         match self {
             Self::NotFound(_) => "SECRET_NOT_FOUND",
+            Self::NotKnownYet(_) => "SECRET_NOT_KNOWN_YET",
             Self::Invalid(_, refusal) => &refusal.reason,
             Self::Obstructed(_, Obstacle::Immutable) => "SECRET_IMMUTABLE",
             Self::Obstructed(_, Obstacle::Terminating) => "SECRET_TERMINATING",
@@ -112,6 +120,7 @@ impl Failure for Error {
             Self::Storm(_, after) | Self::Throttled(_, after) => Some(*after),
             Self::Failed(_, fault) => fault.retry_after,
             Self::NotFound(_)
+            | Self::NotKnownYet(_)
             | Self::Invalid(..)
             | Self::Obstructed(..)
             | Self::UnderWay(_)
@@ -131,6 +140,9 @@ impl Fleet {
     /// # Errors
     /// When it cannot be renewed now.
     pub fn request(&mut self, now: Timestamp, secret: &SecretRef) -> Result<(), Error> {
+        if self.members.get(secret).is_none() {
+            return Err(self.missing(secret));
+        }
         match self.held_back(now) {
             Some(why @ (HeldBack::NoRecords | HeldBack::NoShoots | HeldBack::StaleRecords)) => {
                 return Err(Error::NotReady(words::held_back(why)));
@@ -162,6 +174,15 @@ impl Fleet {
         }
         self.stand(now, secret, standing);
         Ok(())
+    }
+
+    /// What is said of a Secret that is not here.
+    #[must_use]
+    pub fn missing(&self, secret: &SecretRef) -> Error {
+        match self.records {
+            RecordsFeed::Whole => Error::NotFound(secret.clone()),
+            RecordsFeed::First | RecordsFeed::Stale => Error::NotKnownYet(secret.clone()),
+        }
     }
 
     /// Until when the shoot of a Secret asked us to wait.

@@ -268,7 +268,7 @@ fn of_seed(code: &str) -> Option<Row> {
 /// Our own services and the way between them.
 fn of_services(code: &str) -> Option<Row> {
     Some(match code {
-        "WRITER_AWAY" | "RECORDS_NOT_HEARD" => (
+        "WRITER_AWAY" | "RECORDS_NOT_HEARD" | "SECRET_NOT_KNOWN_YET" => (
             "See whether the secret-writer runs and is ready; its /readyz says what is missing. Nothing \
              else needs a restart.",
             STATUS,

@@ -38,6 +38,9 @@ fn what_cannot_be_renewed_is_refused_at_once_with_the_reason() {
     assert_eq!(reason("shoot-1/invalid"), refused(Kind::Invalid, "DURATION_INVALID", None));
     assert_eq!(reason("shoot-2/away"), refused(Kind::Unavailable, "SHOOT_NOT_KNOWN", None));
     let error = World::empty().fleet.request(at(0), &secret("shoot-1/a")).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (Kind::Unavailable, "SECRET_NOT_KNOWN_YET"));
+    world.record(Event::Lost);
+    let error = request(&mut world, "shoot-1/held").unwrap_err();
     assert_eq!((error.kind(), error.reason()), (Kind::Unavailable, "SNAPSHOT_INCOMPLETE"));
 }
 
