@@ -24,12 +24,18 @@ fn told(layer: &(dyn Error + 'static)) -> Option<String> {
         return match (error.kind(), error.get_ref()) {
             (_, Some(wrapped)) => Some(wrapped.to_string()),
             (io::ErrorKind::TimedOut, None) => Some("no connection in time".to_owned()),
-            (_, None) => Some(error.to_string()),
+            (_, None) => {
+                let text = error.to_string(); // such as `Connection refused (os error 111)`
+                Some(text.split(" (os error").next().unwrap_or(&text).to_owned())
+            }
         };
     }
     match layer.downcast_ref::<rustls::Error>()? {
         rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) => {
             Some(other.0.to_string()) // its own Display shows `Other(OtherError(…))`
+        }
+        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
+            Some("the certificate of the other side is not by our CA".to_owned())
         }
         error => Some(error.to_string()),
     }
@@ -49,6 +55,8 @@ mod tests {
     fn only_the_innermost_layer_is_told() {
         let refused = Layer(io::Error::from(io::ErrorKind::ConnectionRefused));
         assert_eq!(readable(&refused), "connection refused");
+        let number = io::Error::from_raw_os_error(111); // ECONNREFUSED on Linux
+        assert_eq!(readable(&Layer(number)), "Connection refused");
         let late = Layer(io::Error::from(io::ErrorKind::TimedOut));
         assert_eq!(readable(&late), "no connection in time");
     }
@@ -60,6 +68,9 @@ mod tests {
         let error =
             io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(refused));
         assert_eq!(readable(&Layer(error)), "the server is a, expected b");
+        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let error = io::Error::new(io::ErrorKind::InvalidData, unknown);
+        assert_eq!(readable(&Layer(error)), "the certificate of the other side is not by our CA");
     }
 
     #[test]
