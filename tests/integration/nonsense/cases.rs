@@ -147,7 +147,7 @@ fn others(cases: &mut Vec<Case>) {
     let target = [(Some("x"), "NotServed"), (Some(""), "NotServed")];
     annotations(cases, keys::TARGET_NAME, None, &target);
     annotations(cases, keys::TARGET_NAMESPACE, None, &target);
-    let revocable = [(Some("true"), "NotServed"), (Some("perhaps"), "BoolInvalid")];
+    let revocable = [(Some("true"), "NotServed"), (Some("perhaps"), "NotServed")];
     annotations(cases, keys::REVOCABLE, Some("false"), &revocable);
 }
 
