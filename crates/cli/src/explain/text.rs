@@ -172,9 +172,9 @@ impl Page {
 
     fn storm(&self, storm: &StormMemory) -> String {
         let early = match storm.streak {
-            0 => "no token was replaced before its planned moment".to_owned(),
-            1 => "the last token was replaced before its planned moment".to_owned(),
-            streak => format!("{streak} tokens in a row were replaced before their planned moment"),
+            0 => "the last token came when it was due".to_owned(),
+            1 => "the last token came before the planned moment of the one before".to_owned(),
+            streak => format!("{streak} in a row came before the planned moment of the one before"),
         };
         match &storm.held_until {
             Some(_) => format!(
