@@ -180,7 +180,8 @@ impl Supervisor {
         };
         match &asked {
             Ok(()) => info!(grace = ?self.grace, "stop requested, draining"),
-            Err(error) => warn!("{}, draining", failure::chain(error.as_ref())),
+            // Why is said once, at the end, by whoever ends the process.
+            Err(error) => info!("{error}; draining"),
         }
         let drained = self.drain(signals).await;
         match (asked, drained) {
