@@ -14,19 +14,24 @@ pub const PAUSE_MAX_WITHOUT_TOKEN: Duration = Duration::from_secs(30);
 /// At least this many more attempts fit before expiry, while pauses stay above the first one.
 const ATTEMPTS_LEFT_MIN: u32 = 8;
 
+/// `first`, doubled so many times (at most 16), and no longer than `longest`.
+#[must_use]
+pub fn doubled(first: Duration, doublings: u32, longest: Duration) -> Duration {
+    first.saturating_mul(1 << doublings.min(16)).min(longest)
+}
+
 /// Pause after `failures` failed attempts in a row (at least 1). `expires_at` is the end of the
 /// token that is held, `None` where nothing usable is; `place`, 0 to 1, spreads Secrets that
 /// failed together over the last quarter of the pause.
 #[must_use]
 pub fn pause(now: Timestamp, failures: u32, expires_at: Option<Timestamp>, place: f64) -> Duration {
-    let doublings = failures.saturating_sub(1).min(16);
-    let doubled = PAUSE_MIN.saturating_mul(1 << doublings);
     let left = expires_at.and_then(|end| Duration::try_from(end.duration_since(now)).ok());
     let bound = match left {
         Some(left) if !left.is_zero() => PAUSE_MAX.min(left / ATTEMPTS_LEFT_MIN).max(PAUSE_MIN),
         _ => PAUSE_MAX_WITHOUT_TOKEN,
     };
-    doubled.min(bound).mul_f64(0.75 + 0.25 * place.clamp(0.0, 1.0))
+    doubled(PAUSE_MIN, failures.saturating_sub(1), bound)
+        .mul_f64(0.75 + 0.25 * place.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]

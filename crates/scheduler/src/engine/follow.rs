@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream::BoxStream};
-use perennial_core::failure::Failure as _;
+use perennial_core::{backoff::doubled, failure::Failure as _};
 use perennial_process::supervise::Shutdown;
 use perennial_rpc::status::Remote;
 use tokio::{sync::mpsc, time};
@@ -119,5 +119,5 @@ fn words(error: &Remote) -> String {
 }
 
 fn pause(breaks: u32) -> Duration {
-    PAUSE_MIN.saturating_mul(1 << breaks.min(8)).min(PAUSE_MAX)
+    doubled(PAUSE_MIN, breaks, PAUSE_MAX)
 }

@@ -1,8 +1,9 @@
 //! Why one Secret is due when it is: all that was decided on, and a verdict. Pure.
 //!
 //! [`findings`] says what is so and what to do, [`remedy`] knows what to do about each kind of
-//! failure, [`storm`] about tokens that are issued too early, [`window`] puts the numbers into words, [`next`] what comes. Whoever adds a reason for
-//! which a renewal fails gives it a remedy there; a test of the workspace looks for those without.
+//! failure, [`storm`] about tokens that are issued too early, [`window`] puts the numbers into
+//! words, [`next`] what comes. Whoever adds a reason for which a renewal fails gives it a remedy
+//! there; a test of the workspace looks for those without.
 
 use std::time::Duration;
 

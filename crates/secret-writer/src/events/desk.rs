@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use perennial_core::name::SecretRef;
+use perennial_core::{backoff::doubled, name::SecretRef};
 use perennial_kube::{
     access::Seen,
     events::{Notice, REPEAT_MIN},
@@ -137,9 +137,8 @@ impl Desk {
     /// It could not be published; where it may be later, it waits for that. A refusal comes back
     /// with the next attempt at the renewal anyway.
     pub(super) fn failed(&mut self, notice: Notice, may_later: bool, now: Timestamp) {
-        let doublings = self.failures.min(16);
+        let pause = doubled(PAUSE_MIN, self.failures, PAUSE_MAX);
         self.failures = self.failures.saturating_add(1);
-        let pause = PAUSE_MIN.saturating_mul(1 << doublings).min(PAUSE_MAX);
         self.pause = Some(Wait::of(pause, now));
         if let Some(place) = self.places.get_mut(&notice.secret)
             && may_later

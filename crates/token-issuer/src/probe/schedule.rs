@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use perennial_core::shoot::ShootId;
+use perennial_core::{backoff::doubled, shoot::ShootId};
 
 /// First pause while a shoot is not reached; it doubles. Also the shortest one between two looks.
 pub(super) const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -115,7 +115,7 @@ impl Schedule {
             self.interval.mul_f64(share)
         } else {
             slot.failures = slot.failures.saturating_add(1);
-            PAUSE_MIN.saturating_mul(1 << (slot.failures - 1).min(8)).min(PAUSE_MAX)
+            doubled(PAUSE_MIN, slot.failures - 1, PAUSE_MAX)
         };
         slot.due = (begun + pause).max(now + PAUSE_MIN);
     }
