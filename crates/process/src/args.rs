@@ -110,6 +110,20 @@ pub struct DrainArgs {
     pub drain_grace: Duration,
 }
 
+/// Reads one audience, without the space around it. For clap's `value_parser`, behind a
+/// `value_delimiter`.
+///
+/// # Errors
+///
+/// When it is empty or has control characters.
+pub fn audience(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    match text.is_empty() || text.chars().any(char::is_control) {
+        true => Err("empty or unprintable; separate audiences by one comma"),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// Reads a positive duration such as `8s`, `1h30m` or `24h`. For clap's `value_parser`.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use perennial_core::{
     inputs::{Classes, Interpretation},
     name::Namespace,
 };
-use perennial_process::args::{AdminArgs, DrainArgs, LogArgs, duration, optional_path};
+use perennial_process::args::{AdminArgs, DrainArgs, LogArgs, audience, duration, optional_path};
 use perennial_rpc::tls::TlsArgs;
 
 use crate::renew::Settings;
@@ -158,14 +158,6 @@ fn class(text: &str) -> Result<String, &'static str> {
     {
         true => Ok(text.to_owned()),
         false => Err("not the value of a label; write letters, digits, `-`, `_` and `.`"),
-    }
-}
-
-fn audience(text: &str) -> Result<String, &'static str> {
-    let text = text.trim();
-    match text.is_empty() || text.chars().any(char::is_control) {
-        true => Err("empty or unprintable; separate audiences by one comma"),
-        false => Ok(text.to_owned()),
     }
 }
 

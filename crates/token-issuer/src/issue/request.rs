@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use perennial_core::name::{AccountRef, SecretRef};
+use perennial_core::{
+    inputs::{LIFETIME_MAX_SECONDS, LIFETIME_MIN_SECONDS},
+    name::{AccountRef, SecretRef},
+};
 use perennial_proto::issuer::v1 as proto;
 use perennial_rpc::convert::{self, ConvertError};
 
-/// Shortest lifetime the API server accepts, in seconds (contract, B3).
-const LIFETIME_SECONDS_MIN: i64 = 600;
-/// Longest lifetime the API server accepts, in seconds (contract, B3).
-const LIFETIME_SECONDS_MAX: i64 = 1 << 32;
 /// Most audiences of a token; a token with more would not fit into a header.
 const AUDIENCES_MAX: usize = 32;
 /// Longest audience, in bytes.
@@ -69,7 +68,7 @@ impl Ask {
 fn lifetime_seconds(lifetime: Duration) -> Result<i64, ConvertError> {
     let seconds = i64::try_from(lifetime.as_secs()).ok();
     seconds
-        .filter(|seconds| (LIFETIME_SECONDS_MIN..=LIFETIME_SECONDS_MAX).contains(seconds))
+        .filter(|seconds| (LIFETIME_MIN_SECONDS..=LIFETIME_MAX_SECONDS).contains(seconds))
         .ok_or_else(|| wrong("lifetime", "must be 600 s to 2^32 s"))
 }
 

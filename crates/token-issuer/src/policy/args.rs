@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use clap::Args;
-use perennial_core::name::{AccountRef, Namespace};
-use perennial_process::args::duration;
+use perennial_core::{
+    inputs::{LIFETIME_MAX_SECONDS, LIFETIME_MIN_SECONDS},
+    name::{AccountRef, Namespace},
+};
+use perennial_process::args::{audience, duration};
 
 use super::controllers::CONTROLLERS;
 use crate::args::account;
 
 /// Longest lifetime that the API takes, 2^32 s: without the flag it is the only fence.
-const LIFETIME_MAX: Duration = Duration::from_secs(1 << 32);
+const LIFETIME_MAX: Duration = Duration::from_secs(LIFETIME_MAX_SECONDS.unsigned_abs());
 /// Shortest lifetime that an API server grants; a fence below would refuse everything.
-const LIFETIME_MIN: Duration = Duration::from_secs(600);
+const LIFETIME_MIN: Duration = Duration::from_secs(LIFETIME_MIN_SECONDS.unsigned_abs());
 
 /// What is refused whoever asks.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -94,14 +97,6 @@ fn lifetime_max(text: &str) -> Result<Duration, String> {
     match (LIFETIME_MIN..=LIFETIME_MAX).contains(&given) {
         true => Ok(given),
         false => Err("must be 600s to 4294967296s, as Kubernetes grants".to_owned()),
-    }
-}
-
-fn audience(text: &str) -> Result<String, &'static str> {
-    let text = text.trim();
-    match text.is_empty() || text.chars().any(char::is_control) {
-        true => Err("empty or unprintable; separate audiences by one comma"),
-        false => Ok(text.to_owned()),
     }
 }
 
