@@ -16,6 +16,9 @@ use crate::{
     window::{self, Window},
 };
 
+mod account;
+mod repair;
+
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +30,7 @@ pub enum Decision {
         /// When it is to be looked at again: the moment of renewal.
         until: Timestamp,
     },
-    /// Renew it now.
+    /// Renew it now; or repair it, where the reason needs no token.
     Renew(Reason),
     /// It should be renewed, but another token so soon would be a storm (B12).
     Hold {
@@ -56,6 +59,8 @@ pub enum Away {
     NotKnown,
     /// It does not answer or takes none of our credentials.
     Unreachable,
+    /// It answers, but the ServiceAccount is being deleted: it would issue tokens that it refuses.
+    AccountTerminating,
 }
 
 /// Settings of the scheduler that decide.
@@ -86,6 +91,23 @@ pub enum ShootView<'a> {
 /// the same answer, and a decision to renew stays one until the record changes.
 #[must_use]
 pub fn decide(now: Timestamp, record: &Record, shoot: ShootView<'_>, policy: &Policy) -> Decision {
+    let decision = decide_token(now, record, shoot, policy);
+    let (Decision::Keep { .. }, Ok(inputs)) = (&decision, &record.inputs) else { return decision };
+    match repair::wanted(record, inputs, shoot) {
+        Some(reason) => permit(now, record, inputs, shoot, policy, reason),
+        None => decision,
+    }
+}
+
+/// Decides about the token of one Secret, and leaves aside what needs none: for a Secret whose
+/// repair has to wait.
+#[must_use]
+pub fn decide_token(
+    now: Timestamp,
+    record: &Record,
+    shoot: ShootView<'_>,
+    policy: &Policy,
+) -> Decision {
     if let Some(obstacle) = record.obstacle {
         return Decision::Obstructed(obstacle);
     }
@@ -95,8 +117,15 @@ pub fn decide(now: Timestamp, record: &Record, shoot: ShootView<'_>, policy: &Po
     };
     let clock = ShootClock::of(now, shoot);
     match wanted(record, inputs, clock, policy) {
-        Wanted::Later(until) => Decision::Keep { until: clock.ours(until) },
         Wanted::Now(reason) => permit(now, record, inputs, shoot, policy, reason),
+        Wanted::Later(until) => {
+            let until = clock.ours(until);
+            match account::look(now, record, inputs, shoot, clock) {
+                account::Look::Fits => Decision::Keep { until },
+                account::Look::Again(at) => Decision::Keep { until: until.min(at) },
+                account::Look::Lost(reason) => permit(now, record, inputs, shoot, policy, reason),
+            }
+        }
     }
 }
 
@@ -109,7 +138,7 @@ pub fn decide_requested(
     shoot: ShootView<'_>,
     policy: &Policy,
 ) -> Decision {
-    match (decide(now, record, shoot, policy), &record.inputs) {
+    match (decide_token(now, record, shoot, policy), &record.inputs) {
         (Decision::Keep { .. }, Ok(inputs)) => {
             permit(now, record, inputs, shoot, policy, Reason::Requested)
         }
@@ -191,8 +220,17 @@ fn permit(
     let away = match shoot {
         ShootView::Missing => Some(Away::NotKnown),
         ShootView::Seen(status) if status.reach == Reach::Unreachable => Some(Away::Unreachable),
+        ShootView::Seen(status) if account::is_terminating(status, inputs) => {
+            Some(Away::AccountTerminating)
+        }
         ShootView::Seen(_) | ShootView::Unknown => None,
     };
+    if !reason.needs_token() {
+        return match away {
+            Some(why) => Decision::WaitForShoot { reason, why },
+            None => Decision::Renew(reason),
+        };
+    }
     let ordinary = ordinary_interval(record, inputs, policy.basis_seconds, Window::ORDINARY);
     let hold = record.memory.and_then(|memory| memory.hold_until(now, ordinary));
     match (hold, away) {

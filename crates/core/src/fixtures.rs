@@ -36,6 +36,7 @@ pub(crate) struct SecretBuilder {
     pub annotations: BTreeMap<String, String>,
     pub token: Option<String>,
     pub kubeconfig: Option<String>,
+    pub bundle: Option<String>,
 }
 
 impl SecretBuilder {
@@ -53,6 +54,7 @@ impl SecretBuilder {
             .into(),
             token: None,
             kubeconfig: None,
+            bundle: None,
         }
     }
 
@@ -96,6 +98,7 @@ impl SecretBuilder {
             annotations: &self.annotations,
             token: self.token.as_deref().map(str::as_bytes),
             kubeconfig: self.kubeconfig.as_deref().map(str::as_bytes),
+            bundle: self.bundle.as_deref().map(str::as_bytes),
             immutable: false,
             terminating: false,
         };

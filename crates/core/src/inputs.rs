@@ -138,6 +138,24 @@ impl Inputs {
     }
 }
 
+/// Hash of the labels of a ServiceAccount: 64 bits of SHA-256. Labels are compared, never read
+/// back, and a fleet has very many accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LabelsHash(pub u64);
+
+impl LabelsHash {
+    /// The hash of these labels.
+    #[must_use]
+    pub fn of(labels: &BTreeMap<String, String>) -> Self {
+        let mut hasher = Sha256::new();
+        for part in labels.iter().flat_map(|(key, value)| [key, value]) {
+            hasher.update(Sha256::digest(part)); // of fixed length, so that parts cannot run together
+        }
+        let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = hasher.finalize().into();
+        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    }
+}
+
 /// Hash of the inputs that a token was made for: 128 bits of SHA-256, in hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct InputsHash(String);

@@ -61,6 +61,39 @@ pub fn check_ca_place(document: &[u8]) -> Result<(), KubeconfigError> {
     edit::apply(&tree, vec![cluster.plan("x")?]).map(|_| ())
 }
 
+/// CA of the cluster of `current-context`, PEM; `None` where it is absent or cannot be read.
+///
+/// # Errors
+/// When the place cannot be found beyond doubt.
+pub fn current_ca(document: &[u8]) -> Result<Option<Vec<u8>>, KubeconfigError> {
+    let tree = Tree::parse(document)?;
+    let cluster = Current::of(&tree)?.place(Kind::Cluster, CA_DATA)?;
+    Ok(cluster.text()?.and_then(connection::decode))
+}
+
+/// The document with this CA for the cluster of `current-context`; all other bytes as they were.
+///
+/// # Errors
+/// When the place cannot be found beyond doubt, or the change could not be proved.
+pub fn with_ca(document: &[u8], ca_pem: &[u8]) -> Result<Vec<u8>, KubeconfigError> {
+    let tree = Tree::parse(document)?;
+    let change = ca_change(&Current::of(&tree)?, ca_pem)?;
+    edit::apply(&tree, change.into_iter().collect())
+}
+
+fn ca_change<'d>(
+    current: &Current<'_, 'd>,
+    pem: &[u8],
+) -> Result<Option<Change<'d>>, KubeconfigError> {
+    if !connection::looks_like_certificates(pem) {
+        return Err(KubeconfigError::CaText);
+    }
+    let cluster = current.place(Kind::Cluster, CA_DATA)?;
+    let held = cluster.text()?.and_then(connection::decode);
+    let differs = held.as_deref() != Some(pem);
+    differs.then(|| cluster.plan(&connection::encode(pem))).transpose()
+}
+
 /// The document with this token for the user of `current-context` and, with `ca_pem`, that CA for
 /// its cluster; all other bytes as they were. What stands there already keeps its spelling, so
 /// the result equals the document exactly when nothing had to change.
@@ -83,14 +116,7 @@ pub fn with_token(
         changes.push(user.plan(token.expose())?);
     }
     if let Some(pem) = ca_pem {
-        if !connection::looks_like_certificates(pem) {
-            return Err(KubeconfigError::CaText);
-        }
-        let cluster = current.place(Kind::Cluster, CA_DATA)?;
-        let held = cluster.text()?.and_then(connection::decode);
-        if held.as_deref() != Some(pem) {
-            changes.push(cluster.plan(&connection::encode(pem))?);
-        }
+        changes.extend(ca_change(&current, pem)?);
     }
     edit::apply(&tree, changes)
 }

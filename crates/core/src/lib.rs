@@ -9,6 +9,7 @@
 //! [`queue`] holds all of them in the order they fall due.
 
 pub mod backoff;
+pub mod ca;
 pub mod clock;
 pub mod decision;
 pub mod digest;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Why a token is renewed. Stable names: they stand in the note on the Secret, in metrics, logs
+/// Why a token is renewed, or a Secret repaired. Stable names: they stand in the note on the Secret, in metrics, logs
 /// and answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -31,6 +31,16 @@ pub enum Reason {
     Due,
     /// An operator asked (`RenewNow`).
     Requested,
+    /// The ServiceAccount is not there any more, and every token of it is refused.
+    AccountGone,
+    /// The ServiceAccount was deleted and made anew: tokens of the old one are refused.
+    AccountReplaced,
+    /// Labels or automount of the ServiceAccount are not as the Secret wants them. Needs no token.
+    AccountDrifted,
+    /// The CA beside the token is not that of the shoot. Needs no token.
+    CaChanged,
+    /// A CA stands beside the token and is not wanted any more. Needs no token.
+    CaUnwanted,
     /// A reason that a newer version noted on the Secret; this one gives none such.
     #[serde(other)]
     Unknown,
@@ -38,7 +48,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason that this version gives, in the order in which they are looked for.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::NothingHeld,
         Self::Unreadable,
         Self::Damaged,
@@ -51,6 +61,11 @@ impl Reason {
         Self::TimestampForward,
         Self::Due,
         Self::Requested,
+        Self::AccountGone,
+        Self::AccountReplaced,
+        Self::AccountDrifted,
+        Self::CaChanged,
+        Self::CaUnwanted,
     ];
 
     /// Stable name.
@@ -69,6 +84,11 @@ impl Reason {
             Self::TimestampForward => "timestamp_forward",
             Self::Due => "due",
             Self::Requested => "requested",
+            Self::AccountGone => "account_gone",
+            Self::AccountReplaced => "account_replaced",
+            Self::AccountDrifted => "account_drifted",
+            Self::CaChanged => "ca_changed",
+            Self::CaUnwanted => "ca_unwanted",
             Self::Unknown => "unknown",
         }
     }
@@ -88,14 +108,43 @@ impl Reason {
             | Self::Damaged
             | Self::OtherAccount
             | Self::OtherAudiences
-            | Self::Expired => true,
+            | Self::Expired
+            | Self::AccountGone
+            | Self::AccountReplaced => true,
             Self::InputsChanged
             | Self::TimestampRemoved
             | Self::TimestampUnreadable
             | Self::TimestampForward
             | Self::Due
             | Self::Requested
+            | Self::AccountDrifted
+            | Self::CaChanged
+            | Self::CaUnwanted
             | Self::Unknown => false,
+        }
+    }
+
+    /// Whether it takes another token. Where not, the Secret is *repaired*: what stands beside the
+    /// token, or the ServiceAccount, is brought to what the Secret asks for (contract, section C).
+    #[must_use]
+    pub const fn needs_token(self) -> bool {
+        match self {
+            Self::AccountDrifted | Self::CaChanged | Self::CaUnwanted => false,
+            Self::NothingHeld
+            | Self::Unreadable
+            | Self::Damaged
+            | Self::OtherAccount
+            | Self::OtherAudiences
+            | Self::InputsChanged
+            | Self::Expired
+            | Self::TimestampRemoved
+            | Self::TimestampUnreadable
+            | Self::TimestampForward
+            | Self::Due
+            | Self::Requested
+            | Self::AccountGone
+            | Self::AccountReplaced
+            | Self::Unknown => true,
         }
     }
 }

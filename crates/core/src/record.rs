@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use jiff::Timestamp;
 
 use crate::{
+    ca::CaHash,
     digest::Digest,
     inputs::{Inputs, Interpretation, Invalid, Mode, Problem, Refusal},
     issued::Issued,
@@ -27,6 +28,8 @@ pub struct SecretView<'a> {
     pub token: Option<&'a [u8]>,
     /// `data.kubeconfig`
     pub kubeconfig: Option<&'a [u8]>,
+    /// `data["bundle.crt"]`
+    pub bundle: Option<&'a [u8]>,
     /// `immutable`
     pub immutable: bool,
     /// Whether `metadata.deletionTimestamp` is set.
@@ -56,6 +59,10 @@ pub struct Record {
     pub stamp: Stamp,
     /// What keeps the Secret from being written.
     pub obstacle: Option<Obstacle>,
+    /// The CA beside the token: `bundle.crt` in token mode; in kubeconfig mode, where the Secret
+    /// wants one, that of the current cluster. It is not part of the digest: a renewal need not be
+    /// decided anew for it.
+    pub ca: Option<CaHash>,
     /// Memory against a storm (B12). It outlives the note: whoever keeps records carries it over.
     pub memory: Option<Memory>,
     /// Who else wrote what stands for a token, for whoever looks for the cause of a storm. No
@@ -133,6 +140,7 @@ impl Record {
         let annotation = |key: &str| view.annotations.get(key).map(String::as_str);
         let mode = if view.kubeconfig.is_some() { Mode::Kubeconfig } else { Mode::Token };
         let (inputs, token) = inputs_and_token(view, mode, interpretation);
+        let ca = ca(view, inputs.as_ref().is_ok_and(|inputs| inputs.inject_ca));
         let token = token.as_deref();
         let note = annotation(keys::ISSUED).and_then(Issued::read);
         let memory = note.as_ref().map(Issued::memory);
@@ -145,6 +153,7 @@ impl Record {
             issued,
             stamp: stamp(annotation(keys::RENEW_TIMESTAMP)),
             obstacle: obstacle(view),
+            ca,
             memory,
             other_writer: None,
             digest: digest(view, token, mode),
@@ -171,6 +180,16 @@ fn inputs_and_token(
             let invalid = Invalid::data(keys::DATA_KUBECONFIG, Problem::Kubeconfig(error));
             (inputs.and(Err(invalid)), None)
         }
+    }
+}
+
+fn ca(view: &SecretView<'_>, wanted: bool) -> Option<CaHash> {
+    match view.kubeconfig {
+        None => view.bundle.map(CaHash::of),
+        Some(document) if wanted => {
+            kubeconfig::current_ca(document).ok().flatten().map(|pem| CaHash::of(&pem))
+        }
+        Some(_) => None,
     }
 }
 

@@ -1,8 +1,14 @@
 //! What is known of a shoot beside its Secrets, as the token-issuer reports it.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
-use crate::name::Namespace;
+use crate::{
+    ca::CaHash,
+    inputs::LabelsHash,
+    name::{AccountRef, Namespace},
+};
 
 /// A shoot is known by its namespace on the seed.
 pub type ShootId = Namespace;
@@ -24,6 +30,57 @@ pub struct ShootStatus {
     pub checked_at: Option<Timestamp>,
     /// Ids of the keys in its key set, sorted.
     pub key_ids: Vec<String>,
+    /// Hash of the CA by which it is reached; `None` where it is not known.
+    pub ca: Option<CaHash>,
+    /// ServiceAccounts that access Secrets name, as far as they were seen. One that is not in here
+    /// was not looked at yet: nothing is concluded from that.
+    pub accounts: BTreeMap<AccountRef, AccountSeen>,
+}
+
+impl ShootStatus {
+    /// A shoot that was not looked at yet.
+    #[must_use]
+    pub fn unseen(shoot: ShootId) -> Self {
+        Self {
+            shoot,
+            reach: Reach::Unknown,
+            credential: Credential::None,
+            detail: String::new(),
+            clock_offset: None,
+            checked_at: None,
+            key_ids: Vec::new(),
+            ca: None,
+            accounts: BTreeMap::new(),
+        }
+    }
+}
+
+/// A ServiceAccount as it was last seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSeen {
+    /// What it is.
+    pub state: AccountState,
+    /// When it was, by the clock of whoever saw it.
+    pub at: Timestamp,
+}
+
+/// What a ServiceAccount is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountState {
+    /// It is there.
+    Present {
+        /// `metadata.uid`
+        uid: Box<str>,
+        /// `automountServiceAccountToken: false` (B2).
+        automount_off: bool,
+        /// Its labels that are ours (server-side apply).
+        labels: LabelsHash,
+    },
+    /// It is being deleted, while a finalizer holds it. TokenRequest may still answer, with tokens
+    /// that are refused (B12).
+    Terminating,
+    /// It is not there.
+    Absent,
 }
 
 /// Whether a shoot answers.

@@ -8,6 +8,7 @@ mod operations;
 mod order;
 mod other_writer;
 mod reduce;
+mod repair;
 mod watch;
 mod write;
 
@@ -18,7 +19,7 @@ use kube::{Api, Client};
 use perennial_core::{inputs::Interpretation, name::SecretRef, record::Record};
 
 pub use self::{
-    order::{Order, Outcome, WriteError},
+    order::{CaOrder, Order, Outcome, WriteError},
     watch::Change,
 };
 use crate::{call::bounded, error::Error};

@@ -20,14 +20,18 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client,
-    api::{ObjectMeta, PostParams},
+    api::{ObjectMeta, Patch, PatchParams, PostParams},
 };
 use perennial_core::{kubeconfig::Connection, name::AccountRef, token::Token};
+use serde_json::json;
 
 use crate::{call, error::Error};
 
 pub use build::ANSWER_BYTES_MAX;
 pub use key_set::KeySet;
+
+/// Our name in `metadata.managedFields` of a shoot.
+pub const FIELD_MANAGER: &str = "perennial-token-issuer";
 
 /// `details.kind` of the 404 that means the account itself is missing; a namespace that is missing
 /// answers 404 too.
@@ -105,6 +109,29 @@ impl ShootClient {
             Err(error) if is_already_there(&error) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Brings a ServiceAccount to these labels and to no token mounted into Pods (B2), by
+    /// server-side apply: labels of others stay. One that is missing is made.
+    ///
+    /// # Errors
+    /// Those of the call; 404 means that the namespace is missing.
+    pub async fn apply_account(
+        &self,
+        account: &AccountRef,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let body = json!({
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": account.name.as_str(), "labels": labels},
+            "automountServiceAccountToken": false,
+        });
+        let accounts = self.accounts(account);
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let body = Patch::Apply(&body);
+        let applied = accounts.patch(account.name.as_str(), &params, &body);
+        call::bounded(&format!("apply ServiceAccount {account}"), applied).await.map(|_| ())
     }
 
     /// Asks the shoot whether this credential may create tokens of ServiceAccounts in every

@@ -6,8 +6,12 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use perennial_core::{failure::Kind, record::Record};
+use perennial_core::{
+    failure::{Failure as _, Kind},
+    record::Record,
+};
 use perennial_process::{crash, supervise::Shutdown};
+use perennial_rpc::status::Remote;
 use tokio::{sync::mpsc, time};
 use tracing::{Instrument as _, Span, debug, info, info_span, warn};
 
@@ -16,7 +20,8 @@ use crate::{
     board::Board,
     fleet::{
         attempts::{Blame, Fault},
-        feed::{RecordEvent, ShootEvent},
+        feed::{AccountNews, RecordEvent, ShootEvent},
+        observe::Observation,
         order::Order,
         request,
         schedule::Schedule,
@@ -56,6 +61,8 @@ pub enum Input {
     Records(RecordEvent),
     /// From the token-issuer of that number.
     Shoots(usize, ShootEvent),
+    /// From a token-issuer.
+    Account(AccountNews),
     /// The secret-writer's stream cannot be opened or broke.
     NoRecords(String),
     /// The stream of a token-issuer cannot be opened or broke.
@@ -68,11 +75,19 @@ pub trait Renew: Send + Sync + std::fmt::Debug + 'static {
     fn renew(&self, order: &Order) -> BoxFuture<'static, Result<Record, Fault>>;
 }
 
+/// Who tells token-issuers what to observe.
+pub trait Observe: Send + Sync + std::fmt::Debug + 'static {
+    /// Tells one of them. Must end by itself.
+    fn observe(&self, observation: &Observation) -> BoxFuture<'static, Result<(), Remote>>;
+}
+
 /// The long-lived task.
 #[derive(Debug)]
 pub struct Engine {
     board: Arc<Board>,
     renew: Arc<dyn Renew>,
+    observe: Arc<dyn Observe>,
+    observations: FuturesUnordered<BoxFuture<'static, (Observation, Result<(), Remote>)>>,
     inputs: mpsc::Receiver<Input>,
     requests: mpsc::Receiver<Request>,
     gates: Gates,
@@ -90,6 +105,8 @@ pub struct Parts {
     pub board: Arc<Board>,
     /// Who carries out orders.
     pub renew: Arc<dyn Renew>,
+    /// Who tells token-issuers what to observe.
+    pub observe: Arc<dyn Observe>,
     /// What streams say.
     pub inputs: mpsc::Receiver<Input>,
     /// What operators ask for.
@@ -110,10 +127,12 @@ impl Engine {
     /// An engine at rest.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { board, renew, inputs, requests, gates, metrics } = parts;
+        let Parts { board, renew, observe, inputs, requests, gates, metrics } = parts;
         Self {
             board,
             renew,
+            observe,
+            observations: FuturesUnordered::new(),
             inputs,
             requests,
             gates,
@@ -142,9 +161,12 @@ impl Engine {
                 Some(ended) = self.attempts.next(), if !self.attempts.is_empty() => {
                     self.finish(ended);
                 }
+                Some((observation, taken)) = self.observations.next(),
+                    if !self.observations.is_empty() => self.observed(&observation, taken),
                 now = beat.tick() => self.count(now),
             }
             self.dispatch();
+            self.tell_what_to_observe();
         }
         if time::timeout(grace, self.finish_all()).await.is_err() {
             warn!(left = self.attempts.len(), "left renewals that did not end within {grace:?}");
@@ -164,6 +186,9 @@ impl Engine {
             }
             Input::Shoots(source, event) => {
                 self.board.update(|fleet, now| fleet.hear_of_shoots(now, source, event))
+            }
+            Input::Account(news) => {
+                self.board.update(|fleet, now| fleet.hear_of_account(now, news))
             }
             Input::NoRecords(why) => return self.gates.records.trouble(why),
             Input::NoShoots(why) => return self.gates.shoots.trouble(why),
@@ -209,6 +234,26 @@ impl Engine {
         }
     }
 
+    fn tell_what_to_observe(&mut self) {
+        let (observations, _) = self.board.update(|fleet, now| fleet.observations(now));
+        for observation in observations {
+            let told = self.observe.observe(&observation);
+            self.observations.push(Box::pin(async move { (observation, told.await) }));
+        }
+    }
+
+    fn observed(&mut self, observation: &Observation, taken: Result<(), Remote>) {
+        let (failures, _) =
+            self.board.update(|fleet, now| fleet.observed(now, observation, taken.is_ok()));
+        if let (1, Err(error)) = (failures, taken) {
+            let (shoot, accounts) = (&observation.shoot, observation.accounts.len());
+            warn!(
+                %shoot, accounts, error = error.reason(),
+                "a token-issuer does not observe ServiceAccounts yet: {}", error.message()
+            );
+        }
+    }
+
     fn finish(&mut self, ended: Ended) {
         let Ended { span, order, outcome } = ended;
         let _within = span.enter();
@@ -249,6 +294,9 @@ impl Engine {
             info!("the secret-writer answers again");
         }
         match fault {
+            None if !order.reason.needs_token() => {
+                info!(%namespace, %name, reason, ?took, next, "repaired");
+            }
             None => info!(%namespace, %name, reason, ?took, next, "renewed"),
             Some(fault) if fault.kind == Kind::Changed => {
                 info!(%namespace, %name, reason, "not renewed: {}", fault.message);

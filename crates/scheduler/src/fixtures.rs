@@ -51,6 +51,7 @@ pub(crate) fn bare(text: &str) -> Record {
         issued: None,
         stamp: Stamp::Absent,
         obstacle: None,
+        ca: None,
         memory: None,
         other_writer: None,
         digest: Digest::received(format!("{text} bare")),
@@ -123,13 +124,10 @@ pub(crate) fn shoot(name: &str, reach: Reach) -> ShootStatus {
         Reach::Reachable | Reach::Unknown => String::new(),
     };
     ShootStatus {
-        shoot: name.parse().unwrap(),
         reach,
         credential: Credential::Own,
         detail,
-        clock_offset: None,
-        checked_at: None,
-        key_ids: Vec::new(),
+        ..ShootStatus::unseen(name.parse().unwrap())
     }
 }
 

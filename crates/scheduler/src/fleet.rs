@@ -36,6 +36,7 @@ pub mod explain;
 pub mod feed;
 pub mod history;
 mod members;
+pub mod observe;
 pub mod order;
 pub mod outcome;
 mod records;
@@ -67,6 +68,7 @@ pub struct Fleet {
     settings: Settings,
     members: Members,
     shoots: Shoots,
+    observations: observe::Observations,
     queue: Queue,
     flights: BTreeMap<SecretRef, Flight>,
     records: RecordsFeed,
@@ -126,6 +128,7 @@ impl Fleet {
             settings,
             members: Members::default(),
             shoots: Shoots::default(),
+            observations: observe::Observations::default(),
             queue: Queue::default(),
             flights: BTreeMap::new(),
             records: RecordsFeed::First,
@@ -206,6 +209,7 @@ impl Fleet {
     /// Forgets a Secret. An attempt that is under way is still counted until it has ended.
     fn forget(&mut self, secret: &SecretRef) {
         let Some(entry) = self.members.remove(secret) else { return };
+        self.observations.changed(&secret.namespace);
         self.first_tokens -= usize::from(entry.standing.wants_first_token());
         self.queue.remove(secret);
         if entry.requested {
@@ -219,6 +223,7 @@ impl Fleet {
     /// What one of the token-issuers (its `source` number) says of shoots.
     pub fn hear_of_shoots(&mut self, now: Timestamp, source: usize, event: feed::ShootEvent) {
         let touched = self.shoots.hear(source, event);
+        touched.learned.iter().for_each(|shoot| self.observations.untold(source, shoot.clone()));
         for shoot in &touched.returned {
             for entry in self.members.shoot_mut(shoot).into_iter().flat_map(Member::entries_mut) {
                 entry.attempts.shoot_returned();
@@ -232,6 +237,21 @@ impl Fleet {
         } else {
             self.settle_each(now, secrets);
         }
+    }
+
+    /// What a token-issuer says of a ServiceAccount.
+    pub fn hear_of_account(&mut self, now: Timestamp, news: feed::AccountNews) {
+        let feed::AccountNews { shoot, account, seen } = news;
+        if !self.shoots.hear_of_account(&shoot, &account, seen) {
+            return;
+        }
+        let Some(member) = self.members.shoot(&shoot) else { return };
+        let names_it = |entry: &entry::Entry| {
+            entry.record.inputs.as_ref().is_ok_and(|inputs| inputs.account == account)
+        };
+        let concerned = member.secrets.iter().filter(|(_, entry)| names_it(entry));
+        let secrets = concerned.map(|(name, _)| named(&shoot, name)).collect();
+        self.settle_each(now, secrets);
     }
 
     /// A clock that was set back makes what lay in the past the future again.

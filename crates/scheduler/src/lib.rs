@@ -148,6 +148,7 @@ pub fn start(
     let engine = Engine::new(Parts {
         board: Arc::clone(&board),
         renew,
+        observe: Arc::new(remote::Observers::new(&issuers)),
         inputs: from_streams,
         requests: from_operators,
         gates: Gates::add(&readiness),

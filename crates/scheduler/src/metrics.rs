@@ -56,7 +56,7 @@ impl Metrics {
         let Self { renewals, secrets, in_flight, ready, overdue, lateness } = metrics.clone();
         ours.register(
             "renewals",
-            "Attempts that ended, by result (renewed or the class of the failure) and reason",
+            "Attempts that ended, by result (renewed, repaired or the class of the failure) and reason",
             renewals,
         );
         ours.register("secrets", "Access Secrets by state", secrets);
@@ -72,7 +72,8 @@ impl Metrics {
     }
 
     pub(crate) fn finished(&self, finished: &Finished, fault: Option<&Fault>) {
-        let result = fault.map_or("renewed", |fault| fault.kind.as_str());
+        let done = if finished.reason.needs_token() { "renewed" } else { "repaired" };
+        let result = fault.map_or(done, |fault| fault.kind.as_str());
         self.count(result, finished.reason);
         if let Some(lateness) = finished.lateness {
             self.lateness.observe(lateness.as_secs_f64());

@@ -66,6 +66,13 @@ impl writer::secret_writer_server::SecretWriter for FakeWriter {
         Ok(Response::new(writer::RenewTokenResponse { record }))
     }
 
+    async fn sync_secret(
+        &self,
+        _: Request<writer::SyncSecretRequest>,
+    ) -> Result<Response<writer::SyncSecretResponse>, Status> {
+        Err(Status::unimplemented("not asked"))
+    }
+
     async fn watch_access_secrets(
         &self,
         _: Request<writer::WatchAccessSecretsRequest>,
@@ -99,8 +106,9 @@ impl writer::secret_writer_server::SecretWriter for FakeWriter {
     }
 }
 
-/// Reaches one shoot.
-struct FakeIssuer;
+/// Reaches one shoot, and keeps what it is told to observe.
+#[derive(Clone, Default)]
+struct FakeIssuer(Arc<Mutex<Vec<issuer::ObserveShootRequest>>>);
 
 #[tonic::async_trait]
 impl issuer::token_issuer_server::TokenIssuer for FakeIssuer {
@@ -111,6 +119,21 @@ impl issuer::token_issuer_server::TokenIssuer for FakeIssuer {
         _: Request<issuer::IssueTokenRequest>,
     ) -> Result<Response<issuer::IssueTokenResponse>, Status> {
         Err(Status::unimplemented("not asked"))
+    }
+
+    async fn sync_shoot(
+        &self,
+        _: Request<issuer::SyncShootRequest>,
+    ) -> Result<Response<issuer::SyncShootResponse>, Status> {
+        Err(Status::unimplemented("not asked"))
+    }
+
+    async fn observe_shoot(
+        &self,
+        request: Request<issuer::ObserveShootRequest>,
+    ) -> Result<Response<issuer::ObserveShootResponse>, Status> {
+        self.0.lock().unwrap().push(request.into_inner());
+        Ok(Response::new(issuer::ObserveShootResponse {}))
     }
 
     async fn watch_shoots(
@@ -183,7 +206,8 @@ async fn records_and_shoots_come_in_renewals_go_out_and_operators_are_answered()
     let calls = FakeWriter::default();
     let routes = Routes::new(writer::secret_writer_server::SecretWriterServer::new(calls.clone()));
     let writer = serve_fake(&tasks, store(&authority, "secret-writer"), routes).await;
-    let routes = Routes::new(issuer::token_issuer_server::TokenIssuerServer::new(FakeIssuer));
+    let told = FakeIssuer::default();
+    let routes = Routes::new(issuer::token_issuer_server::TokenIssuerServer::new(told.clone()));
     let issuer = serve_fake(&tasks, store(&authority, "token-issuer"), routes).await;
 
     let ((grpc, address), (admin, _)) = (loopback().await, loopback().await);
@@ -222,6 +246,10 @@ async fn records_and_shoots_come_in_renewals_go_out_and_operators_are_answered()
         assert_eq!(refused.get_details_error_info().unwrap().reason, "API_SERVER_FORBIDDEN");
     };
     supervisor.run_until(time::timeout(LONGEST_WAIT, test).map(Result::unwrap)).await.unwrap();
+
+    let told = told.0.lock().unwrap();
+    let [observed] = told.as_slice() else { panic!("told once: {told:?}") };
+    assert_eq!((observed.namespace.as_str(), observed.accounts.len()), ("shoot-1", 1));
 
     let calls = calls.0.lock().unwrap();
     let [first, second] = calls.as_slice() else { panic!("two orders: {calls:?}") };

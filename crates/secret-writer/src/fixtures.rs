@@ -12,6 +12,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use perennial_core::{
+    ca::CaHash,
     clock::Clock,
     inputs::{Inputs, Interpretation},
     keys,
@@ -20,7 +21,7 @@ use perennial_core::{
     token::Token,
 };
 use perennial_kube::access::{
-    Layout, Order as WriteOrder, Outcome, ResourceVersion, Seen, WriteError,
+    CaOrder, Layout, Order as WriteOrder, Outcome, ResourceVersion, Seen, WriteError,
 };
 use perennial_rpc::status::Remote;
 use perennial_testing::clock::ManualClock;
@@ -124,6 +125,7 @@ impl SecretBuilder {
             annotations: &self.annotations,
             token: self.token.as_deref().map(str::as_bytes),
             kubeconfig: None,
+            bundle: None,
             immutable: self.immutable,
             terminating: false,
         };
@@ -142,6 +144,8 @@ pub(crate) struct FakeIssuer {
     clock: ManualClock,
     answers: Mutex<VecDeque<Result<String, Remote>>>,
     pub(crate) asked: AtomicI64,
+    /// Whether the account was to be applied, for each sync.
+    pub(crate) synced: Mutex<Vec<bool>>,
     pub(crate) may_answer: Semaphore,
 }
 
@@ -152,6 +156,7 @@ impl FakeIssuer {
             clock: clock.clone(),
             answers: Mutex::default(),
             asked: AtomicI64::default(),
+            synced: Mutex::default(),
             may_answer: Semaphore::new(Semaphore::MAX_PERMITS),
         }
     }
@@ -180,7 +185,25 @@ impl Issue for FakeIssuer {
             answer.map(|token| Issuance { token: Token::new(token), ca_pem: Vec::new() })
         })
     }
+
+    fn sync<'a>(
+        &'a self,
+        _: &'a SecretRef,
+        _: &'a Inputs,
+        apply_account: bool,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Remote>> {
+        Box::pin(async move {
+            self.synced.lock().unwrap().push(apply_account);
+            match self.answers.lock().unwrap().pop_front() {
+                Some(Err(error)) => Err(error),
+                _ => Ok(CA.to_vec()),
+            }
+        })
+    }
 }
+
+/// The CA of the shoot.
+pub(crate) const CA: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// What a fake writer does with an order.
 pub(crate) type Answer = Box<dyn Fn(&WriteOrder) -> Result<Outcome, WriteError> + Send>;
@@ -189,6 +212,7 @@ pub(crate) type Answer = Box<dyn Fn(&WriteOrder) -> Result<Outcome, WriteError> 
 pub(crate) struct FakeWriter {
     answers: Mutex<VecDeque<Answer>>,
     pub(crate) orders: Mutex<Vec<WriteOrder>>,
+    pub(crate) cas: Mutex<Vec<Option<Vec<u8>>>>,
     pub(crate) may_answer: Semaphore,
 }
 
@@ -197,6 +221,7 @@ impl Default for FakeWriter {
         Self {
             answers: Mutex::default(),
             orders: Mutex::default(),
+            cas: Mutex::default(),
             may_answer: Semaphore::new(Semaphore::MAX_PERMITS),
         }
     }
@@ -233,6 +258,15 @@ impl Write for FakeWriter {
                 Some(answer) => answer(order),
                 None => Ok(Outcome::Written(take(order))),
             }
+        })
+    }
+
+    fn write_ca<'a>(&'a self, order: &'a CaOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
+        Box::pin(async move {
+            self.cas.lock().unwrap().push(order.ca_pem.clone());
+            let mut seen = Seen::clone(&order.seen);
+            seen.record.ca = order.ca_pem.as_deref().map(CaHash::of);
+            Ok(Outcome::Written(seen))
         })
     }
 }

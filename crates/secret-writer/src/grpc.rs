@@ -4,8 +4,8 @@ use perennial_core::name::{Namespace, SecretRef};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::writer::v1::{
     GetAccessSecretRequest, GetAccessSecretResponse, ListAccessSecretsRequest,
-    ListAccessSecretsResponse, RenewTokenRequest, RenewTokenResponse, WatchAccessSecretsRequest,
-    secret_writer_server::SecretWriter,
+    ListAccessSecretsResponse, RenewTokenRequest, RenewTokenResponse, SyncSecretRequest,
+    SyncSecretResponse, WatchAccessSecretsRequest, secret_writer_server::SecretWriter,
 };
 use perennial_rpc::{
     convert::{ConvertError, parsed, record_to_proto},
@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     metrics::Metrics,
-    renew::{Order, RenewError, Renewals},
+    renew::{Order, RenewError, Renewals, Repair},
     store::Store,
     stream::{self, Events},
 };
@@ -50,6 +50,17 @@ impl SecretWriter for Service {
         let seen = self.renewals.renew(order).await.map_err(|error| to_status(&error))?;
         let record = Some(record_to_proto(&seen.record));
         Ok(Response::new(RenewTokenResponse { record }))
+    }
+
+    async fn sync_secret(
+        &self,
+        request: Request<SyncSecretRequest>,
+    ) -> Result<Response<SyncSecretResponse>, Status> {
+        let order = Repair::try_from(request.into_inner()).map_err(refuse)?;
+        trace::about(&order.secret);
+        let seen = self.renewals.repair(order).await.map_err(|error| to_status(&error))?;
+        let record = Some(record_to_proto(&seen.record));
+        Ok(Response::new(SyncSecretResponse { record }))
     }
 
     async fn watch_access_secrets(

@@ -5,7 +5,7 @@ use std::{fmt::Debug, time::Duration};
 use futures::future::BoxFuture;
 use perennial_core::{inputs::Inputs, name::SecretRef, token::Token};
 use perennial_proto::issuer::v1::{
-    IssueTokenRequest, ServiceAccount, token_issuer_client::TokenIssuerClient,
+    IssueTokenRequest, SyncShootRequest, token_issuer_client::TokenIssuerClient,
 };
 use perennial_rpc::{
     client::{Replicas, with_deadline},
@@ -25,6 +25,15 @@ pub trait Issue: Send + Sync + Debug {
         secret: &'a SecretRef,
         inputs: &'a Inputs,
     ) -> BoxFuture<'a, Result<Issuance, Remote>>;
+
+    /// Asks for the CA of the shoot, PEM. With `apply_account` the ServiceAccount is brought to what
+    /// the Secret asks for before.
+    fn sync<'a>(
+        &'a self,
+        secret: &'a SecretRef,
+        inputs: &'a Inputs,
+        apply_account: bool,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Remote>>;
 }
 
 /// What was issued.
@@ -62,6 +71,26 @@ impl Issue for TokenIssuer {
             Ok(Issuance { token: Token::new(answer.token), ca_pem: answer.ca_pem.to_vec() })
         })
     }
+
+    fn sync<'a>(
+        &'a self,
+        secret: &'a SecretRef,
+        inputs: &'a Inputs,
+        apply_account: bool,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Remote>> {
+        Box::pin(async move {
+            let request = SyncShootRequest {
+                namespace: secret.namespace.to_string(),
+                name: secret.name.to_string(),
+                account: Some(convert::account_to_proto(&inputs.account)),
+                account_labels: inputs.account_labels.clone().into_iter().collect(),
+                apply_account,
+            };
+            let request = with_deadline(request, ISSUE_DEADLINE);
+            let mut client = TokenIssuerClient::new(self.0.pick(secret.namespace.as_str()));
+            Ok(client.sync_shoot(request).await?.into_inner().ca_pem.to_vec())
+        })
+    }
 }
 
 fn request(secret: &SecretRef, inputs: &Inputs) -> IssueTokenRequest {
@@ -69,10 +98,7 @@ fn request(secret: &SecretRef, inputs: &Inputs) -> IssueTokenRequest {
     IssueTokenRequest {
         namespace: secret.namespace.to_string(),
         name: secret.name.to_string(),
-        account: Some(ServiceAccount {
-            namespace: inputs.account.namespace.to_string(),
-            name: inputs.account.name.to_string(),
-        }),
+        account: Some(convert::account_to_proto(&inputs.account)),
         account_labels: inputs.account_labels.clone().into_iter().collect(),
         lifetime: Some(convert::duration(lifetime)),
         audiences: inputs.audiences.clone(),

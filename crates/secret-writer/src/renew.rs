@@ -15,7 +15,9 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use perennial_core::{clock::Clock, failure::Failure};
-use perennial_kube::access::{AccessSecrets, Order as WriteOrder, Outcome, Seen, WriteError};
+use perennial_kube::access::{
+    AccessSecrets, CaOrder, Order as WriteOrder, Outcome, Seen, WriteError,
+};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument as _, debug};
 
@@ -27,24 +29,33 @@ mod error;
 mod order;
 mod permit;
 mod queue;
+mod repair;
 mod under_way;
 
 pub use check::Unfit;
 pub use error::{RenewError, Step};
 pub use order::Order;
 pub use queue::{Job, run};
+pub use repair::Repair;
 
-use under_way::UnderWay;
+use under_way::{Guard, UnderWay};
 
 /// Who writes Secrets.
 pub trait Write: Send + Sync + Debug {
     /// Carries out an order.
     fn write<'a>(&'a self, order: &'a WriteOrder) -> BoxFuture<'a, Result<Outcome, WriteError>>;
+
+    /// Puts the CA beside the token, or takes it away.
+    fn write_ca<'a>(&'a self, order: &'a CaOrder) -> BoxFuture<'a, Result<Outcome, WriteError>>;
 }
 
 impl Write for AccessSecrets {
     fn write<'a>(&'a self, order: &'a WriteOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
         Box::pin(Self::write(self, order))
+    }
+
+    fn write_ca<'a>(&'a self, order: &'a CaOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
+        Box::pin(Self::write_ca(self, order))
     }
 }
 
@@ -113,7 +124,6 @@ impl Renewals {
                 request_id = order.request_id, "refused to renew: {error}"
             );
         })?;
-        let (answer, answered) = oneshot::channel();
         let means = self.means.clone();
         let job = async move {
             let seen = Arc::clone(&permit.seen);
@@ -121,6 +131,38 @@ impl Renewals {
             if let Err(error) = &outcome {
                 means.reporter.failed(&seen, error);
             }
+            outcome
+        };
+        self.run(guard, job).await
+    }
+
+    /// Carries out a repair and returns the Secret as it is then.
+    ///
+    /// # Errors
+    /// [`RenewError`].
+    pub async fn repair(&self, order: Repair) -> Result<Box<Seen>, RenewError> {
+        let guard = self.under_way.begin(&order.secret)?;
+        let (seen, inputs) = permit::decided_on(&self.means, &order.secret, &order.digest)?;
+        let means = self.means.clone();
+        let job = async move {
+            let outcome = repair::carry_out(&means, &order, Arc::clone(&seen), inputs).await;
+            if let Err(error) = &outcome {
+                means.reporter.failed(&seen, error);
+            }
+            outcome
+        };
+        self.run(guard, job).await
+    }
+
+    /// Runs to its end, whatever becomes of the caller.
+    async fn run(
+        &self,
+        guard: Guard,
+        work: impl Future<Output = Result<Box<Seen>, RenewError>> + Send + 'static,
+    ) -> Result<Box<Seen>, RenewError> {
+        let (answer, answered) = oneshot::channel();
+        let job = async move {
+            let outcome = work.await;
             drop(guard); // before the answer, so that the next order is not refused for this one
             let _ = answer.send(outcome); // the caller may be gone
         };

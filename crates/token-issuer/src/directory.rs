@@ -146,6 +146,12 @@ impl Directory {
         self.lock().unseen.as_ref().map(BTreeSet::len)
     }
 
+    /// Whether a shoot is known.
+    #[must_use]
+    pub fn knows(&self, shoot: &ShootId) -> bool {
+        self.lock().shoots.contains_key(shoot)
+    }
+
     /// The ways to a shoot; `None` where it is not known.
     #[must_use]
     pub fn ways(&self, shoot: &ShootId, purpose: Purpose) -> Option<Ways> {

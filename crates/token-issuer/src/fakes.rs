@@ -266,6 +266,21 @@ impl Shoot for FakeShoot {
         })
     }
 
+    fn apply_account<'a>(
+        &'a self,
+        account: &'a AccountRef,
+        labels: &'a BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        let call = format!("apply {account} with {} labels", labels.len());
+        Box::pin(async move {
+            self.call(&call, |state| {
+                state.accounts.insert(account.to_string());
+                Ok(())
+            })
+            .await
+        })
+    }
+
     fn prove(&self) -> BoxFuture<'_, Result<bool, Error>> {
         Box::pin(self.call("prove", |state| {
             let allowed = state.proofs_denied == 0;

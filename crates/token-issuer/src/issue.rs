@@ -8,6 +8,7 @@ mod check;
 mod error;
 mod proof;
 mod request;
+mod sync;
 
 #[cfg(test)]
 mod tests;
@@ -17,13 +18,15 @@ use std::{sync::Arc, time::Duration};
 use perennial_core::{
     clock::Clock,
     failure::Failure as _,
+    name::AccountRef,
+    shoot::ShootId,
     token::{Claims, Token},
 };
 use perennial_kube::{Error as KubeError, shoot::is_account_missing, shoot_secrets::Which};
 use perennial_process::crash;
 use tokio::sync::Semaphore;
 
-pub use self::{error::Error, request::Ask};
+pub use self::{error::Error, request::Ask, sync::Sync};
 use crate::{
     attempt::{Failed, attempt},
     directory::{Candidate, Directory, Purpose, Ways},
@@ -120,7 +123,7 @@ impl Issuer {
 
     async fn issue_at_shoot(&self, ask: &Ask) -> Result<IssuedToken, Error> {
         let shoot = &ask.secret.namespace;
-        let ways = self.ways(ask)?;
+        let ways = self.ways(shoot)?;
         let mut ticket = self.storms.admit(&ask.secret, ask.lifetime_seconds)?;
         crash::point("token-issuer.admitted");
         let (candidate, (token, account_created)) = self.request(ask, &ways, &mut ticket).await?;
@@ -144,8 +147,7 @@ impl Issuer {
         Ok(())
     }
 
-    fn ways(&self, ask: &Ask) -> Result<Ways, Error> {
-        let shoot = &ask.secret.namespace;
+    fn ways(&self, shoot: &ShootId) -> Result<Ways, Error> {
         let ways = self.directory.ways(shoot, Purpose::Issue);
         ways.ok_or_else(|| match self.directory.is_complete() {
             false => Error::Starting,
@@ -186,7 +188,7 @@ impl Issuer {
                 if cause.is_way_lost() {
                     self.probes.soon(shoot);
                 }
-                Err(refused(cause, ask))
+                Err(refused(cause, shoot, &ask.account))
             }
         }
     }
@@ -206,11 +208,11 @@ async fn request_token(shoot: &dyn Shoot, ask: &Ask) -> Result<(Token, bool), Ku
     }
 }
 
-fn refused(cause: Failed, ask: &Ask) -> Error {
-    let shoot = ask.secret.namespace.clone();
+fn refused(cause: Failed, shoot: &ShootId, account: &AccountRef) -> Error {
+    let shoot = shoot.clone();
     match cause.decisive() {
         KubeError::Refused { code: 404, about: Some(kind), .. } if kind == "namespaces" => {
-            let (account, namespace) = (ask.account.clone(), ask.account.namespace.clone());
+            let (account, namespace) = (account.clone(), account.namespace.clone());
             Error::NamespaceMissing { shoot, namespace, account }
         }
         _ => Error::Shoot { shoot, cause: Box::new(cause) },

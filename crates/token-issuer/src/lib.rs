@@ -16,6 +16,7 @@ pub mod directory;
 pub mod issue;
 pub mod learn;
 pub mod metrics;
+pub mod observe;
 pub mod policy;
 pub mod probe;
 pub mod service;

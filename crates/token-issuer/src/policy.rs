@@ -36,14 +36,21 @@ impl Policy {
     /// # Errors
     /// The first refusal.
     pub fn admit(&self, ask: &Ask) -> Result<(), Refusal> {
-        self.admit_namespace(ask)?;
-        if ask.account == self.own_account {
-            self.admit_own_account(ask)?;
-        } else {
-            self.admit_account(ask)?;
-        }
+        self.admit_account(&ask.secret, &ask.account)?;
         self.admit_lifetime(ask)?;
         self.admit_audiences(ask)
+    }
+
+    /// Whether this account of the shoot is any business of this Secret.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn admit_account(&self, secret: &SecretRef, account: &AccountRef) -> Result<(), Refusal> {
+        self.admit_namespace(secret)?;
+        match *account == self.own_account {
+            true => self.admit_own_account(secret, account),
+            false => self.admit_other_account(secret, account),
+        }
     }
 
     /// Whether a Secret is one that we ourselves reach a shoot with; its tokens are proved.
@@ -52,8 +59,8 @@ impl Policy {
         secret.name == self.own_secret
     }
 
-    fn admit_namespace(&self, ask: &Ask) -> Result<(), Refusal> {
-        let namespace = &ask.secret.namespace;
+    fn admit_namespace(&self, secret: &SecretRef) -> Result<(), Refusal> {
+        let namespace = &secret.namespace;
         match self.shoot_namespaces.admit(namespace) {
             true => Ok(()),
             false => Err(Refusal::ShootNamespace {
@@ -63,19 +70,18 @@ impl Policy {
         }
     }
 
-    fn admit_own_account(&self, ask: &Ask) -> Result<(), Refusal> {
-        match self.is_own(&ask.secret) {
+    fn admit_own_account(&self, secret: &SecretRef, account: &AccountRef) -> Result<(), Refusal> {
+        match self.is_own(secret) {
             true => Ok(()),
             false => Err(Refusal::OwnAccount {
-                secret: ask.secret.clone(),
-                account: ask.account.clone(),
+                secret: secret.clone(),
+                account: account.clone(),
                 own: self.own_secret.clone(),
             }),
         }
     }
 
-    fn admit_account(&self, ask: &Ask) -> Result<(), Refusal> {
-        let (secret, account) = (&ask.secret, &ask.account);
+    fn admit_other_account(&self, secret: &SecretRef, account: &AccountRef) -> Result<(), Refusal> {
         let denied = |remedy| {
             let (secret, account) = (secret.clone(), account.clone());
             Err(Refusal::DeniedAccount { secret, account, remedy })

@@ -7,6 +7,7 @@ use perennial_core::failure::{self, Failure as _};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::issuer::v1::{
     IssueTokenRequest, IssueTokenResponse, ListShootsRequest, ListShootsResponse,
+    ObserveShootRequest, ObserveShootResponse, SyncShootRequest, SyncShootResponse,
     WatchShootsRequest, WatchShootsResponse, token_issuer_server::TokenIssuer,
 };
 use perennial_rpc::{status::to_status, trace};
@@ -14,8 +15,9 @@ use tonic::{Request, Response, Status};
 use tracing::{debug, info, warn};
 
 use crate::{
-    issue::{Ask, Error, IssuedToken, Issuer},
+    issue::{Ask, Error, IssuedToken, Issuer, Sync},
     metrics::Metrics,
+    observe::{self, Observe, Observed},
     watch::{Filter, Watches},
 };
 
@@ -24,6 +26,7 @@ use crate::{
 pub struct Service {
     issuer: Arc<Issuer>,
     watches: Watches,
+    observed: Arc<Observed>,
     metrics: Metrics,
     shutdown: Shutdown,
 }
@@ -31,9 +34,14 @@ pub struct Service {
 impl Service {
     /// A service whose streams end at shutdown.
     #[must_use]
-    pub fn new(issuer: Arc<Issuer>, metrics: Metrics, shutdown: Shutdown) -> Self {
+    pub fn new(
+        issuer: Arc<Issuer>,
+        observed: Arc<Observed>,
+        metrics: Metrics,
+        shutdown: Shutdown,
+    ) -> Self {
         let watches = Watches::new(Arc::clone(&issuer.directory));
-        Self { issuer, watches, metrics, shutdown }
+        Self { issuer, watches, observed, metrics, shutdown }
     }
 
     async fn issue(&self, message: IssueTokenRequest) -> Result<IssueTokenResponse, Error> {
@@ -62,6 +70,32 @@ impl Service {
         }
     }
 
+    async fn sync(&self, message: SyncShootRequest) -> Result<Vec<u8>, Error> {
+        let sync = Sync::parse(message)?;
+        trace::about(&sync.secret);
+        let outcome = self.issuer.sync(&sync).await;
+        let Sync { secret, account, apply_account, .. } = &sync;
+        let (namespace, name) = (&secret.namespace, &secret.name);
+        match &outcome {
+            Ok(_) if *apply_account => info!(%namespace, %name, %account, "applied its account"),
+            Ok(_) => debug!(%namespace, %name, "gave the CA of the shoot"),
+            Err(error) => {
+                let kind = error.kind().as_str();
+                warn!(%namespace, %name, %account, kind, "not synced: {}", failure::chain(error));
+            }
+        }
+        outcome
+    }
+
+    fn observe(&self, message: ObserveShootRequest) -> Result<(), observe::Error> {
+        let observe = Observe::parse(message)?;
+        if !self.issuer.directory.knows(&observe.shoot) {
+            return Err(observe::Error::ShootUnknown(observe.shoot));
+        }
+        self.observed.set(observe);
+        Ok(())
+    }
+
     /// Wall time; a clock that was set back meanwhile counts as no time.
     async fn measured<T>(&self, call: impl Future<Output = T>) -> (T, Duration) {
         let begun = self.issuer.clock.now();
@@ -81,6 +115,23 @@ impl TokenIssuer for Service {
         let label = outcome.as_ref().map_or_else(|error| error.kind().as_str(), |_| "ok");
         self.metrics.issued(label, took);
         outcome.map(Response::new).map_err(|error| to_status(&error))
+    }
+
+    async fn sync_shoot(
+        &self,
+        request: Request<SyncShootRequest>,
+    ) -> Result<Response<SyncShootResponse>, Status> {
+        let outcome = self.sync(request.into_inner()).await;
+        let answer = |ca_pem| Response::new(SyncShootResponse { ca_pem });
+        outcome.map(answer).map_err(|error| to_status(&error))
+    }
+
+    async fn observe_shoot(
+        &self,
+        request: Request<ObserveShootRequest>,
+    ) -> Result<Response<ObserveShootResponse>, Status> {
+        self.observe(request.into_inner()).map_err(|error| to_status(&error))?;
+        Ok(Response::new(ObserveShootResponse {}))
     }
 
     type WatchShootsStream =

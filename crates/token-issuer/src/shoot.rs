@@ -25,6 +25,13 @@ pub trait Shoot: Send + Sync + Debug {
         labels: &'a BTreeMap<String, String>,
     ) -> BoxFuture<'a, Result<bool, Error>>;
 
+    /// See [`ShootClient::apply_account`].
+    fn apply_account<'a>(
+        &'a self,
+        account: &'a AccountRef,
+        labels: &'a BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<(), Error>>;
+
     /// See [`ShootClient::prove`].
     fn prove(&self) -> BoxFuture<'_, Result<bool, Error>>;
 
@@ -67,6 +74,14 @@ impl Shoot for ShootClient {
         labels: &'a BTreeMap<String, String>,
     ) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(Self::create_account(self, account, labels))
+    }
+
+    fn apply_account<'a>(
+        &'a self,
+        account: &'a AccountRef,
+        labels: &'a BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(Self::apply_account(self, account, labels))
     }
 
     fn prove(&self) -> BoxFuture<'_, Result<bool, Error>> {

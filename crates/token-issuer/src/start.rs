@@ -43,8 +43,8 @@ use crate::{
     storm,
 };
 
-/// Longest message that is read, in bytes: a list of some 10,000 shoots.
-const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Longest message that is read, in bytes: 50,000 ServiceAccounts of one shoot to observe.
+const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What to do when the seed refuses.
 const RIGHTS: &str = "apply deploy/seed/token-issuer-rbac.yaml (ClusterRole perennial-token-issuer: get, list, watch \
@@ -167,7 +167,7 @@ pub fn start(
         gate: readiness.gate("first look at each shoot"),
         metrics: metrics.clone(),
     };
-    let service = Service::new(issuer, metrics, tasks.shutdown());
+    let service = Service::new(issuer, Arc::default(), metrics, tasks.shutdown());
     let server = Server {
         tls: Arc::clone(&tls),
         trust,

@@ -16,7 +16,7 @@ use perennial_core::{
     token::Token,
 };
 use perennial_kube::access::{
-    Layout, Order as WriteOrder, Outcome, ResourceVersion, Seen, WriteError,
+    CaOrder, Layout, Order as WriteOrder, Outcome, ResourceVersion, Seen, WriteError,
 };
 use perennial_rpc::status::Remote;
 use perennial_secret_writer::{
@@ -74,6 +74,15 @@ impl Issue for Shoot {
         let token = Token::new(jwt(now, &inputs.audiences[0], &held.issued.len().to_string()));
         Box::pin(std::future::ready(Ok(Issuance { token, ca_pem: Vec::new() })))
     }
+
+    fn sync<'a>(
+        &'a self,
+        _: &'a SecretRef,
+        _: &'a Inputs,
+        _: bool,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Remote>> {
+        Box::pin(async { unreachable!("no Secret here wants a CA or a label") })
+    }
 }
 
 /// One access Secret, without a token at first.
@@ -121,6 +130,7 @@ impl Object {
             annotations: &self.annotations,
             token: self.token.as_deref().map(str::as_bytes),
             kubeconfig: None,
+            bundle: None,
             immutable: false,
             terminating: false,
         };
@@ -148,5 +158,9 @@ impl Write for Seed {
             Outcome::Changed(Some(object.seen()))
         };
         Box::pin(std::future::ready(Ok(outcome)))
+    }
+
+    fn write_ca<'a>(&'a self, _: &'a CaOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
+        Box::pin(async { unreachable!("no Secret here wants a CA") })
     }
 }

@@ -192,13 +192,11 @@ impl World {
 
     fn shoot_status(&self) -> ShootStatus {
         ShootStatus {
-            shoot: self.first.record.secret.namespace.clone(),
             reach: Reach::Reachable,
             credential: Credential::Own,
-            detail: String::new(),
             clock_offset: self.shows_clock.then(|| SignedDuration::from_secs(-self.skew)),
-            checked_at: None,
             key_ids: self.key_ids.clone(),
+            ..ShootStatus::unseen(self.first.record.secret.namespace.clone())
         }
     }
 

@@ -121,13 +121,9 @@ fn b12_the_first_correction_comes_at_once_and_the_next_ones_wait() {
 fn a_shoot_that_is_away_is_waited_for_and_an_unknown_state_holds_nobody_up() {
     let record = SecretBuilder::new().record();
     let mut status = ShootStatus {
-        shoot: "shoot--lab--1".parse().unwrap(),
         reach: Reach::Unreachable,
-        credential: crate::shoot::Credential::Own,
-        detail: String::new(),
         clock_offset: None,
-        checked_at: None,
-        key_ids: Vec::new(),
+        ..ShootStatus::unseen("shoot--lab--1".parse().unwrap())
     };
     let decide_with = |view: ShootView<'_>| decide(at(0), &record, view, &POLICY);
     let waiting = |why| Decision::WaitForShoot { reason: Reason::NothingHeld, why };
@@ -141,13 +137,9 @@ fn a_shoot_that_is_away_is_waited_for_and_an_unknown_state_holds_nobody_up() {
 fn the_shoots_clock_decides_about_the_shoots_token() {
     let record = renewed().record();
     let mut status = ShootStatus {
-        shoot: "shoot--lab--1".parse().unwrap(),
         reach: Reach::Reachable,
-        credential: crate::shoot::Credential::Own,
-        detail: String::new(),
         clock_offset: Some(SignedDuration::from_hours(-13)),
-        checked_at: None,
-        key_ids: Vec::new(),
+        ..ShootStatus::unseen("shoot--lab--1".parse().unwrap())
     };
     let our_now = at(14 * HOUR); // it is 01:00 there
     let planned_here = at(7 * HOUR + 36 * 60 + 13 * HOUR);
@@ -185,10 +177,9 @@ proptest! {
     ) {
         let record = SecretBuilder::new().renewed(0, lifetime, basis, place).record();
         let status = ShootStatus {
-            shoot: "shoot--lab--1".parse().unwrap(), reach: Reach::Reachable,
-            credential: crate::shoot::Credential::Own, detail: String::new(),
-            clock_offset: Some(SignedDuration::from_secs(offset)), checked_at: None,
-            key_ids: Vec::new(),
+            reach: Reach::Reachable,
+            clock_offset: Some(SignedDuration::from_secs(offset)),
+            ..ShootStatus::unseen("shoot--lab--1".parse().unwrap())
         };
         let policy = Policy { basis_seconds: basis };
         let latest = window::latest(record.held.claims().unwrap(), basis);

@@ -21,6 +21,8 @@ pub enum Early {
     InputsChanged,
     /// Another token is put in the place of ours.
     TokenReplaced,
+    /// The ServiceAccount goes away or is made anew.
+    AccountReplaced,
     /// The last token is not there: never written, or taken away.
     NotThere,
     /// Nothing but time: a clock that is wrong, or a stranger who left no trace.
@@ -52,8 +54,14 @@ impl Early {
             | Reason::Damaged
             | Reason::OtherAccount
             | Reason::OtherAudiences => Self::TokenReplaced,
+            Reason::AccountGone | Reason::AccountReplaced => Self::AccountReplaced,
             Reason::NothingHeld => Self::NotThere,
-            Reason::Expired | Reason::Due | Reason::Unknown => Self::OutOfTime,
+            Reason::Expired
+            | Reason::Due
+            | Reason::AccountDrifted
+            | Reason::CaChanged
+            | Reason::CaUnwanted
+            | Reason::Unknown => Self::OutOfTime,
         }
     }
 
@@ -66,6 +74,7 @@ impl Early {
             | Self::TimestampRemoved
             | Self::InputsChanged
             | Self::TokenReplaced
+            | Self::AccountReplaced
             | Self::NotThere => false,
         }
     }
@@ -79,6 +88,9 @@ impl Early {
             Self::TimestampChanged => "its renew timestamp was changed again and again",
             Self::InputsChanged => "its inputs change again and again",
             Self::TokenReplaced => "another token was put in the place of ours",
+            Self::AccountReplaced => {
+                return "its ServiceAccount in the shoot is deleted again and again".to_owned();
+            }
             Self::NotThere => {
                 "the last one does not stand in the Secret: it could not be written, or somebody \
                  took it away"

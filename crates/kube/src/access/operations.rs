@@ -11,12 +11,16 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 use perennial_core::{
     inputs::Mode,
     keys,
-    kubeconfig::{KubeconfigError, with_token},
+    kubeconfig::{KubeconfigError, with_ca, with_token},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Layout, order::Order, reduce::data};
+use super::{
+    Layout,
+    order::{CaOrder, Order},
+    reduce::data,
+};
 
 /// One operation of RFC 6902. `Debug` shows no value: it may be a credential.
 #[derive(Serialize)]
@@ -72,6 +76,25 @@ pub(super) fn for_content(
     Ok(operations)
 }
 
+/// The CA alone, under the same tests.
+///
+/// # Errors
+/// When the kubeconfig cannot take it.
+pub(super) fn for_ca(order: &CaOrder, found: &Secret) -> Result<Vec<Operation>, KubeconfigError> {
+    let mut operations = tests_of_metadata(found);
+    operations.extend(tests_of_data(order.mode, found));
+    match (order.mode, order.ca_pem.as_deref()) {
+        (Mode::Token, pem) => operations.extend(put_bundle(pem.map(base64), layout(found))),
+        (Mode::Kubeconfig, Some(pem)) => {
+            let document = data(found, keys::DATA_KUBECONFIG).unwrap_or_default();
+            let document = with_ca(document, pem)?;
+            operations.push(add(pointer("/data", keys::DATA_KUBECONFIG), base64(&document)));
+        }
+        (Mode::Kubeconfig, None) => {}
+    }
+    Ok(operations)
+}
+
 fn layout(found: &Secret) -> Layout {
     Layout { data: found.data.is_some(), bundle: data(found, keys::DATA_BUNDLE).is_some() }
 }
@@ -111,13 +134,16 @@ fn put_token(order: &Order, layout: Layout) -> Vec<Operation> {
         return vec![add("/data".to_owned(), Value::Object(all))];
     }
     let mut operations = vec![add(pointer("/data", keys::DATA_TOKEN), token)];
+    operations.extend(put_bundle(bundle, layout));
+    operations
+}
+
+fn put_bundle(bundle: Option<Value>, layout: Layout) -> Option<Operation> {
     let path = pointer("/data", keys::DATA_BUNDLE);
     match bundle {
-        Some(bundle) => operations.push(add(path, bundle)),
-        None if layout.bundle => operations.push(Operation::Remove { path }),
-        None => {}
+        Some(bundle) => Some(add(path, bundle)),
+        None => layout.bundle.then_some(Operation::Remove { path }),
     }
-    operations
 }
 
 fn put_annotations(order: &Order) -> [Operation; 2] {

@@ -39,6 +39,18 @@ impl Order {
     }
 }
 
+/// The CA beside a token, for the Secret that a decision saw; the token stays as it is.
+#[derive(Clone, Debug)]
+pub struct CaOrder {
+    /// The Secret as the decision saw it; its inputs are valid.
+    pub seen: Arc<Seen>,
+    /// Where the CA stands.
+    pub mode: Mode,
+    /// CA certificates of the shoot, PEM; `None` takes away what stands in `bundle.crt` (B5), and
+    /// does nothing to a kubeconfig.
+    pub ca_pem: Option<Vec<u8>>,
+}
+
 /// What came of an order.
 #[derive(Clone, Debug)]
 pub enum Outcome {

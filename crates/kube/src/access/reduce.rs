@@ -42,6 +42,7 @@ pub(super) fn reduce(object: &Secret, interpretation: &Interpretation) -> Option
         annotations: meta.annotations.as_ref().unwrap_or(&NONE),
         token: data(object, keys::DATA_TOKEN),
         kubeconfig: data(object, keys::DATA_KUBECONFIG),
+        bundle: data(object, keys::DATA_BUNDLE),
         immutable: object.immutable.unwrap_or(false),
         terminating: meta.deletion_timestamp.is_some(),
     };

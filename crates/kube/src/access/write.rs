@@ -15,7 +15,7 @@
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
-use perennial_core::inputs::Mode;
+use perennial_core::{inputs::Mode, name::SecretRef};
 
 use super::{
     AccessSecrets, FIELD_MANAGER, ResourceVersion,
@@ -35,7 +35,7 @@ struct Refusal {
     error: Error,
 }
 
-enum Patched {
+pub(super) enum Patched {
     Done(Box<Secret>),
     Refused(Error),
 }
@@ -50,7 +50,7 @@ impl AccessSecrets {
     pub async fn write(&self, order: &Order) -> Result<Outcome, WriteError> {
         let mut refusal = None;
         if order.mode == Mode::Token {
-            match self.patch(order, operations::for_version_seen(order)).await? {
+            match self.patch(order.secret(), operations::for_version_seen(order)).await? {
                 Patched::Done(object) => return Ok(self.written(&object)),
                 Patched::Refused(error) => {
                     let made_for = order.seen.resource_version.clone();
@@ -75,7 +75,7 @@ impl AccessSecrets {
             let operations = operations::for_content(order, &found).map_err(|problem| {
                 WriteError::Kubeconfig { secret: order.secret().clone(), problem }
             })?;
-            match self.patch(order, operations).await? {
+            match self.patch(order.secret(), operations).await? {
                 Patched::Done(object) => return Ok(self.written(&object)),
                 Patched::Refused(error) => refusal = Some(Refusal { made_for, error }),
             }
@@ -99,12 +99,11 @@ impl AccessSecrets {
         (!same).then_some(Outcome::Changed(Some(seen)))
     }
 
-    async fn patch(
+    pub(super) async fn patch(
         &self,
-        order: &Order,
+        secret: &SecretRef,
         operations: Vec<Operation>,
     ) -> Result<Patched, WriteError> {
-        let secret = order.secret();
         let operation = format!("write Secret {secret}");
         let params =
             PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -123,7 +122,7 @@ impl AccessSecrets {
         }
     }
 
-    fn written(&self, object: &Secret) -> Outcome {
+    pub(super) fn written(&self, object: &Secret) -> Outcome {
         match reduce(object, &self.interpretation) {
             Some(seen) => Outcome::Written(seen),
             // Its class was taken away between decision and write.

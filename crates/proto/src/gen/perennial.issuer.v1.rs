@@ -45,6 +45,45 @@ pub struct ServiceAccount {
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SyncShootRequest {
+    /// Namespace of the access Secret on the seed; it is also the id of the shoot.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Name of the access Secret.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The ServiceAccount in the shoot.
+    #[prost(message, optional, tag = "3")]
+    pub account: ::core::option::Option<ServiceAccount>,
+    /// Its labels.
+    #[prost(btree_map = "string, string", tag = "4")]
+    pub account_labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Whether the account is to be brought to these labels and to automount false. Where not, the
+    /// shoot is not called at all.
+    #[prost(bool, tag = "5")]
+    pub apply_account: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyncShootResponse {
+    /// CA certificates of the shoot, PEM.
+    #[prost(bytes = "vec", tag = "1")]
+    pub ca_pem: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ObserveShootRequest {
+    /// Namespace of the shoot on the seed.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// The ServiceAccounts that its access Secrets name.
+    #[prost(message, repeated, tag = "2")]
+    pub accounts: ::prost::alloc::vec::Vec<ServiceAccount>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObserveShootResponse {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchShootsRequest {
     /// Shoots to watch, by their namespace on the seed; empty means every one that is known.
@@ -53,7 +92,7 @@ pub struct WatchShootsRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchShootsResponse {
-    #[prost(oneof = "watch_shoots_response::Event", tags = "1, 2, 3")]
+    #[prost(oneof = "watch_shoots_response::Event", tags = "1, 2, 3, 4")]
     pub event: ::core::option::Option<watch_shoots_response::Event>,
 }
 /// Nested message and enum types in `WatchShootsResponse`.
@@ -69,8 +108,57 @@ pub mod watch_shoots_response {
         /// Every shoot known at the begin of the stream has been sent.
         #[prost(message, tag = "3")]
         SnapshotComplete(super::SnapshotComplete),
+        /// A ServiceAccount that is observed was seen for the first time, or has changed.
+        #[prost(message, tag = "4")]
+        Account(super::AccountSeen),
     }
 }
+/// A ServiceAccount as it was last seen.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountSeen {
+    /// Namespace of its shoot on the seed.
+    #[prost(string, tag = "1")]
+    pub shoot: ::prost::alloc::string::String,
+    /// Which account.
+    #[prost(message, optional, tag = "2")]
+    pub account: ::core::option::Option<ServiceAccount>,
+    /// When it was seen, by the clock of the token-issuer.
+    #[prost(message, optional, tag = "6")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(oneof = "account_seen::State", tags = "3, 4, 5")]
+    pub state: ::core::option::Option<account_seen::State>,
+}
+/// Nested message and enum types in `AccountSeen`.
+pub mod account_seen {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum State {
+        /// It is there.
+        #[prost(message, tag = "3")]
+        Present(super::AccountPresent),
+        /// It is being deleted, while a finalizer holds it.
+        #[prost(message, tag = "4")]
+        Terminating(super::AccountTerminating),
+        /// It is not there.
+        #[prost(message, tag = "5")]
+        Absent(super::AccountAbsent),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountPresent {
+    /// metadata.uid
+    #[prost(string, tag = "1")]
+    pub uid: ::prost::alloc::string::String,
+    /// automountServiceAccountToken: false
+    #[prost(bool, tag = "2")]
+    pub automount_off: bool,
+    /// Hash of its labels that Perennial owns (server-side apply).
+    #[prost(fixed64, tag = "3")]
+    pub labels_hash: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountTerminating {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountAbsent {}
 /// Mark after the first whole set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotComplete {}
@@ -114,6 +202,9 @@ pub struct Shoot {
     /// Address of its API server.
     #[prost(string, tag = "8")]
     pub address: ::prost::alloc::string::String,
+    /// Hash of the CA certificates by which it is reached; absent where they are not known.
+    #[prost(fixed64, optional, tag = "9")]
+    pub ca_hash: ::core::option::Option<u64>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -300,6 +391,65 @@ pub mod token_issuer_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Brings what belongs to an access Secret in its shoot to what it asks for, and says what stands
+        /// beside the token; no token is issued. Callers: secret-writer.
+        ///
+        /// Errors: those of IssueToken, but for ISSUE_HELD.
+        pub async fn sync_shoot(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SyncShootRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SyncShootResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.issuer.v1.TokenIssuer/SyncShoot",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("perennial.issuer.v1.TokenIssuer", "SyncShoot"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Tells which objects of a shoot matter, all of them each time; WatchShoots streams what becomes
+        /// of them. Callers: scheduler.
+        ///
+        /// Errors: INVALID_ARGUMENT for what no API server would take; UNAVAILABLE while the token-issuer
+        /// is starting; NOT_FOUND where no shoot is known under that namespace.
+        pub async fn observe_shoot(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ObserveShootRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ObserveShootResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.issuer.v1.TokenIssuer/ObserveShoot",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("perennial.issuer.v1.TokenIssuer", "ObserveShoot"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Streams the state of shoots: all of them first, then a mark, then every change. Callers:
         /// scheduler, operator.
         pub async fn watch_shoots(
@@ -382,6 +532,29 @@ pub mod token_issuer_server {
             request: tonic::Request<super::IssueTokenRequest>,
         ) -> std::result::Result<
             tonic::Response<super::IssueTokenResponse>,
+            tonic::Status,
+        >;
+        /// Brings what belongs to an access Secret in its shoot to what it asks for, and says what stands
+        /// beside the token; no token is issued. Callers: secret-writer.
+        ///
+        /// Errors: those of IssueToken, but for ISSUE_HELD.
+        async fn sync_shoot(
+            &self,
+            request: tonic::Request<super::SyncShootRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SyncShootResponse>,
+            tonic::Status,
+        >;
+        /// Tells which objects of a shoot matter, all of them each time; WatchShoots streams what becomes
+        /// of them. Callers: scheduler.
+        ///
+        /// Errors: INVALID_ARGUMENT for what no API server would take; UNAVAILABLE while the token-issuer
+        /// is starting; NOT_FOUND where no shoot is known under that namespace.
+        async fn observe_shoot(
+            &self,
+            request: tonic::Request<super::ObserveShootRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ObserveShootResponse>,
             tonic::Status,
         >;
         /// Server streaming response type for the WatchShoots method.
@@ -516,6 +689,96 @@ pub mod token_issuer_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = IssueTokenSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.issuer.v1.TokenIssuer/SyncShoot" => {
+                    #[allow(non_camel_case_types)]
+                    struct SyncShootSvc<T: TokenIssuer>(pub Arc<T>);
+                    impl<
+                        T: TokenIssuer,
+                    > tonic::server::UnaryService<super::SyncShootRequest>
+                    for SyncShootSvc<T> {
+                        type Response = super::SyncShootResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SyncShootRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TokenIssuer>::sync_shoot(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SyncShootSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.issuer.v1.TokenIssuer/ObserveShoot" => {
+                    #[allow(non_camel_case_types)]
+                    struct ObserveShootSvc<T: TokenIssuer>(pub Arc<T>);
+                    impl<
+                        T: TokenIssuer,
+                    > tonic::server::UnaryService<super::ObserveShootRequest>
+                    for ObserveShootSvc<T> {
+                        type Response = super::ObserveShootResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ObserveShootRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TokenIssuer>::observe_shoot(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ObserveShootSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -32,6 +32,30 @@ pub struct RenewTokenResponse {
     #[prost(message, optional, tag = "1")]
     pub record: ::core::option::Option<AccessSecret>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyncSecretRequest {
+    /// Namespace of the access Secret.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Its name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Digest of the record that the decision was made on.
+    #[prost(string, tag = "3")]
+    pub digest: ::prost::alloc::string::String,
+    /// What is to be repaired, one of the reasons of the scheduler, such as `ca_changed`.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// Id of this attempt, for logs.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SyncSecretResponse {
+    /// The Secret as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub record: ::core::option::Option<AccessSecret>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchAccessSecretsRequest {}
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -144,6 +168,10 @@ pub struct AccessSecret {
     /// a storm is held, this is who to look for.
     #[prost(message, optional, tag = "14")]
     pub other_writer: ::core::option::Option<OtherWriter>,
+    /// Hash of the CA that stands beside the token; absent where there is none, or where it is of no
+    /// interest.
+    #[prost(fixed64, optional, tag = "15")]
+    pub ca_hash: ::core::option::Option<u64>,
     #[prost(oneof = "access_secret::Asks", tags = "5, 6")]
     pub asks: ::core::option::Option<access_secret::Asks>,
 }
@@ -521,6 +549,35 @@ pub mod secret_writer_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Repairs what needs no token: the CA beside it, the ServiceAccount. Callers: scheduler.
+        ///
+        /// Errors: those of RenewToken, but for the one about a storm.
+        pub async fn sync_secret(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SyncSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SyncSecretResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.writer.v1.SecretWriter/SyncSecret",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("perennial.writer.v1.SecretWriter", "SyncSecret"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Streams the records of all access Secrets: all of them first, then a mark, then every change.
         /// Callers: scheduler.
         pub async fn watch_access_secrets(
@@ -640,6 +697,16 @@ pub mod secret_writer_server {
             request: tonic::Request<super::RenewTokenRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RenewTokenResponse>,
+            tonic::Status,
+        >;
+        /// Repairs what needs no token: the CA beside it, the ServiceAccount. Callers: scheduler.
+        ///
+        /// Errors: those of RenewToken, but for the one about a storm.
+        async fn sync_secret(
+            &self,
+            request: tonic::Request<super::SyncSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SyncSecretResponse>,
             tonic::Status,
         >;
         /// Server streaming response type for the WatchAccessSecrets method.
@@ -785,6 +852,51 @@ pub mod secret_writer_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RenewTokenSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.writer.v1.SecretWriter/SyncSecret" => {
+                    #[allow(non_camel_case_types)]
+                    struct SyncSecretSvc<T: SecretWriter>(pub Arc<T>);
+                    impl<
+                        T: SecretWriter,
+                    > tonic::server::UnaryService<super::SyncSecretRequest>
+                    for SyncSecretSvc<T> {
+                        type Response = super::SyncSecretResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SyncSecretRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SecretWriter>::sync_secret(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SyncSecretSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

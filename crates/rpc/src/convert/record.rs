@@ -1,4 +1,5 @@
 use perennial_core::{
+    ca::CaHash,
     digest::Digest,
     inputs::{Inputs, InputsHash, Mode, Refusal},
     issued::Issued,
@@ -50,6 +51,7 @@ pub fn record_to_proto(record: &Record) -> proto::AccessSecret {
             manager: other.manager.clone(),
             at: other.at.map(timestamp),
         }),
+        ca_hash: record.ca.map(|ca| ca.0),
     }
 }
 
@@ -84,6 +86,7 @@ pub fn record_from_proto(message: proto::AccessSecret) -> Result<Record, Convert
             proto::Stamp::Unreadable | proto::Stamp::Unspecified => Stamp::Unreadable,
         },
         obstacle,
+        ca: message.ca_hash.map(CaHash),
         memory: message.memory.map(memory_from_proto).transpose()?,
         other_writer: message.other_writer.map(other_writer_from_proto).transpose()?,
         inputs: asks_from_proto(message.asks.ok_or_else(|| ConvertError::missing("record.asks"))?)?,

@@ -1,4 +1,9 @@
-use perennial_core::shoot::{Credential, Reach, ShootStatus};
+use perennial_core::{
+    ca::CaHash,
+    inputs::LabelsHash,
+    name::AccountRef,
+    shoot::{AccountSeen, AccountState, Credential, Reach, ShootId, ShootStatus},
+};
 use perennial_proto::issuer::v1 as proto;
 
 use super::{ConvertError, parsed, signed, signed_from, timestamp, timestamp_from};
@@ -25,6 +30,7 @@ pub fn shoot_to_proto(status: &ShootStatus, address: &str) -> proto::Shoot {
         checked_at: status.checked_at.map(timestamp),
         key_ids: status.key_ids.clone(),
         address: address.to_owned(),
+        ca_hash: status.ca.map(|ca| ca.0),
     }
 }
 
@@ -44,7 +50,6 @@ pub fn shoot_from_proto(message: proto::Shoot) -> Result<ShootStatus, ConvertErr
         proto::Credential::None | proto::Credential::Unspecified => Credential::None,
     };
     Ok(ShootStatus {
-        shoot: parsed("shoot.namespace", &message.namespace)?,
         reach,
         credential,
         detail: message.detail,
@@ -54,5 +59,82 @@ pub fn shoot_from_proto(message: proto::Shoot) -> Result<ShootStatus, ConvertErr
             .map(|moment| timestamp_from("shoot.checked_at", Some(moment)))
             .transpose()?,
         key_ids: message.key_ids,
+        ca: message.ca_hash.map(CaHash),
+        ..ShootStatus::unseen(parsed("shoot.namespace", &message.namespace)?)
     })
+}
+
+/// A ServiceAccount as a message.
+#[must_use]
+pub fn account_to_proto(account: &AccountRef) -> proto::ServiceAccount {
+    proto::ServiceAccount {
+        namespace: account.namespace.to_string(),
+        name: account.name.to_string(),
+    }
+}
+
+/// A ServiceAccount out of a message.
+///
+/// # Errors
+/// When it is missing or has a name that no API server takes.
+pub fn account_from_proto(
+    message: Option<proto::ServiceAccount>,
+) -> Result<AccountRef, ConvertError> {
+    let message = message.ok_or_else(|| ConvertError::missing("account"))?;
+    Ok(AccountRef {
+        namespace: parsed("account.namespace", &message.namespace)?,
+        name: parsed("account.name", &message.name)?,
+    })
+}
+
+/// What was seen of a ServiceAccount as a message.
+#[must_use]
+pub fn account_seen_to_proto(
+    shoot: &ShootId,
+    account: &AccountRef,
+    seen: &AccountSeen,
+) -> proto::AccountSeen {
+    use proto::account_seen::State;
+    let state = match &seen.state {
+        AccountState::Present { uid, automount_off, labels } => {
+            State::Present(proto::AccountPresent {
+                uid: uid.to_string(),
+                automount_off: *automount_off,
+                labels_hash: labels.0,
+            })
+        }
+        AccountState::Terminating => State::Terminating(proto::AccountTerminating {}),
+        AccountState::Absent => State::Absent(proto::AccountAbsent {}),
+    };
+    proto::AccountSeen {
+        shoot: shoot.to_string(),
+        account: Some(account_to_proto(account)),
+        state: Some(state),
+        at: Some(timestamp(seen.at)),
+    }
+}
+
+/// What was seen of a ServiceAccount out of a message.
+///
+/// # Errors
+/// The field that cannot be understood.
+pub fn account_seen_from_proto(
+    message: proto::AccountSeen,
+) -> Result<(ShootId, AccountRef, AccountSeen), ConvertError> {
+    use proto::account_seen::State;
+    let state = match message.state.ok_or_else(|| ConvertError::missing("account.state"))? {
+        State::Present(present) => AccountState::Present {
+            uid: present.uid.into(),
+            automount_off: present.automount_off,
+            labels: LabelsHash(present.labels_hash),
+        },
+        State::Terminating(_) => AccountState::Terminating,
+        State::Absent(_) => AccountState::Absent,
+    };
+    let at = timestamp_from("account.at", message.at)?;
+    Ok((
+        parsed("account.shoot", &message.shoot)?,
+        account_from_proto(message.account)?,
+        AccountSeen { state, at },
+    ))
 }

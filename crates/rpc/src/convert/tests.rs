@@ -35,6 +35,7 @@ fn record(annotate: impl Fn(&mut BTreeMap<String, String>), token: Option<&str>)
         annotations: &annotations,
         token: token.map(str::as_bytes),
         kubeconfig: None,
+        bundle: None,
         immutable: false,
         terminating: false,
     };

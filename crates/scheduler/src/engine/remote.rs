@@ -30,11 +30,18 @@ use super::{
     follow::{Events, Origin},
 };
 use crate::{
-    fleet::{attempts::Fault, feed::Event, order::Order},
+    fleet::{
+        attempts::Fault,
+        feed::{AccountNews, Event},
+        order::Order,
+    },
     replica::Replica,
 };
 
 mod fault;
+mod observe;
+
+pub use observe::Observers;
 
 /// Longest time one renewal may take: the secret-writer gives the token-issuer 30 s and writes
 /// within 10 s.
@@ -57,6 +64,16 @@ impl Writer {
         Self { replicas, basis, replica }
     }
 
+    fn sync_request(&self, order: &Order) -> writer::SyncSecretRequest {
+        writer::SyncSecretRequest {
+            namespace: order.secret.namespace.to_string(),
+            name: order.secret.name.to_string(),
+            digest: order.digest.to_string(),
+            reason: order.reason.as_str().to_owned(),
+            request_id: self.replica.request_id(order.attempt),
+        }
+    }
+
     fn request(&self, order: &Order) -> writer::RenewTokenRequest {
         writer::RenewTokenRequest {
             namespace: order.secret.namespace.to_string(),
@@ -74,10 +91,15 @@ impl Writer {
 impl Renew for Writer {
     fn renew(&self, order: &Order) -> BoxFuture<'static, Result<Record, Fault>> {
         let mut client = SecretWriterClient::new(self.replicas.pick(&order.secret.to_string()));
-        let request = with_deadline(self.request(order), RENEW_DEADLINE);
+        let renewal = with_deadline(self.request(order), RENEW_DEADLINE);
+        let repair = with_deadline(self.sync_request(order), RENEW_DEADLINE);
+        let needs_token = order.reason.needs_token();
         let call = async move {
-            let answer = client.renew_token(request).await?.into_inner();
-            let record = answer.record.ok_or_else(|| fault::nonsense("it has no record"))?;
+            let record = match needs_token {
+                true => client.renew_token(renewal).await?.into_inner().record,
+                false => client.sync_secret(repair).await?.into_inner().record,
+            };
+            let record = record.ok_or_else(|| fault::nonsense("it has no record"))?;
             convert::record_from_proto(record).map_err(|error| fault::nonsense(&error.to_string()))
         };
         let limit = RENEW_DEADLINE + CONNECT_ALLOWANCE;
@@ -160,11 +182,20 @@ impl Shoots {
     }
 }
 
+/// What a token-issuer tells of.
+#[derive(Debug)]
+pub enum ShootNews {
+    /// A shoot.
+    Status(ShootStatus),
+    /// A ServiceAccount in one.
+    Account(AccountNews),
+}
+
 impl Origin for Shoots {
-    type Item = ShootStatus;
+    type Item = ShootNews;
     type Key = ShootId;
 
-    async fn open(&mut self) -> Result<Events<ShootStatus, ShootId>, Remote> {
+    async fn open(&mut self) -> Result<Events<ShootNews, ShootId>, Remote> {
         let mut client = TokenIssuerClient::new(self.channel.clone());
         let everything = issuer::WatchShootsRequest { shoots: Vec::new() };
         let stream = client.watch_shoots(everything).await?;
@@ -172,7 +203,12 @@ impl Origin for Shoots {
             Ok(match message.event {
                 None => return Ok(None),
                 Some(shoots::Event::Upsert(shoot)) => {
-                    Some(Event::Upsert(convert::shoot_from_proto(shoot)?))
+                    Some(Event::Upsert(ShootNews::Status(convert::shoot_from_proto(shoot)?)))
+                }
+                Some(shoots::Event::Account(message)) => {
+                    let (shoot, account, seen) = convert::account_seen_from_proto(message)?;
+                    let news = AccountNews { shoot, account, seen };
+                    Some(Event::Upsert(ShootNews::Account(news)))
                 }
                 Some(shoots::Event::Removed(shoot)) => {
                     Some(Event::Removed(convert::parsed("removed", &shoot)?))
@@ -187,7 +223,15 @@ impl Origin for Shoots {
         &self.address
     }
 
-    fn input(&self, event: Event<ShootStatus, ShootId>) -> Input {
+    fn input(&self, event: Event<ShootNews, ShootId>) -> Input {
+        let event = match event {
+            Event::Upsert(ShootNews::Account(news)) => return Input::Account(news),
+            Event::Upsert(ShootNews::Status(status)) => Event::Upsert(status),
+            Event::Opened => Event::Opened,
+            Event::Removed(shoot) => Event::Removed(shoot),
+            Event::Complete => Event::Complete,
+            Event::Lost => Event::Lost,
+        };
         Input::Shoots(self.source, event)
     }
 

@@ -3,7 +3,7 @@
 use std::{mem, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use perennial_core::{failure::Kind, token::TokenHash};
+use perennial_core::{backoff, failure::Kind, token::TokenHash};
 
 use super::{
     CLOCK_STEP,
@@ -16,6 +16,12 @@ pub const RECORD_WAIT: Duration = Duration::from_secs(5);
 pub const WRITER_PAUSE: Duration = Duration::from_secs(1);
 /// Whatever ends a pause early, a Secret that failed is not tried again sooner than this.
 const PAUSE_LEAST: Duration = Duration::from_secs(1);
+/// First pause after a repair; it doubles with each one that follows soon. Drift is put back within
+/// 10 s (contract, section C), also the third one in a row.
+const REPAIR_PAUSE_MIN: Duration = Duration::from_secs(1);
+const REPAIR_PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
+/// So many pauses of calm, and the next repair counts as the first.
+const REPAIRS_QUIET_PAUSES: u32 = 16;
 /// Longest wait that somebody else can impose on us (Retry-After).
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(10 * 60);
 
@@ -67,6 +73,8 @@ pub enum Why {
     Changed,
     /// Another token so soon would be a storm (B12).
     Storm,
+    /// It was repaired a moment ago.
+    Repaired,
 }
 
 /// A pause on the wall clock. A clock that is set back ends it.
@@ -111,12 +119,51 @@ pub(super) struct Attempts {
     pub took: Option<(TokenHash, Duration)>,
     /// The last ones. Nothing is decided by them.
     pub history: History,
+    /// What was repaired lately. Hardly any Secret ever is, so it costs 8 bytes.
+    pub repairs: Option<Box<Repairs>>,
+}
+
+/// Repairs in a row. Two Secrets that want different things of one account, or a stranger who
+/// undoes each repair, must not make us write without end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Repairs {
+    at: Timestamp,
+    count: u32,
+}
+
+impl Repairs {
+    fn next(before: Option<Self>, now: Timestamp) -> Self {
+        let is_one_more = |before: &Self| {
+            let quiet = before.pause().saturating_mul(REPAIRS_QUIET_PAUSES);
+            let age = now.duration_since(before.at);
+            !age.is_negative()
+                && age < SignedDuration::try_from(quiet).unwrap_or(SignedDuration::MAX)
+        };
+        let count = before.filter(is_one_more).map_or(1, |before| before.count.saturating_add(1));
+        Self { at: now, count }
+    }
+
+    fn pause(&self) -> Duration {
+        backoff::doubled(REPAIR_PAUSE_MIN, self.count - 1, REPAIR_PAUSE_MAX)
+    }
+
+    /// Until when nothing is to be repaired again.
+    pub(super) fn hold_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.at.saturating_add(self.pause()).unwrap_or(Timestamp::MAX);
+        let from = self.at.saturating_sub(CLOCK_STEP).unwrap_or(Timestamp::MIN);
+        (from <= now && now < until).then_some(until)
+    }
 }
 
 impl Attempts {
     pub(super) fn succeeded(&mut self, took: Option<(TokenHash, Duration)>) {
-        let history = mem::take(&mut self.history);
-        *self = Self { renewals: self.renewals + 1, took, history, ..Self::default() };
+        let (history, repairs) = (mem::take(&mut self.history), self.repairs.take());
+        *self = Self { renewals: self.renewals + 1, took, history, repairs, ..Self::default() };
+    }
+
+    /// A repair ended, well or not.
+    pub(super) fn repair_ended(&mut self, now: Timestamp) {
+        self.repairs = Some(Box::new(Repairs::next(self.repairs.as_deref().copied(), now)));
     }
 
     /// Another record is there. It was not the one that failed.

@@ -126,17 +126,40 @@ impl Entry {
                 let until = pause.map_or(until, |pause| pause.until.max(until));
                 Standing::Waiting { reason, until, why: Why::Storm }
             }
+            (Decision::Renew(reason), _) if !reason.needs_token() => {
+                self.judge_repair(now, shoot, policy, reason)
+            }
             (Decision::Renew(reason), Some(pause)) => {
                 Standing::Waiting { reason, until: pause.until, why: pause.why }
             }
-            (Decision::Renew(reason), None) => {
-                let since = match self.standing {
-                    Standing::Due { since, .. } => since.min(now),
-                    _ => now,
-                };
-                Standing::Due { reason, since }
-            }
+            (Decision::Renew(reason), None) => self.due(now, reason),
         }
+    }
+
+    fn due(&self, now: Timestamp, reason: Reason) -> Standing {
+        let since = match self.standing {
+            Standing::Due { since, .. } => since.min(now),
+            _ => now,
+        };
+        Standing::Due { reason, since }
+    }
+
+    /// A repair waits for its own pause, and its token does not wait for either.
+    fn judge_repair(
+        &self,
+        now: Timestamp,
+        shoot: ShootView<'_>,
+        policy: &Policy,
+        reason: Reason,
+    ) -> Standing {
+        let awaited = self.attempts.pause.filter(|pause| pause.holds(now)).map(|p| p.until);
+        let held = self.attempts.repairs.as_ref().and_then(|repairs| repairs.hold_until(now));
+        let Some(until) = held.max(awaited) else { return self.due(now, reason) };
+        let until = match decision::decide_token(now, &self.record, shoot, policy) {
+            Decision::Keep { until: renewal } => until.min(renewal),
+            _ => until,
+        };
+        Standing::Waiting { reason, until, why: Why::Repaired }
     }
 
     /// Its slot in the queue; `None` where only an event can bring it back.

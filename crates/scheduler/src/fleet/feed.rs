@@ -1,9 +1,9 @@
 //! What a stream says: the whole set first, then a mark, then every change.
 
 use perennial_core::{
-    name::SecretRef,
+    name::{AccountRef, SecretRef},
     record::Record,
-    shoot::{ShootId, ShootStatus},
+    shoot::{AccountSeen, ShootId, ShootStatus},
 };
 
 /// One message of a stream, or what happened to the stream itself.
@@ -23,6 +23,18 @@ pub enum Event<T, K> {
 
 /// What the secret-writer says of access Secrets.
 pub type RecordEvent = Event<Record, SecretRef>;
+
+/// What a token-issuer says of a ServiceAccount that it was told to observe. It belongs to no whole
+/// set: what is not said was not seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountNews {
+    /// In which shoot.
+    pub shoot: ShootId,
+    /// Which account.
+    pub account: AccountRef,
+    /// What was seen of it.
+    pub seen: AccountSeen,
+}
 
 /// What a token-issuer says of shoots.
 pub type ShootEvent = Event<ShootStatus, ShootId>;

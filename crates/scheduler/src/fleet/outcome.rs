@@ -68,7 +68,11 @@ impl Fleet {
         let token = answer.issued.as_ref().map(|note| note.sha256.clone());
         let took = elapsed(flight.since, now);
         entry.attempts.history.keep(flight.attempt(took), None);
-        entry.attempts.succeeded(token.map(|token| (token, took)));
+        if flight.reason.needs_token() {
+            entry.attempts.succeeded(token.map(|token| (token, took)));
+        } else {
+            entry.attempts.repair_ended(now);
+        }
         entry.take_answer(answer, &flight.digest);
     }
 
@@ -111,6 +115,11 @@ impl Entry {
             // Nothing is said of this Secret; the pause of all is its pause.
             (Blame::Writer, ..) => self.attempts.note(now, fault),
             (_, Kind::Changed, _) => self.attempts.await_record(now, Self::record_wait(moved)),
+            // The token is good; what keeps a repair must not keep its renewal.
+            (_, kind, None) if !flight.reason.needs_token() && kind != Kind::Throttled => {
+                self.attempts.note(now, fault);
+                self.attempts.repair_ended(now);
+            }
             (_, Kind::Held, Some(asked)) => {
                 self.attempts.note(now, fault);
                 self.attempts.held(now, asked);

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use perennial_core::{digest::Digest, name::SecretRef, record::Record};
+use perennial_core::{
+    digest::Digest,
+    name::{AccountRef, SecretRef},
+    record::Record,
+};
 
 use super::{
     Fleet, RecordsFeed,
@@ -49,11 +53,15 @@ impl Fleet {
             }
             Some(entry) if entry.record.uid == record.uid => {
                 entry.generation = generation;
+                if account(&entry.record) != account(&record) {
+                    self.observations.changed(&secret.namespace);
+                }
                 entry.take_over(now, record);
             }
             // Deleted and made anew: nothing of the old one counts.
             Some(_) | None => {
                 self.forget(&secret);
+                self.observations.changed(&secret.namespace);
                 self.members.insert(&secret, Entry::new(record, generation));
                 if let Some(flight) = self.flights.get(&secret) {
                     let (reason, since) = (flight.reason, flight.since);
@@ -73,6 +81,10 @@ impl Fleet {
             entry.attempts.settled();
         }
     }
+}
+
+fn account(record: &Record) -> Option<&AccountRef> {
+    record.inputs.as_ref().ok().map(|inputs| &inputs.account)
 }
 
 impl Entry {

@@ -108,6 +108,7 @@ impl Failure for Error {
             Self::Throttled(..) => "THROTTLED",
             Self::Away(_, Away::NotKnown, _) => "SHOOT_NOT_KNOWN",
             Self::Away(_, Away::Unreachable, _) => "SHOOT_UNREACHABLE",
+            Self::Away(_, Away::AccountTerminating, _) => "ACCOUNT_TERMINATING",
             Self::NotReady(_) => "SNAPSHOT_INCOMPLETE",
             Self::TooMany => "TOO_MANY_REQUESTS",
             Self::Failed(_, fault) => &fault.reason,
@@ -161,7 +162,7 @@ impl Fleet {
             return Err(Error::Throttled(secret.clone(), elapsed(now, until)));
         }
         entry.attempts.pause = entry.attempts.pause.filter(|pause| match pause.why {
-            Why::Failed | Why::Changed => false,
+            Why::Failed | Why::Changed | Why::Repaired => false,
             Why::Throttled | Why::HeldByWriter | Why::Storm => true,
         });
         entry.requested = true;

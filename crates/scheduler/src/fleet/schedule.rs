@@ -132,9 +132,10 @@ impl State {
             Standing::Due { .. } => Self::Due,
             Standing::Renewing { .. } => Self::Renewing,
             Standing::Waiting { why: Why::Storm | Why::HeldByWriter, .. } => Self::Held,
-            Standing::Waiting { why: Why::Failed | Why::Throttled | Why::Changed, .. } => {
-                Self::BackingOff
-            }
+            Standing::Waiting {
+                why: Why::Failed | Why::Throttled | Why::Changed | Why::Repaired,
+                ..
+            } => Self::BackingOff,
             Standing::Invalid(_) => Self::Invalid,
             Standing::Obstructed(_) => Self::Obstructed,
             Standing::Parked { .. } => Self::WaitingForShoot,

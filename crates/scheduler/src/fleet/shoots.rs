@@ -6,12 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use perennial_core::{
     decision::ShootView,
-    shoot::{Reach, ShootId, ShootStatus},
+    name::AccountRef,
+    shoot::{AccountSeen, Reach, ShootId, ShootStatus},
 };
 
 use super::feed::{Event, ShootEvent};
+
+/// How far the clocks of two token-issuers may be apart.
+const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub(super) struct Shoots {
@@ -48,6 +53,8 @@ pub(super) struct Touched {
     pub shoots: BTreeSet<ShootId>,
     /// Those of them that answer again, or for the first time.
     pub returned: Vec<ShootId>,
+    /// Those that this source has to be told of: it did not know them, or it may have forgotten.
+    pub learned: Vec<ShootId>,
     /// Shoots nobody names are affected too: they may have become missing, or unknown.
     pub all: bool,
 }
@@ -73,7 +80,10 @@ impl Shoots {
         match event {
             Event::Upsert(status) => {
                 let (shoot, generation) = (status.shoot.clone(), held.generation);
-                held.held.insert(shoot.clone(), Held { generation, status });
+                let before = held.held.insert(shoot.clone(), Held { generation, status });
+                if before.is_none_or(|before| before.generation != generation) {
+                    touched.learned.push(shoot.clone());
+                }
                 self.merge(&shoot, &mut touched);
             }
             Event::Removed(shoot) => {
@@ -116,7 +126,7 @@ impl Shoots {
         let before = self.merged.get(shoot);
         let after = self.witness(shoot);
         let reads = |status: Option<&ShootStatus>| {
-            status.map(|s| (s.reach, s.credential, s.clock_offset, s.detail.clone()))
+            status.map(|s| (s.reach, s.credential, s.clock_offset, s.detail.clone(), s.ca))
         };
         let reaches = |status: Option<&ShootStatus>| {
             status.is_some_and(|status| status.reach == Reach::Reachable)
@@ -127,10 +137,37 @@ impl Shoots {
         if reaches(after.as_ref()) && !reaches(before) {
             touched.returned.push(shoot.clone());
         }
-        match after {
-            Some(status) => self.merged.insert(shoot.clone(), status),
-            None => self.merged.remove(shoot),
+        let before = self.merged.remove(shoot);
+        if let Some(mut status) = after {
+            status.accounts = before.map(|before| before.accounts).unwrap_or_default();
+            self.merged.insert(shoot.clone(), status);
+        }
+    }
+
+    /// What was seen of an account counts whatever becomes of the stream: it was true when it was
+    /// seen, and a token made after that is not judged by it. Says whether it is news.
+    pub(super) fn hear_of_account(
+        &mut self,
+        shoot: &ShootId,
+        account: &AccountRef,
+        seen: AccountSeen,
+    ) -> bool {
+        let Some(status) = self.merged.get_mut(shoot) else { return false };
+        let held = status.accounts.get(account);
+        if held.is_some_and(|held| is_newer(held, &seen) || *held == seen) {
+            return false;
+        }
+        status.accounts.insert(account.clone(), seen);
+        true
+    }
+
+    /// Token-issuers whose stream is open and knows this shoot.
+    pub(super) fn sources_of(&self, shoot: &ShootId) -> Vec<usize> {
+        let knows = |source: &Source| {
+            source.feed != Feed::Closed
+                && source.held.get(shoot).is_some_and(|h| h.generation == source.generation)
         };
+        self.sources.iter().filter(|(_, source)| knows(source)).map(|(number, _)| *number).collect()
     }
 
     /// The best of what the live sources say; where none is whole, the clock of a stale one.
@@ -151,6 +188,13 @@ impl Shoots {
         };
         live.cloned().or_else(|| stale.filter(|_| !self.is_whole()).map(without_reach))
     }
+}
+
+/// Whether what is held is later than what is said now. Clocks of two token-issuers are a few seconds
+/// apart; one that is further ahead was set back since.
+fn is_newer(held: &AccountSeen, said: &AccountSeen) -> bool {
+    let ahead = held.at.duration_since(said.at);
+    ahead.is_positive() && ahead <= CLOCKS_APART_MAX
 }
 
 fn weight(status: &ShootStatus) -> (u8, Option<jiff::Timestamp>) {

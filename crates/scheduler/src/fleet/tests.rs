@@ -24,6 +24,7 @@ mod failures;
 mod limits;
 mod properties;
 mod reading;
+mod repairs;
 mod requests;
 mod start;
 mod streams;

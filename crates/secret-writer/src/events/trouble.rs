@@ -122,10 +122,15 @@ fn storm(record: &Record, reason: Reason) -> Finding {
 /// same.
 pub(super) fn of_error(error: &RenewError) -> Option<Trouble> {
     let cause: &dyn Failure = match error {
-        RenewError::Issue { cause, .. } if is_for_a_person(cause) => cause,
+        RenewError::Issue { cause, .. } | RenewError::Sync { cause, .. }
+            if is_for_a_person(cause) =>
+        {
+            cause
+        }
         RenewError::Write(cause) if is_for_a_person(cause) => cause,
         RenewError::Unfit { .. } => error,
         RenewError::Issue { .. }
+        | RenewError::Sync { .. }
         | RenewError::Write(_)
         | RenewError::Request(_)
         | RenewError::SnapshotIncomplete

@@ -20,10 +20,10 @@ use super::{Means, Order, RenewError, Step, check, permit::Permit};
 use crate::issuer::{ISSUE_DEADLINE, Issuance};
 
 /// Longest time for a token: the deadline of the call and three seconds to connect before it.
-const ISSUE_LIMIT: Duration = Duration::from_secs(ISSUE_DEADLINE.as_secs() + 3);
+pub(super) const ISSUE_LIMIT: Duration = Duration::from_secs(ISSUE_DEADLINE.as_secs() + 3);
 /// Longest time for the write: two calls of at most 10 s in the common cases. With that the whole
 /// stays under the 60 s that the gRPC server gives a handler.
-const WRITE_LIMIT: Duration = Duration::from_secs(20);
+pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(20);
 const _: () = assert!(ISSUE_LIMIT.as_secs() + WRITE_LIMIT.as_secs() < 60);
 
 pub(super) async fn carry_out(

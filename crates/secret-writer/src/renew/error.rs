@@ -84,6 +84,14 @@ pub enum RenewError {
         /// What it said.
         cause: Remote,
     },
+    /// The token-issuer did not bring the shoot to what the Secret asks for.
+    #[error("failed to repair Secret {secret}: {cause}")]
+    Sync {
+        /// Which Secret.
+        secret: SecretRef,
+        /// What it said.
+        cause: Remote,
+    },
     /// The token-issuer gave one that must not be written.
     #[error("the token issued for Secret {secret} does not fit: {problem}")]
     Unfit {
@@ -120,12 +128,14 @@ pub enum Step {
     Issue,
     /// The seed takes the write.
     Write,
+    /// The token-issuer brings the shoot to what the Secret asks for.
+    Sync,
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Issue => "the token-issuer did not answer",
+            Self::Issue | Self::Sync => "the token-issuer did not answer",
             Self::Write => "the seed did not answer",
         })
     }
@@ -157,7 +167,7 @@ impl Failure for RenewError {
             Self::Changed { .. } => Kind::Changed,
             Self::Obstructed { .. } | Self::UnderWay { .. } | Self::Held { .. } => Kind::Held,
             Self::Full { .. } => Kind::Throttled,
-            Self::Issue { cause, .. } => cause.kind(),
+            Self::Issue { cause, .. } | Self::Sync { cause, .. } => cause.kind(),
             Self::Write(error) => error.kind(),
             Self::TimedOut { .. } => Kind::TimedOut,
             Self::Unfit { .. } | Self::Lost => Kind::Internal,
@@ -176,10 +186,10 @@ impl Failure for RenewError {
             Self::UnderWay { .. } => "RENEWAL_UNDER_WAY",
             Self::Full { .. } => "RENEWALS_IN_FLIGHT_MAX",
             Self::Held { .. } => "RENEWAL_HELD",
-            Self::Issue { cause, .. } => cause.reason(),
+            Self::Issue { cause, .. } | Self::Sync { cause, .. } => cause.reason(),
             Self::Unfit { .. } => "TOKEN_UNFIT",
             Self::Write(error) => error.reason(),
-            Self::TimedOut { step: Step::Issue, .. } => "RENEWAL_TIMED_OUT",
+            Self::TimedOut { step: Step::Issue | Step::Sync, .. } => "RENEWAL_TIMED_OUT",
             Self::TimedOut { step: Step::Write, .. } => "SEED_TIMED_OUT",
             Self::Draining => "SHUTTING_DOWN",
             Self::Lost => "RENEWAL_LOST",
@@ -190,7 +200,7 @@ impl Failure for RenewError {
         match self {
             Self::UnderWay { .. } | Self::Full { .. } => Some(PAUSE),
             Self::Held { left, .. } => Some(*left),
-            Self::Issue { cause, .. } => cause.retry_after(),
+            Self::Issue { cause, .. } | Self::Sync { cause, .. } => cause.retry_after(),
             Self::Write(error) => error.retry_after(),
             Self::Request(_)
             | Self::SnapshotIncomplete

@@ -43,9 +43,6 @@ impl TryFrom<RenewTokenRequest> for Order {
             .ok()
             .filter(|seconds| *seconds > 0)
             .ok_or_else(|| refuse("renewal_basis", "must be at least one second"))?;
-        if request.request_id.len() > REQUEST_ID_BYTES_MAX {
-            return Err(refuse("request_id", "is longer than 64 bytes"));
-        }
         Ok(Self {
             secret,
             digest: Digest::received(request.digest),
@@ -53,12 +50,19 @@ impl TryFrom<RenewTokenRequest> for Order {
             basis_seconds,
             window: Window::from_share(request.window_from),
             place: request.window_place,
-            request_id: request.request_id,
+            request_id: request_id(request.request_id)?,
         })
     }
 }
 
-fn refuse(field: &'static str, problem: &str) -> ConvertError {
+pub(super) fn request_id(id: String) -> Result<String, ConvertError> {
+    match id.len() > REQUEST_ID_BYTES_MAX {
+        true => Err(refuse("request_id", "is longer than 64 bytes")),
+        false => Ok(id),
+    }
+}
+
+pub(super) fn refuse(field: &'static str, problem: &str) -> ConvertError {
     ConvertError { field, problem: problem.to_owned() }
 }
 

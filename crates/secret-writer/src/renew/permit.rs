@@ -6,7 +6,9 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     decision::ordinary_interval,
+    digest::Digest,
     inputs::Inputs,
+    name::SecretRef,
     record::Record,
     window::{BASIS_DEFAULT_SECONDS, Window},
 };
@@ -28,30 +30,38 @@ pub(super) struct Permit {
     pub(super) streak: u32,
 }
 
-pub(super) fn permit(means: &Means, order: &Order) -> Result<Permit, RenewError> {
-    let secret = || order.secret.clone();
+/// The Secret that was decided on, if it is still that one and can be written.
+pub(super) fn decided_on(
+    means: &Means,
+    secret: &SecretRef,
+    digest: &Digest,
+) -> Result<(Arc<Seen>, Inputs), RenewError> {
     if !means.store.is_complete() {
         return Err(RenewError::SnapshotIncomplete);
     }
-    let seen =
-        means.store.get(&order.secret).ok_or_else(|| RenewError::NotFound { secret: secret() })?;
+    let named = || secret.clone();
+    let seen = means.store.get(secret).ok_or_else(|| RenewError::NotFound { secret: named() })?;
     let record = &seen.record;
-    if record.digest != order.digest {
-        return Err(RenewError::Changed { secret: secret() });
+    if record.digest != *digest {
+        return Err(RenewError::Changed { secret: named() });
     }
     if let Some(obstacle) = record.obstacle {
-        return Err(RenewError::Obstructed { secret: secret(), obstacle });
+        return Err(RenewError::Obstructed { secret: named(), obstacle });
     }
-    let inputs = record
-        .inputs
-        .clone()
-        .map_err(|refusal| RenewError::Invalid { secret: secret(), refusal })?;
+    let inputs = record.inputs.clone();
+    let inputs = inputs.map_err(|refusal| RenewError::Invalid { secret: named(), refusal })?;
+    Ok((seen, inputs))
+}
+
+pub(super) fn permit(means: &Means, order: &Order) -> Result<Permit, RenewError> {
+    let (seen, inputs) = decided_on(means, &order.secret, &order.digest)?;
+    let record = &seen.record;
     let interval_min = means.settings.interval_min;
     let ordinary = ordinary(record, &inputs, order, interval_min);
     let now = means.clock.now();
     if let Some(left) = hold_left(record, now, ordinary) {
         let until = now.checked_add(left).unwrap_or(now);
-        return Err(RenewError::Held { secret: secret(), until, left });
+        return Err(RenewError::Held { secret: order.secret.clone(), until, left });
     }
     let settled = settled(record, now, interval_min);
     let streak = record.memory.map_or(0, |memory| memory.next_streak(now, settled, ordinary));

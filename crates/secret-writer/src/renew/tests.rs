@@ -14,18 +14,18 @@ use crate::fixtures::{FakeIssuer, FakeWriter, SecretBuilder, at, jwt, secret_ref
 mod writes;
 
 /// A secret-writer without a network, and one access Secret `a` without a token.
-struct Bench {
+pub(super) struct Bench {
     clock: ManualClock,
-    issuer: Arc<FakeIssuer>,
-    writer: Arc<FakeWriter>,
-    store: Store,
-    renewals: Renewals,
+    pub(super) issuer: Arc<FakeIssuer>,
+    pub(super) writer: Arc<FakeWriter>,
+    pub(super) store: Store,
+    pub(super) renewals: Renewals,
     jobs: Option<mpsc::Receiver<Job>>,
     registry: Registry,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let clock = ManualClock::at(at(0));
         let issuer = Arc::new(FakeIssuer::new(&clock));
         let writer = Arc::new(FakeWriter::default());
@@ -57,7 +57,7 @@ impl Bench {
     }
 
     /// Runs `test` beside the task that works off renewals.
-    async fn run(mut self, test: impl AsyncFnOnce(&Self)) {
+    pub(super) async fn run(mut self, test: impl AsyncFnOnce(&Self)) {
         let jobs = self.jobs.take().unwrap();
         let supervisor = Supervisor::new(Duration::from_secs(60));
         let shutdown = supervisor.shutdown();

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use perennial_core::{
+    ca::CaHash,
     failure,
     kubeconfig::{Connection, Inline},
     token::Token,
@@ -18,6 +19,7 @@ use crate::shoot::{Connect, Shoot};
 pub struct Endpoint {
     server: String,
     ca_pem: Vec<u8>,
+    ca: CaHash,
     tls_server_name: Option<String>,
 }
 
@@ -32,6 +34,7 @@ impl Endpoint {
         Self {
             server: connection.server.clone(),
             ca_pem: connection.ca_pem.clone(),
+            ca: CaHash::of(&connection.ca_pem),
             tls_server_name: connection.tls_server_name.clone(),
         }
     }
@@ -46,6 +49,11 @@ impl Endpoint {
     #[must_use]
     pub fn ca_pem(&self) -> &[u8] {
         &self.ca_pem
+    }
+
+    /// Hash of its CA certificates.
+    pub(super) const fn ca(&self) -> CaHash {
+        self.ca
     }
 
     /// A connection to it with this token.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use perennial_core::shoot::{Credential, Reach, ShootId, ShootStatus};
+use perennial_core::{
+    ca::CaHash,
+    shoot::{Credential, Reach, ShootId, ShootStatus},
+};
 use perennial_kube::shoot_secrets::{Names, Which};
 
 use super::access::{Access, Endpoint};
@@ -67,15 +70,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn new(shoot: ShootId) -> Self {
-        let status = ShootStatus {
-            shoot,
-            reach: Reach::Unknown,
-            credential: Credential::None,
-            detail: String::new(),
-            clock_offset: None,
-            checked_at: None,
-            key_ids: Vec::new(),
-        };
+        let status = ShootStatus::unseen(shoot);
         Self { own: None, bootstrap: None, in_use: Which::Own, generation: 0, status, version: 0 }
     }
 
@@ -154,6 +149,7 @@ impl Entry {
     pub(super) fn worked(&mut self, which: Which, now: Timestamp) -> bool {
         let before = (self.status.clone(), self.address().to_owned());
         self.in_use = which;
+        self.status.ca = self.ca(which);
         if (before.0.reach, before.0.credential) != (Reach::Reachable, credential(which)) {
             self.status.reach = Reach::Reachable;
             self.status.credential = credential(which);
@@ -165,6 +161,9 @@ impl Entry {
     /// A probe ended. Says whether others are to be told.
     pub(super) fn seen(&mut self, sight: Sight, now: Timestamp) -> bool {
         let before = (self.status.clone(), self.address().to_owned());
+        if let Sight::Reached { which, .. } = sight {
+            self.status.ca = self.ca(which);
+        }
         let status = &mut self.status;
         match sight {
             Sight::Reached { which, key_ids, clock_offset, detail } => {
@@ -184,6 +183,11 @@ impl Entry {
             }
         }
         self.checked(before, now)
+    }
+
+    /// The CA by which this credential's way holds.
+    fn ca(&self, which: Which) -> Option<CaHash> {
+        self.access(which)?.endpoint.as_ref().map(Endpoint::ca)
     }
 
     /// Whether anything but `checked_at` changed: that alone would flood the streams.

@@ -45,23 +45,26 @@ impl Ask {
             lifetime,
             audiences,
         } = message;
-        let account = account.ok_or_else(|| wrong("account", "is missing"))?;
-        if account_labels.len() > LABELS_MAX {
-            return Err(wrong("account_labels", "has too many labels"));
-        }
         Ok(Self {
             secret: SecretRef {
                 namespace: convert::parsed("namespace", &namespace)?,
                 name: convert::parsed("name", &name)?,
             },
-            account: AccountRef {
-                namespace: convert::parsed("account.namespace", &account.namespace)?,
-                name: convert::parsed("account.name", &account.name)?,
-            },
-            account_labels: account_labels.into_iter().collect(),
+            account: convert::account_from_proto(account)?,
+            account_labels: checked_labels(account_labels)?,
             lifetime_seconds: lifetime_seconds(convert::duration_from("lifetime", lifetime)?)?,
             audiences: checked_audiences(audiences)?,
         })
+    }
+}
+
+pub(super) fn checked_labels(
+    labels: impl IntoIterator<Item = (String, String), IntoIter: ExactSizeIterator>,
+) -> Result<BTreeMap<String, String>, ConvertError> {
+    let labels = labels.into_iter();
+    match labels.len() > LABELS_MAX {
+        true => Err(wrong("account_labels", "has too many labels")),
+        false => Ok(labels.collect()),
     }
 }
 

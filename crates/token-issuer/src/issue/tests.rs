@@ -12,7 +12,7 @@ use crate::fakes::{
     ELSEWHERE, HERE, World, certificate_at, limits, policy, shoot, status, token_at,
 };
 
-fn issuer(world: &World, directory: &Arc<Directory>) -> Issuer {
+pub(super) fn issuer(world: &World, directory: &Arc<Directory>) -> Issuer {
     let clock: Arc<dyn Clock> = Arc::new(world.set().clock.clone());
     let probes = Arc::new(Probes::new(Duration::from_secs(60), Arc::clone(&clock)));
     Issuer::new(Arc::clone(directory), policy(), probes, clock, limits())

@@ -143,10 +143,14 @@ impl Subject<'_> {
                 )
             }
             (Why::Storm, _) => self.storm(),
+            (Why::Repaired, None) => {
+                let again = "It was repaired a moment ago, and is not as it should be again.";
+                finding(again.to_owned(), self.remedy("REPAIRED_AGAIN"))
+            }
             (Why::Changed, _) | (_, None) => {
                 known("The Secret changed while it was being renewed; its new record is awaited.")
             }
-            (Why::Failed | Why::Throttled | Why::HeldByWriter, Some(failure)) => {
+            (Why::Failed | Why::Throttled | Why::HeldByWriter | Why::Repaired, Some(failure)) => {
                 finding(sentence(&failure.trouble), self.remedy_of(&failure.trouble))
             }
         }
@@ -161,6 +165,9 @@ impl Subject<'_> {
             ),
             Away::Unreachable => {
                 finding(format!("{}.", capital(&words)), self.remedy("SHOOT_UNREACHABLE"))
+            }
+            Away::AccountTerminating => {
+                finding(format!("{}.", capital(&words)), self.remedy("ACCOUNT_TERMINATING"))
             }
         }
     }

@@ -55,6 +55,9 @@ fn waiting(why: Why, failures: u32) -> String {
         Why::Changed => {
             "is tried again at the latest, and as soon as its new record is in".to_owned()
         }
+        Why::Repaired => {
+            "is repaired again; pauses double with each repair that follows soon".to_owned()
+        }
         Why::Storm => "is renewed; another token before would be a storm".to_owned(),
     }
 }

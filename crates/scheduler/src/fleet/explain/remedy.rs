@@ -317,6 +317,16 @@ fn of_situation(code: &str) -> Option<Row> {
              of the scheduler.",
             NO_COMMAND,
         ),
+        "ACCOUNT_TERMINATING" => (
+            "Let whoever set the finalizer of the ServiceAccount in the shoot finish, or remove the \
+             finalizer; it is made anew at once.",
+            NO_COMMAND,
+        ),
+        "REPAIRED_AGAIN" => (
+            "Find who else writes it: another Secret that names the same ServiceAccount with other \
+             labels, or a controller in the shoot.",
+            NO_COMMAND,
+        ),
         "CLOCKS_APART" => (
             "Set the clocks right (NTP) on the machines of the shoot's API server and of the seed.",
             NO_COMMAND,

@@ -58,6 +58,11 @@ impl Subject<'_> {
                  on by itself."
                     .to_owned()
             }
+            Early::AccountReplaced => {
+                "Find who deletes the ServiceAccount in the shoot, and stop that; it goes on by \
+                 itself."
+                    .to_owned()
+            }
             Early::NotThere => {
                 "See whether the secret-writer may write the Secret (its log, the Events of the \
                  Secret), and who removes the token; it goes on by itself."
@@ -73,7 +78,8 @@ impl Subject<'_> {
             false => "",
         };
         let command = match early {
-            Early::Asked => String::new(), // it leaves no trace on the Secret
+            // They leave no trace on the Secret.
+            Early::Asked | Early::AccountReplaced => String::new(),
             Early::TimestampRemoved
             | Early::TimestampChanged
             | Early::InputsChanged

@@ -86,6 +86,10 @@ fn waiting(why: Why, until: Timestamp, entry: &Entry) -> String {
         entry.attempts.last_failure.as_ref().map_or("", |failure| &failure.trouble.message);
     match why {
         Why::Failed | Why::Throttled | Why::HeldByWriter => failure.to_owned(),
+        Why::Repaired if failure.is_empty() => {
+            "it was repaired a moment ago, and is not as it should be again".to_owned()
+        }
+        Why::Repaired => failure.to_owned(),
         Why::Changed => {
             "the Secret changed while it was being renewed; its new record is awaited".to_owned()
         }
@@ -98,6 +102,7 @@ pub(in crate::fleet) fn held_after_failure(entry: &Entry, until: Timestamp) -> S
     let why = match Early::of(&entry.record, entry.standing.reason()) {
         Early::NotThere => "tokens were issued for it that could not be written",
         Early::Asked
+        | Early::AccountReplaced
         | Early::TimestampRemoved
         | Early::TimestampChanged
         | Early::InputsChanged
@@ -129,6 +134,11 @@ pub(in crate::fleet) fn away(kind: Away, shoot: &ShootId, view: ShootView<'_>) -
             format!("the shoot is not reached: {}", status.detail)
         }
         (Away::Unreachable, _) => "the shoot is not reached".to_owned(),
+        (Away::AccountTerminating, _) => {
+            "its ServiceAccount is being deleted and a finalizer holds it; until it is gone the shoot \
+             would refuse every new token"
+                .to_owned()
+        }
     }
 }
 

@@ -1,0 +1,118 @@
+//! Which ServiceAccounts of each shoot matter, and which token-issuer was told.
+//!
+//! A token-issuer watches nothing of its own accord. It is told the whole set of a shoot whenever
+//! that set changes, whenever its stream is new, and whenever it learns of the shoot.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use perennial_core::{backoff::doubled, name::AccountRef, shoot::ShootId};
+
+use super::{CLOCK_STEP, Fleet, RecordsFeed};
+
+/// Most that are told at once.
+const IN_FLIGHT_MAX: usize = 32;
+/// Pause after one could not be told; it doubles up to the longest.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// What a token-issuer is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Which token-issuer.
+    pub source: usize,
+    /// Which shoot.
+    pub shoot: ShootId,
+    /// Every ServiceAccount that matters there.
+    pub accounts: BTreeSet<AccountRef>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Observations {
+    /// Shoots of which another set of accounts matters now.
+    changed: BTreeSet<ShootId>,
+    to_tell: BTreeMap<(usize, ShootId), Pending>,
+    /// With the number of failures in a row before.
+    in_flight: BTreeMap<(usize, ShootId), u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Pending {
+    failures: u32,
+    /// Set after a failure.
+    not_before: Option<Timestamp>,
+}
+
+impl Observations {
+    /// Another Secret names an account of this shoot, or one names it no longer.
+    pub(super) fn changed(&mut self, shoot: &ShootId) {
+        self.changed.insert(shoot.clone());
+    }
+
+    /// A token-issuer has not been told of this shoot, or has forgotten what it was told.
+    pub(super) fn untold(&mut self, source: usize, shoot: ShootId) {
+        self.to_tell.insert((source, shoot), Pending::default());
+    }
+}
+
+impl Pending {
+    /// A clock that was set back ends the pause.
+    fn is_ripe(&self, now: Timestamp) -> bool {
+        let longest = now.saturating_add(PAUSE_MAX + CLOCK_STEP.unsigned_abs());
+        self.not_before.is_none_or(|moment| moment <= now || longest.is_ok_and(|l| l < moment))
+    }
+}
+
+impl Fleet {
+    /// What token-issuers are to be told now. To be called like [`Fleet::tick`].
+    #[must_use = "a token-issuer counts as being told until `observed` is called"]
+    pub fn observations(&mut self, now: Timestamp) -> Vec<Observation> {
+        if self.records != RecordsFeed::Whole {
+            return Vec::new(); // half a set would end the observation of the other half
+        }
+        for shoot in std::mem::take(&mut self.observations.changed) {
+            for source in self.shoots.sources_of(&shoot) {
+                self.observations.untold(source, shoot.clone());
+            }
+        }
+        let room = IN_FLIGHT_MAX.saturating_sub(self.observations.in_flight.len());
+        let Observations { to_tell, in_flight, .. } = &self.observations;
+        let is_ripe = |(to, pending): &(&(usize, ShootId), &Pending)| {
+            pending.is_ripe(now) && !in_flight.contains_key(*to)
+        };
+        let ripe = to_tell.iter().filter(is_ripe).map(|(to, _)| to.clone());
+        let ripe: Vec<_> = ripe.take(room).collect();
+        ripe.into_iter().map(|to| self.observe(to)).collect()
+    }
+
+    fn observe(&mut self, to: (usize, ShootId)) -> Observation {
+        let (source, shoot) = to.clone();
+        let pending = self.observations.to_tell.remove(&to).unwrap_or_default();
+        self.observations.in_flight.insert(to, pending.failures);
+        let entries = self.members.shoot(&shoot).into_iter().flat_map(|m| m.secrets.values());
+        let inputs = entries.filter_map(|entry| entry.record.inputs.as_ref().ok());
+        let accounts = inputs.map(|inputs| inputs.account.clone()).collect();
+        Observation { source, shoot, accounts }
+    }
+
+    /// Whether a token-issuer took what it was told. Gives back how often in a row it did not; one
+    /// that knows the shoot no longer is told again when it does.
+    pub fn observed(&mut self, now: Timestamp, observation: &Observation, taken: bool) -> u32 {
+        let to = (observation.source, observation.shoot.clone());
+        let failures = self.observations.in_flight.remove(&to).unwrap_or_default();
+        if taken || !self.shoots.sources_of(&to.1).contains(&to.0) {
+            return 0;
+        }
+        let not_before = now.checked_add(doubled(PAUSE_MIN, failures, PAUSE_MAX)).ok();
+        let failures = failures.saturating_add(1);
+        // Where the set has changed meanwhile, it is told at once.
+        self.observations.to_tell.entry(to).or_insert(Pending { failures, not_before });
+        failures
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+use perennial_core::{
+    ca::CaHash,
+    shoot::{AccountSeen, AccountState},
+};
+
+use super::*;
+use crate::fleet::feed::AccountNews;
+
+/// A shoot with this CA, and a Secret with a good token that wants it.
+fn world() -> World {
+    let mut record = fresh("shoot-1/a", 0);
+    record.inputs.as_mut().unwrap().inject_ca = true;
+    record.ca = Some(CaHash(1));
+    World::of(&[record], &[with_ca(1)])
+}
+
+fn with_ca(ca: u64) -> ShootStatus {
+    ShootStatus { ca: Some(CaHash(ca)), ..reachable()[0].clone() }
+}
+
+impl World {
+    fn has_ca(&self, ca: u64) -> Record {
+        let record = &self.fleet.members.get(&secret("shoot-1/a")).unwrap().record;
+        Record { ca: Some(CaHash(ca)), ..record.clone() }
+    }
+}
+
+#[test]
+fn c_another_ca_is_written_at_once_without_a_token() {
+    let mut world = world();
+    assert_eq!(world.ordered_at(10), [""; 0]);
+    world.shoot(Event::Upsert(with_ca(2)));
+    let order = world.order_at(10);
+    assert_eq!(order.reason, Reason::CaChanged);
+    let answer = world.has_ca(2);
+    world.end(&order, Ok(answer));
+    let schedule = world.schedule("shoot-1/a");
+    assert_eq!((schedule.state, schedule.renewals), (State::Fresh, 0), "a repair is no renewal");
+    assert_eq!(world.ordered_at(PLANNED), ["shoot-1/a"]);
+}
+
+#[test]
+fn c_who_undoes_each_repair_gets_ever_fewer_of_them() {
+    let mut world = world();
+    world.shoot(Event::Upsert(with_ca(2)));
+    let mut moments = Vec::new();
+    for second in 0..600 {
+        for order in world.tick_at(second) {
+            moments.push(second);
+            let (repaired, undone) = (world.has_ca(2), world.has_ca(1));
+            world.end(&order, Ok(repaired));
+            world.record(Event::Upsert(undone));
+        }
+    }
+    assert_eq!(moments, [0, 1, 3, 7, 15, 31, 63, 127, 255, 511]);
+}
+
+#[test]
+fn a_repair_that_fails_holds_up_no_renewal() {
+    let mut world = world();
+    world.shoot(Event::Upsert(with_ca(2)));
+    let mut repairs = 0;
+    for second in 0..PLANNED {
+        for order in world.tick_at(second) {
+            assert_eq!(order.reason, Reason::CaChanged);
+            repairs += 1;
+            world.end(&order, Err(fault(Kind::Denied)));
+        }
+    }
+    assert!((10..30).contains(&repairs), "{repairs}: pauses double up to an hour");
+    let schedule = world.schedule("shoot-1/a");
+    assert_eq!(schedule.reason, Some(Reason::CaChanged));
+    assert!(schedule.detail.contains("denied"), "{}", schedule.detail);
+    assert_eq!(world.order_at(PLANNED).reason, Reason::Due);
+}
+
+#[test]
+fn c_an_account_made_anew_is_renewed_for_and_others_are_left_alone() {
+    let first = |name: &str, account: &str| {
+        let mut record = bare(name);
+        record.inputs.as_mut().unwrap().account = account.parse().unwrap();
+        let mut record = written(&record, 0, Reason::NothingHeld);
+        if let perennial_core::record::Held::Token(claims) = &mut record.held {
+            claims.account_uid = Some("first".to_owned());
+        }
+        record
+    };
+    let records = [first("shoot-1/a", "kube-system/one"), first("shoot-1/b", "kube-system/two")];
+    let account = records[0].inputs.as_ref().unwrap().account.clone();
+    let mut world = World::of(&records, &reachable());
+    let see = |world: &mut World, state: AccountState| {
+        let seen = AccountSeen { state, at: at(100) };
+        let news =
+            AccountNews { shoot: "shoot-1".parse().unwrap(), account: account.clone(), seen };
+        world.fleet.hear_of_account(at(100), news);
+    };
+    see(&mut world, AccountState::Terminating);
+    assert_eq!(world.ordered_at(100), [""; 0], "nothing is issued while it is terminating");
+    assert!(world.schedule("shoot-1/a").detail.contains("ServiceAccount is being deleted"));
+    assert_eq!(world.state("shoot-1/b"), State::Fresh);
+    see(&mut world, AccountState::Absent);
+    let order = world.order_at(101);
+    assert_eq!((order.secret, order.reason), (secret("shoot-1/a"), Reason::AccountGone));
+}
