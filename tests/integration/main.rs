@@ -22,6 +22,7 @@ mod logs;
 mod nonsense;
 mod operator;
 mod renewal;
+mod repairs;
 mod restart;
 mod shoots;
 mod storm;

@@ -63,6 +63,15 @@ impl Issue for Issuer {
         let token = Token::new(format!("{}.{claims}.c2ln", part(json!({"alg": "RS256"}))));
         Box::pin(std::future::ready(Ok(Issuance { token, ca_pem: Vec::new() })))
     }
+
+    fn sync<'a>(
+        &'a self,
+        _: &'a SecretRef,
+        _: &'a Inputs,
+        _: bool,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Remote>> {
+        Box::pin(async { unreachable!("nothing is to be repaired here") })
+    }
 }
 
 /// A seed with one access Secret, and who may talk to each other.

@@ -35,6 +35,7 @@ impl Reader {
                 Event::Upsert(shoot) => format!("+{}", shoot.namespace),
                 Event::Removed(shoot) => format!("-{shoot}"),
                 Event::SnapshotComplete(_) => "mark".to_owned(),
+                Event::Account(seen) => format!("account {:?}", seen.account),
             });
         }
         lines
