@@ -29,9 +29,9 @@ test: unit integration e2e ## Everything: unit, property, integration and end to
 
 # Tests drive the binaries of the dev profile, which they share everything with.
 .PHONY: cluster
-cluster: ## Find or build kube-apiserver, etcd and grpcurl (minutes the first time, then nothing)
+cluster: ## Find or build kube-apiserver, etcd, kubectl and grpcurl (minutes the first time, then nothing)
 	cargo build --locked --workspace --bins $(CRASH)
-	$(DEV_BIN)/perennial-lab prepare --tools
+	$(DEV_BIN)/perennial-lab prepare --tools --kubectl
 
 .PHONY: unit
 unit: cluster ## Unit and property tests of all crates, freshness of generated code, architecture
@@ -51,6 +51,10 @@ e2e: cluster ## Real API servers, the three services as processes; ONLY=name run
 .PHONY: storm
 storm: cluster ## Twenty minutes against a controller that rewrites every token, on real API servers
 	PERENNIAL_STORM_SECONDS=1200 cargo test --locked -p perennial-tests $(CRASH) --test e2e -- --nocapture storm_stranger
+
+.PHONY: consumers
+consumers: cluster ## Eleven minutes of client-go, kubectl and kube-rs, until their first token has expired
+	PERENNIAL_CONSUMERS=long cargo test --locked -p perennial-tests $(CRASH) --test e2e -- --nocapture e_components
 
 .PHONY: check
 check: ## The inner loop for one crate, CRATE=core by default: format, lint, its tests

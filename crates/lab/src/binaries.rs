@@ -26,12 +26,10 @@ impl Binaries {
     /// # Errors
     /// `KUBEBUILDER_ASSETS` lacks one, Go is missing, or a build failed.
     pub async fn find_or_build() -> Result<Self> {
-        if let Some(folder) = std::env::var_os("KUBEBUILDER_ASSETS").filter(|f| !f.is_empty()) {
-            return Self::in_assets(Path::new(&folder));
+        if let Some(folder) = assets() {
+            return Self::in_assets(&folder);
         }
-        let folder = cache::folder()?.join(format!("kubernetes-{KUBERNETES_VERSION}"));
-        let stamp =
-            format!("-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}");
+        let folder = kubernetes()?;
         let etcd = Program {
             name: "etcd",
             module: "tests/cluster",
@@ -43,7 +41,7 @@ impl Binaries {
             name: "kube-apiserver",
             module: "tests/cluster",
             package: "k8s.io/kubernetes/cmd/kube-apiserver",
-            ldflags: stamp,
+            ldflags: stamp(),
             usual: "six minutes on two cores",
         };
         Ok(Self {
@@ -62,6 +60,41 @@ impl Binaries {
         }
         Ok(found)
     }
+}
+
+/// `KUBEBUILDER_ASSETS`, where that is set.
+fn assets() -> Option<PathBuf> {
+    std::env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
+/// Where programs of this version of Kubernetes are, and the etcd it wants.
+fn kubernetes() -> Result<PathBuf> {
+    Ok(cache::folder()?.join(format!("kubernetes-{KUBERNETES_VERSION}")))
+}
+
+/// Without symbols, and with the version that `go build` does not know.
+fn stamp() -> String {
+    format!("-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}")
+}
+
+/// kubectl, of the version of the API servers: from `KUBEBUILDER_ASSETS` if it is there, else from the
+/// cache of the user, else built into it.
+///
+/// # Errors
+/// Go is missing, or the build failed.
+pub async fn kubectl() -> Result<PathBuf> {
+    let found = assets().map(|folder| folder.join("kubectl")).filter(|path| path.is_file());
+    if let Some(path) = found {
+        return Ok(path);
+    }
+    let kubectl = Program {
+        name: "kubectl",
+        module: "tests/cluster",
+        package: "k8s.io/kubernetes/cmd/kubectl",
+        ldflags: stamp(),
+        usual: "a minute on two cores once kube-apiserver is built",
+    };
+    kubectl.find_or_build(&kubernetes()?).await
 }
 
 /// grpcurl for the person who debugs, pinned by `tests/tools`.

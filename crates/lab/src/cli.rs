@@ -9,7 +9,7 @@ use clap::Parser;
 
 use self::args::{CertificatesAction, Cli, ServiceAction, ServiceName, ShootAction, Task};
 use crate::apiserver::process_name;
-use crate::binaries::{Binaries, grpcurl};
+use crate::binaries::{Binaries, grpcurl, kubectl};
 use crate::certificates;
 use crate::demo;
 use crate::dir::LabDir;
@@ -31,7 +31,7 @@ pub async fn main() -> ExitCode {
 
 async fn perform(task: Task) -> Result<u8> {
     match task {
-        Task::Prepare { tools } => prepare(tools).await?,
+        Task::Prepare { tools, kubectl } => prepare(tools, kubectl).await?,
         Task::Run(run) => {
             let (options, command) = run.into_options();
             return run::run(options, &command).await;
@@ -50,12 +50,15 @@ async fn perform(task: Task) -> Result<u8> {
     Ok(0)
 }
 
-async fn prepare(tools: bool) -> Result<()> {
+async fn prepare(tools: bool, with_kubectl: bool) -> Result<()> {
     let Binaries { kube_apiserver, etcd } = Binaries::find_or_build().await?;
     say(kube_apiserver.display());
     say(etcd.display());
     if tools {
         say(grpcurl().await?.display());
+    }
+    if with_kubectl {
+        say(kubectl().await?.display());
     }
     Ok(())
 }

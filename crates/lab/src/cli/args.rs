@@ -23,6 +23,9 @@ pub(super) enum Task {
         /// Build grpcurl too
         #[arg(long)]
         tools: bool,
+        /// Find or build kubectl too, for tests
+        #[arg(long)]
+        kubectl: bool,
     },
     /// Start everything, run COMMAND when all is ready, end everything
     Run(Run),
