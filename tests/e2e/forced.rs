@@ -31,7 +31,7 @@ const AT_ONCE: usize = 16;
 const LONG: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_hundred_forced_renewals_beside_eight_strangers_cost_five_hundred_token_requests() {
+async fn b8_five_hundred_forced_renewals_beside_eight_strangers_cost_five_hundred_token_requests() {
     let house = House::start(1, &[]).await;
     let begin = SystemClock.now();
     let names: Vec<_> = (0..SECRETS).map(|n| format!("shoot-access-component-{n}")).collect();
