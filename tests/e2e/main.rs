@@ -15,6 +15,7 @@ mod bad_start;
 mod certificates;
 mod collector;
 mod command_line;
+mod component;
 mod consumers;
 #[path = "../integration/contract.rs"]
 mod contract;

@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn all_manifests_of_deploy_parse_with_whole_numbers() {
-        for folder in ["deploy/seed", "deploy/shoot"] {
+        for folder in ["deploy/seed", "deploy/shoot", "deploy/examples"] {
             for file in files(&crate::repo::root().unwrap().join(folder)).unwrap() {
                 let objects = parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
                 assert!(!objects.is_empty(), "{}", file.display());
