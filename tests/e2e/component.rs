@@ -28,7 +28,7 @@ use tokio::{sync::watch, task::JoinSet};
 use self::{
     example::{ACCESS_SECRET, ACCOUNT},
     kubelet::Kubelet,
-    ledger::{Answer, Ledger, Summary},
+    ledger::{Answer, Ledger, Seen, Summary},
 };
 use crate::house::{House, claims};
 
@@ -73,15 +73,15 @@ impl Goal {
     fn reached(&self, kubelet: &Kubelet, ledger: &Ledger) -> bool {
         let summary = ledger.summary(kubelet);
         let first_expired = kubelet.first_expiry() < SystemClock.now();
+        let enough = |kind: &Seen| {
+            let used = kind.clients.values().map(|client| client.tokens.len());
+            let first = kind.clients.get(&0);
+            kind.tokens.len() > RENEWALS
+                && first.is_some_and(|it| it.renewals >= RENEWALS && it.tokens.len() > 1)
+                && (!self.long || used.min() > Some(RENEWALS))
+        };
         summary.kinds.len() == 3
-            && summary.kinds.values().all(|kind| {
-                let first = &kind.clients[&0];
-                let used = kind.clients.values().map(|client| client.tokens.len());
-                kind.tokens.len() > RENEWALS
-                    && first.renewals >= RENEWALS
-                    && first.tokens.len() > 1
-                    && (!self.long || used.min() > Some(RENEWALS))
-            })
+            && summary.kinds.values().all(enough)
             && (!self.long || first_expired)
     }
 }

@@ -62,21 +62,6 @@ impl Binaries {
     }
 }
 
-/// `KUBEBUILDER_ASSETS`, where that is set.
-fn assets() -> Option<PathBuf> {
-    std::env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()).map(PathBuf::from)
-}
-
-/// Where programs of this version of Kubernetes are, and the etcd it wants.
-fn kubernetes() -> Result<PathBuf> {
-    Ok(cache::folder()?.join(format!("kubernetes-{KUBERNETES_VERSION}")))
-}
-
-/// Without symbols, and with the version that `go build` does not know.
-fn stamp() -> String {
-    format!("-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}")
-}
-
 /// kubectl, of the version of the API servers: from `KUBEBUILDER_ASSETS` if it is there, else from the
 /// cache of the user, else built into it.
 ///
@@ -110,6 +95,21 @@ pub async fn grpcurl() -> Result<PathBuf> {
         usual: "a minute on two cores",
     };
     grpcurl.find_or_build(&cache::tools()?).await
+}
+
+/// `KUBEBUILDER_ASSETS`, where that is set.
+fn assets() -> Option<PathBuf> {
+    std::env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
+/// Where programs of this version of Kubernetes are, and the etcd it wants.
+fn kubernetes() -> Result<PathBuf> {
+    Ok(cache::folder()?.join(format!("kubernetes-{KUBERNETES_VERSION}")))
+}
+
+/// Without symbols, and with the version that `go build` does not know.
+fn stamp() -> String {
+    format!("-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}")
 }
 
 #[cfg(test)]

@@ -39,11 +39,12 @@ impl Use {
     }
 }
 
-/// `-trimpath`, because the API server was built with it: what it is made of is compiled already.
+/// `-trimpath`, because the API server was built with it: what it is made of is compiled already. No
+/// `-buildvcs`, because a checkout of CI may belong to somebody whom git does not trust.
 pub(super) async fn build(folder: &Path) -> PathBuf {
     let program = folder.join("consumer");
     let mut go = Command::new("go");
-    go.args(["build", "-trimpath", "-o"]).arg(&program).arg(".");
+    go.args(["build", "-trimpath", "-buildvcs=false", "-o"]).arg(&program).arg(".");
     let sources = perennial_lab::repo::root().unwrap().join("tests/consumer");
     assert!(go.current_dir(sources).status().await.unwrap().success(), "go build failed");
     program
