@@ -53,7 +53,7 @@ storm: cluster ## Twenty minutes against a controller that rewrites every token,
 	PERENNIAL_STORM_SECONDS=1200 cargo test --locked -p perennial-tests $(CRASH) --test e2e -- --nocapture storm_stranger
 
 .PHONY: consumers
-consumers: cluster ## Eleven minutes of client-go, kubectl and kube-rs, until their first token has expired
+consumers: cluster ## Ten minutes of client-go, kubectl and kube-rs, until their first token has expired
 	PERENNIAL_CONSUMERS=long cargo test --locked -p perennial-tests $(CRASH) --test e2e -- --nocapture e_components
 
 .PHONY: check
