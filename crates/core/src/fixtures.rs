@@ -106,6 +106,19 @@ impl SecretBuilder {
     }
 }
 
+/// A table that `tests/cluster/spelling` wrote, one JSON object a line. `PERENNIAL_SPELLING` may name
+/// a folder with longer ones.
+pub(crate) fn table<T: serde::de::DeserializeOwned>(name: &str, kept: &str) -> Vec<T> {
+    let longer = std::env::var_os("PERENNIAL_SPELLING").map(|folder| {
+        let path = std::path::Path::new(&folder).join(format!("{name}.jsonl"));
+        std::fs::read_to_string(path).unwrap()
+    });
+    let lines = longer.as_deref().unwrap_or(kept).lines();
+    let rows: Vec<T> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(rows.len() > 50, "{} rows of {name}", rows.len());
+    rows
+}
+
 /// Seconds since the epoch.
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()

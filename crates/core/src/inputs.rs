@@ -14,10 +14,13 @@ use crate::{
     token::hex,
 };
 
+mod audiences;
 mod invalid;
 mod labels;
 
+pub use audiences::{AUDIENCE_BYTES_MAX, AUDIENCES_MAX, is_audience};
 pub use invalid::{Invalid, Place, Problem, Refusal};
+pub use labels::ACCOUNT_LABELS_MAX;
 
 /// Lifetime asked for when the Secret names none (B3).
 pub const LIFETIME_DEFAULT_SECONDS: i64 = 12 * 60 * 60;
@@ -114,7 +117,10 @@ impl Inputs {
                 Some(text) => labels::read(text)?,
             },
             lifetime_seconds: lifetime(annotation(keys::TOKEN_LIFETIME))?,
-            audiences: audiences(annotation(keys::AUDIENCES), interpretation)?,
+            audiences: match annotation(keys::AUDIENCES) {
+                None => interpretation.audiences.clone(),
+                Some(text) => audiences::read(text)?,
+            },
             inject_ca: flag(keys::INJECT_CA, annotation(keys::INJECT_CA))?,
             mode,
         })
@@ -196,26 +202,15 @@ fn required<T: std::str::FromStr<Err = NameError>>(
     value.parse().map_err(|error| Invalid::annotation(key, Some(value), Problem::Name(error)))
 }
 
+/// An empty value is no Go duration: the reference serves such a Secret neither.
 fn lifetime(value: Option<&str>) -> Result<i64, Invalid> {
-    let Some(text) = value.filter(|text| !text.is_empty()) else {
-        return Ok(LIFETIME_DEFAULT_SECONDS);
-    };
+    let Some(text) = value else { return Ok(LIFETIME_DEFAULT_SECONDS) };
     let invalid = |problem| Invalid::annotation(keys::TOKEN_LIFETIME, Some(text), problem);
     let seconds = go::duration(text).ok_or_else(|| invalid(Problem::NotADuration))?.as_secs();
-    i64::try_from(seconds)
-        .ok()
-        .filter(|seconds| (LIFETIME_MIN_SECONDS..=LIFETIME_MAX_SECONDS).contains(seconds))
-        .ok_or_else(|| invalid(Problem::LifetimeOutOfRange))
-}
-
-fn audiences(value: Option<&str>, interpretation: &Interpretation) -> Result<Vec<String>, Invalid> {
-    let Some(text) = value else { return Ok(interpretation.audiences.clone()) };
-    let parts: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
-    let bad = |part: &String| part.is_empty() || part.chars().any(char::is_control);
-    if parts.iter().any(bad) {
-        return Err(Invalid::annotation(keys::AUDIENCES, Some(text), Problem::Audience));
+    match (LIFETIME_MIN_SECONDS..=LIFETIME_MAX_SECONDS).contains(&seconds) {
+        true => Ok(seconds),
+        false => Err(invalid(Problem::LifetimeOutOfRange)),
     }
-    Ok(parts)
 }
 
 fn flag(key: &'static str, value: Option<&str>) -> Result<bool, Invalid> {

@@ -23,7 +23,7 @@ pub mod kubeconfig;
 pub mod length;
 pub mod name;
 pub mod queue;
-mod quote;
+pub mod quote;
 pub mod reason;
 pub mod record;
 pub mod shoot;

@@ -199,10 +199,29 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_could_change_a_url_is_a_name() {
+    fn b10_nothing_that_could_change_a_url_is_a_name() {
         for text in ["", "a/b", "../x", "a%2f", "A", "-a", "a-", "a..b", ".a", "a b", "ä", "a\n"] {
             assert!(text.parse::<SecretName>().is_err(), "{text:?}");
             assert!(text.parse::<Namespace>().is_err(), "{text:?}");
+        }
+    }
+
+    /// What Kubernetes itself says, see `tests/cluster/spelling`.
+    #[derive(Deserialize)]
+    struct Row {
+        text: String,
+        #[serde(default)]
+        kinds: Vec<String>,
+    }
+
+    #[test]
+    fn b10_names_are_those_that_the_api_server_takes() {
+        let names = include_str!("../testdata/names.jsonl");
+        for Row { text, kinds } in crate::fixtures::table("names", names) {
+            let taken = |kind: &str| kinds.iter().any(|taken| taken == kind);
+            assert_eq!(text.parse::<Namespace>().is_ok(), taken("namespace"), "{text:?}");
+            assert_eq!(text.parse::<AccountName>().is_ok(), taken("serviceaccount"), "{text:?}");
+            assert_eq!(text.parse::<SecretName>().is_ok(), taken("secret"), "{text:?}");
         }
     }
 

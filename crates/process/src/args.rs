@@ -9,6 +9,7 @@ use clap::{
     builder::{OsStringValueParser, TypedValueParser},
 };
 use jiff::SignedDuration;
+use perennial_core::inputs::is_audience;
 
 use crate::telemetry::Directives;
 
@@ -115,12 +116,14 @@ pub struct DrainArgs {
 ///
 /// # Errors
 ///
-/// When it is empty or has control characters.
+/// When it is empty, longer than 253 bytes or has control characters.
 pub fn audience(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
-    match text.is_empty() || text.chars().any(char::is_control) {
-        true => Err("empty or unprintable; separate audiences by one comma"),
-        false => Ok(text.to_owned()),
+    match is_audience(text) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("empty, unprintable or longer than 253 bytes; separate audiences by one comma")
+        }
     }
 }
 

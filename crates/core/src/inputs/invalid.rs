@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::{ACCOUNT_LABELS_MAX, AUDIENCE_BYTES_MAX, AUDIENCES_MAX};
 use crate::{kubeconfig::KubeconfigError, name::NameError, quote::cut};
 
 /// A Secret that asks for something impossible.
@@ -11,7 +12,8 @@ pub struct Invalid {
     pub place: Place,
     /// The key.
     pub key: &'static str,
-    /// Its value, cut to 80 characters; never from `data`, which may hold credentials.
+    /// Its value, cut to 80 characters and without what looks like a token; never from `data`,
+    /// which may hold credentials.
     pub value: Option<String>,
     /// What is wrong with it.
     pub problem: Problem,
@@ -39,10 +41,12 @@ pub enum Problem {
     LifetimeOutOfRange,
     /// Not a Go bool.
     NotABool,
-    /// An audience that is empty or has control characters.
+    /// An audience that is empty, too long or has control characters, or too many of them.
     Audience,
     /// Not a JSON object from string to string.
     NotALabelObject,
+    /// More labels than anybody needs.
+    TooManyLabels,
     /// A label that the API server would refuse.
     Label {
         /// The key of that label, cut.
@@ -101,7 +105,9 @@ impl Invalid {
             Problem::LifetimeOutOfRange => "LIFETIME_OUT_OF_RANGE",
             Problem::NotABool => "BOOL_INVALID",
             Problem::Audience => "AUDIENCE_INVALID",
-            Problem::NotALabelObject | Problem::Label { .. } => "LABELS_INVALID",
+            Problem::NotALabelObject | Problem::TooManyLabels | Problem::Label { .. } => {
+                "LABELS_INVALID"
+            }
             Problem::Kubeconfig(_) => "KUBECONFIG_INVALID",
             Problem::NotServedYet => "NOT_SERVED",
         }
@@ -127,12 +133,17 @@ impl fmt::Display for Invalid {
                 " is outside what the TokenRequest API accepts; choose between 10m and 1193046h",
             ),
             Problem::NotABool => f.write_str(" is not a Go bool; write true or false"),
-            Problem::Audience => f.write_str(
-                " has an empty or unprintable audience; separate audiences by one comma",
+            Problem::Audience => write!(
+                f,
+                " has an empty, unprintable or too long audience, or too many; write at most \
+                 {AUDIENCES_MAX} of up to {AUDIENCE_BYTES_MAX} bytes, separated by one comma"
             ),
             Problem::NotALabelObject => f.write_str(
                 " is not a JSON object from string to string; write it like {\"app\":\"x\"}",
             ),
+            Problem::TooManyLabels => {
+                write!(f, " has too many labels; keep at most {ACCOUNT_LABELS_MAX}")
+            }
             Problem::Label { label } => write!(
                 f,
                 " has the label \"{label}\", which Kubernetes refuses; correct its key or value"

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use super::invalid::{Invalid, Problem};
 use crate::{keys, name::SecretName, quote::cut};
 
+/// Most labels of a ServiceAccount. Kubernetes has no bound, Gardener writes a few.
+pub const ACCOUNT_LABELS_MAX: usize = 256;
 /// Longest name or value of a label, in bytes.
 const PART_BYTES_MAX: usize = 63;
 
@@ -14,6 +16,9 @@ pub(super) fn read(text: &str) -> Result<BTreeMap<String, String>, Invalid> {
     let invalid = |problem| Invalid::annotation(keys::ACCOUNT_LABELS, Some(text), problem);
     let labels: BTreeMap<String, String> =
         serde_json::from_str(text).map_err(|_| invalid(Problem::NotALabelObject))?;
+    if labels.len() > ACCOUNT_LABELS_MAX {
+        return Err(invalid(Problem::TooManyLabels));
+    }
     match labels.iter().find(|(key, value)| !(is_key(key) && is_value(value))) {
         Some((key, _)) => Err(invalid(Problem::Label { label: cut(key) })),
         None => Ok(labels),

@@ -3,18 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use perennial_core::{
-    inputs::{LIFETIME_MAX_SECONDS, LIFETIME_MIN_SECONDS},
+    inputs::{
+        ACCOUNT_LABELS_MAX, AUDIENCES_MAX, LIFETIME_MAX_SECONDS, LIFETIME_MIN_SECONDS, is_audience,
+    },
     name::{AccountRef, SecretRef},
 };
 use perennial_proto::issuer::v1 as proto;
 use perennial_rpc::convert::{self, ConvertError};
-
-/// Most audiences of a token; a token with more would not fit into a header.
-const AUDIENCES_MAX: usize = 32;
-/// Longest audience, in bytes.
-const AUDIENCE_BYTES_MAX: usize = 253;
-/// Most labels of a ServiceAccount.
-const LABELS_MAX: usize = 64;
 
 /// A checked request for a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +57,7 @@ pub(super) fn checked_labels(
     labels: impl IntoIterator<Item = (String, String), IntoIter: ExactSizeIterator>,
 ) -> Result<BTreeMap<String, String>, ConvertError> {
     let labels = labels.into_iter();
-    match labels.len() > LABELS_MAX {
+    match labels.len() > ACCOUNT_LABELS_MAX {
         true => Err(wrong("account_labels", "has too many labels")),
         false => Ok(labels.collect()),
     }
@@ -76,12 +71,7 @@ fn lifetime_seconds(lifetime: Duration) -> Result<i64, ConvertError> {
 }
 
 fn checked_audiences(audiences: Vec<String>) -> Result<Vec<String>, ConvertError> {
-    let plausible = |audience: &String| {
-        !audience.is_empty()
-            && audience.len() <= AUDIENCE_BYTES_MAX
-            && !audience.chars().any(char::is_control)
-    };
-    if audiences.len() > AUDIENCES_MAX || !audiences.iter().all(plausible) {
+    if audiences.len() > AUDIENCES_MAX || !audiences.iter().all(|audience| is_audience(audience)) {
         return Err(wrong(
             "audiences",
             "must be at most 32, each of 1 to 253 printable characters",

@@ -1,0 +1,25 @@
+//! Audiences of tokens. The API server takes any text; these bounds keep a token small enough for a
+//! header, and are the same for annotations, flags and requests to the token-issuer.
+
+use super::invalid::{Invalid, Problem};
+use crate::keys;
+
+/// Most audiences of one token.
+pub const AUDIENCES_MAX: usize = 32;
+/// Longest audience, in bytes.
+pub const AUDIENCE_BYTES_MAX: usize = 253;
+
+/// Whether a text can be an audience: not empty, not too long, no control characters.
+#[must_use]
+pub fn is_audience(text: &str) -> bool {
+    (1..=AUDIENCE_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+/// Reads the annotation: audiences with a comma between, and perhaps space around it.
+pub(super) fn read(text: &str) -> Result<Vec<String>, Invalid> {
+    let parts = || text.split(',').map(|part| part.trim());
+    if parts().count() > AUDIENCES_MAX || !parts().all(is_audience) {
+        return Err(Invalid::annotation(keys::AUDIENCES, Some(text), Problem::Audience));
+    }
+    Ok(parts().map(str::to_owned).collect())
+}
