@@ -8,6 +8,8 @@ CRATE ?= core
 CRASH := --features perennial-process/failpoints
 CRASH_OF_CRATE = $(if $(shell grep -lE '^(name = "perennial-process"|perennial-process\.)' crates/$(CRATE)/Cargo.toml),$(CRASH))
 KEEP ?=
+TARGET ?= kubeconfig
+SECONDS ?= 60
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 DEV_BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 
@@ -55,6 +57,29 @@ storm: cluster ## Twenty minutes against a controller that rewrites every token,
 .PHONY: consumers
 consumers: cluster ## Ten minutes of client-go, kubectl and kube-rs, until their first token has expired
 	PERENNIAL_CONSUMERS=long cargo test --locked -p perennial-tests $(CRASH) --test e2e -- --nocapture e_components
+
+# libFuzzer on the stable compiler: --target keeps the flags away from build scripts. One binary has
+# all targets; FUZZ_TARGET chooses. What it finds goes to target/fuzz/found-TARGET, the corpus that
+# grows to target/fuzz/corpus-TARGET; tests/fuzz/corpus is only read.
+FUZZ_DIR := $(or $(CARGO_TARGET_DIR),target)/fuzz
+FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_FLAGS := --cfg fuzzing -Cdebug-assertions -Coverflow-checks -Ccodegen-units=1 -Cpasses=sancov-module \
+	$(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
+
+.PHONY: fuzz-build
+fuzz-build:
+	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --locked --release --target-dir $(FUZZ_DIR) --target $(FUZZ_HOST) \
+		-p perennial-fuzz --features engine --bin fuzz
+
+.PHONY: fuzz
+fuzz: fuzz-build ## Fuzz one parser, guided by coverage: TARGET=kubeconfig SECONDS=60; needs a C++ compiler
+	@test -d tests/fuzz/corpus/$(TARGET) || { echo "no target $(TARGET); TARGET is one of: $$(ls tests/fuzz/corpus | tr '\n' ' ')"; exit 1; }
+	mkdir -p $(FUZZ_DIR)/corpus-$(TARGET) $(FUZZ_DIR)/found-$(TARGET)
+	PERENNIAL_FUZZ_SEEDS=$(CURDIR)/$(FUZZ_DIR)/corpus-$(TARGET) FUZZ_TARGET=$(TARGET) \
+		cargo test --locked -q -p perennial-fuzz --test replay -- --exact samples_are_seeds_where_asked_for
+	FUZZ_TARGET=$(TARGET) $(FUZZ_DIR)/$(FUZZ_HOST)/release/fuzz $(FUZZ_DIR)/corpus-$(TARGET) tests/fuzz/corpus/$(TARGET) \
+		-max_total_time=$(SECONDS) -max_len=65536 -timeout=5 -rss_limit_mb=1024 -use_value_profile=1 \
+		-artifact_prefix=$(FUZZ_DIR)/found-$(TARGET)/ -print_final_stats=1
 
 .PHONY: check
 check: ## The inner loop for one crate, CRATE=core by default: format, lint, its tests

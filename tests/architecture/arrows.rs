@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// The arrows of docs/ARCHITECTURE.md. A new one is a decision: draw it there first.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("core", &[]),
     ("proto", &[]),
     ("process", &["core"]),
@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("cli", &["core", "process", "proto", "rpc"]),
     ("lab", &["cli", "core", "kube", "process", "proto", "rpc"]),
     ("testing", &["core"]),
+    ("fuzz", &["core"]),
 ];
 
 /// Crates that only some of ours may name.

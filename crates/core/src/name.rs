@@ -34,32 +34,32 @@ pub enum NameError {
     },
 }
 
-fn label(text: &str) -> Result<(), NameError> {
+/// Characters of a label, whatever its length.
+fn is_label(text: &str) -> bool {
     let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let edge = |byte: Option<&u8>| byte.is_some_and(|byte| *byte != b'-');
-    match text.as_bytes() {
-        [] => Err(NameError::Empty),
-        bytes if bytes.len() > LABEL_BYTES_MAX => Err(NameError::TooLong { max: LABEL_BYTES_MAX }),
-        bytes if bytes.iter().copied().all(inside) && edge(bytes.first()) && edge(bytes.last()) => {
-            Ok(())
-        }
-        _ => Err(NameError::Malformed { dots: "" }),
-    }
+    let bytes = text.as_bytes();
+    bytes.iter().copied().all(inside) && edge(bytes.first()) && edge(bytes.last())
 }
 
+fn label(text: &str) -> Result<(), NameError> {
+    let malformed = NameError::Malformed { dots: "" };
+    checked(text, LABEL_BYTES_MAX, is_label(text), malformed)
+}
+
+/// Kubernetes bounds the whole subdomain, not its labels.
 fn subdomain(text: &str) -> Result<(), NameError> {
-    if text.len() > SUBDOMAIN_BYTES_MAX {
-        return Err(NameError::TooLong { max: SUBDOMAIN_BYTES_MAX });
-    }
-    if text.is_empty() {
-        return Err(NameError::Empty);
-    }
-    // Kubernetes bounds the whole subdomain, not its labels.
     let malformed = NameError::Malformed { dots: " or `.`" };
-    text.split('.').try_for_each(|part| match label(part) {
-        Ok(()) | Err(NameError::TooLong { .. }) => Ok(()),
-        Err(_) => Err(malformed.clone()),
-    })
+    checked(text, SUBDOMAIN_BYTES_MAX, text.split('.').all(is_label), malformed)
+}
+
+fn checked(text: &str, max: usize, well: bool, malformed: NameError) -> Result<(), NameError> {
+    match text.len() {
+        0 => Err(NameError::Empty),
+        length if length > max => Err(NameError::TooLong { max }),
+        _ if well => Ok(()),
+        _ => Err(malformed),
+    }
 }
 
 macro_rules! name {

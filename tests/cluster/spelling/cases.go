@@ -39,7 +39,9 @@ var names = []string{
 	"ä", "а", "ａ", "a\u200bb", "a\u202eb", "ſ", "K", "ı", "😀", "xn--bcher-kva", "kube-system", "shoot--lab--1",
 	strings.Repeat("a", 63), strings.Repeat("a", 64), strings.Repeat("a", 253), strings.Repeat("a", 254),
 	strings.Repeat("a.", 126) + "a", strings.Repeat("a.", 127) + "a", strings.Repeat("a", 62) + "-",
-	strings.Repeat("ä", 31), strings.Repeat("a", 64) + ".b",
+	strings.Repeat("ä", 31), strings.Repeat("a", 64) + ".b", strings.Repeat("a", 64) + "/x", strings.Repeat("a", 64) + "A",
+	strings.Repeat("a", 70) + "/../../secrets/x", "b." + strings.Repeat("a", 64) + "%2f", strings.Repeat("a", 64) + "-",
+	"-" + strings.Repeat("a", 64), strings.Repeat("a", 40) + " " + strings.Repeat("a", 40), strings.Repeat("a", 64) + "\n",
 }
 
 var nameParts = []string{"a", "b", "0", "-", ".", "--", "z9", "A", "_", "/", "%", "kube-system", "..", "ä"}
