@@ -75,10 +75,9 @@ fuzz-build:
 fuzz: fuzz-build ## Fuzz one parser, guided by coverage: TARGET=kubeconfig SECONDS=60; needs a C++ compiler
 	@test -d tests/fuzz/corpus/$(TARGET) || { echo "no target $(TARGET); TARGET is one of: $$(ls tests/fuzz/corpus | tr '\n' ' ')"; exit 1; }
 	mkdir -p $(FUZZ_DIR)/corpus-$(TARGET) $(FUZZ_DIR)/found-$(TARGET)
-	PERENNIAL_FUZZ_SEEDS=$(CURDIR)/$(FUZZ_DIR)/corpus-$(TARGET) FUZZ_TARGET=$(TARGET) \
-		cargo test --locked -q -p perennial-fuzz --test replay -- --exact samples_are_seeds_where_asked_for
-	FUZZ_TARGET=$(TARGET) $(FUZZ_DIR)/$(FUZZ_HOST)/release/fuzz $(FUZZ_DIR)/corpus-$(TARGET) tests/fuzz/corpus/$(TARGET) \
-		-max_total_time=$(SECONDS) -max_len=65536 -timeout=5 -rss_limit_mb=1024 -use_value_profile=1 \
+	FUZZ_TARGET=$(TARGET) FUZZ_SEEDS=$(FUZZ_DIR)/corpus-$(TARGET) $(FUZZ_DIR)/$(FUZZ_HOST)/release/fuzz \
+		$(FUZZ_DIR)/corpus-$(TARGET) tests/fuzz/corpus/$(TARGET) \
+		-max_total_time=$(SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=1024 -use_value_profile=1 \
 		-artifact_prefix=$(FUZZ_DIR)/found-$(TARGET)/ -print_final_stats=1
 
 .PHONY: check

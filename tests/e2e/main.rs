@@ -32,6 +32,7 @@ mod house;
 mod kill;
 mod nonsense;
 mod proxied;
+mod random;
 mod renewal;
 mod restart;
 mod rights;

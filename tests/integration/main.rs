@@ -21,6 +21,7 @@ mod issuer_refuses;
 mod logs;
 mod nonsense;
 mod operator;
+mod random;
 mod renewal;
 mod repairs;
 mod restart;

@@ -56,6 +56,9 @@ pub struct Notice {
     pub key: String,
     /// What is wrong and what to do.
     pub message: String,
+    /// Whether other words under the same name are news: so they are for a value that somebody is
+    /// correcting, and not for what changes with every attempt.
+    pub exact: bool,
 }
 
 impl Notice {
@@ -71,6 +74,11 @@ impl Notice {
         let hash: String = hasher.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect();
         let name = text::cut(self.secret.name.as_str(), NAME_BYTES_MAX);
         format!("{}.{hash}", name.trim_end_matches(['.', '-']))
+    }
+
+    /// Whether the Event says what is no longer so.
+    fn corrects(&self, held: &Event) -> bool {
+        self.exact && held.message.as_deref() != Some(text::message(&self.message).as_str())
     }
 
     fn event(&self, instance: &str, now: Timestamp) -> Event {
@@ -112,7 +120,7 @@ impl Notice {
 pub enum Published {
     /// There is an Event now.
     Made,
-    /// The Event that is there was counted up.
+    /// The Event that is there was counted up, and has the words of now.
     Counted,
     /// It was told less than [`REPEAT_MIN`] ago, and nothing was written.
     Known,
@@ -148,7 +156,9 @@ impl Events {
         let name = notice.event_name();
         let what = format!("Event {namespace}/{name}");
         match bounded(&format!("read {what}"), api.get_opt(&name)).await? {
-            Some(held) if was_told_lately(&held, now) => Ok(Published::Known),
+            Some(held) if was_told_lately(&held, now) && !notice.corrects(&held) => {
+                Ok(Published::Known)
+            }
             Some(held) => {
                 let count = held.count.unwrap_or_default().max(1).saturating_add(1);
                 let merge = json!({"count": count, "lastTimestamp": seconds(now),
@@ -200,6 +210,7 @@ mod tests {
             reason: reason.to_owned(),
             key: key.to_owned(),
             message: message.to_owned(),
+            exact: true,
         }
     }
 
@@ -213,6 +224,15 @@ mod tests {
         }
         let anew = Notice { uid: "uid-2".to_owned(), ..notice("DURATION_INVALID", "a", "x") };
         assert_ne!(name, anew.event_name(), "the Secret was made anew");
+    }
+
+    #[test]
+    fn b10_an_event_is_corrected_where_the_words_are_those_of_a_value() {
+        let held = notice("DURATION_INVALID", "a", "x").event("pod", Timestamp::UNIX_EPOCH);
+        assert!(!notice("DURATION_INVALID", "a", "x").corrects(&held));
+        let other = notice("DURATION_INVALID", "a", "y");
+        assert!(other.corrects(&held));
+        assert!(!Notice { exact: false, ..other }.corrects(&held));
     }
 
     #[test]

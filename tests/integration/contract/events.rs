@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Event;
 use kube::{
     Api, Client,
-    api::{ListParams, PostParams},
+    api::{DeleteParams, ListParams, PostParams},
 };
 use perennial_core::name::SecretRef;
 use perennial_kube::events::{CONTROLLER, Events, Notice, Published, REPEAT_MIN};
@@ -15,6 +15,7 @@ use super::{object, refusal};
 pub(super) async fn suite(client: &Client, namespace: &str) {
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
     the_same_trouble_is_one_event_also_after_a_restart(client, namespace, &events).await;
+    other_words_about_a_value_are_news(client, namespace, &events).await;
     another_trouble_is_another_event(client, namespace, &events).await;
     a_second_one_of_the_same_name_is_refused(namespace, &events).await;
 }
@@ -26,6 +27,7 @@ fn notice(namespace: &str, reason: &str, message: &str) -> Notice {
         reason: reason.to_owned(),
         key: "a/key".to_owned(),
         message: message.to_owned(),
+        exact: false,
     }
 }
 
@@ -68,6 +70,25 @@ async fn the_same_trouble_is_one_event_also_after_a_restart(
         (Some("Secret"), Some("shoot-access-a"))
     );
     assert_eq!(about.uid.as_deref(), Some("6e0a2f0c-0000-4000-8000-000000000000"));
+}
+
+async fn other_words_about_a_value_are_news(client: &Client, namespace: &str, events: &Api<Event>) {
+    let publisher = Events::new(client.clone(), "first");
+    let exact = |message| Notice { exact: true, ..notice(namespace, "NAME_INVALID", message) };
+    for (message, expected) in [
+        ("one value", Published::Made),
+        ("one value", Published::Known),
+        ("another value", Published::Counted),
+    ] {
+        assert_eq!(
+            publisher.publish(&exact(message), noon()).await.unwrap(),
+            expected,
+            "{message}"
+        );
+    }
+    let held = events.get(&exact("").event_name()).await.unwrap();
+    assert_eq!((held.count, held.message.as_deref()), (Some(2), Some("another value")));
+    events.delete(&exact("").event_name(), &DeleteParams::default()).await.unwrap();
 }
 
 async fn another_trouble_is_another_event(client: &Client, namespace: &str, events: &Api<Event>) {

@@ -19,6 +19,9 @@ use crate::{metrics::Metrics, store::Event};
 /// Secrets that wait for their Event; what does not fit is looked at again after [`LATER`].
 const WAITING_MAX: usize = 10_000;
 const LATER: Duration = Duration::from_secs(60);
+/// An Event whose words are no longer true is corrected at most once in this time, whoever edits the
+/// Secret however fast.
+pub(super) const REWORD_MIN: Duration = Duration::from_secs(10);
 /// Pauses after a failure double from here, while the seed takes no Events.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -28,11 +31,18 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Desk {
     places: BTreeMap<SecretRef, Place>,
     waiting: VecDeque<SecretRef>,
-    /// When each Event was last published or found to be there.
-    told: HashMap<String, Timestamp>,
+    /// By name of the Event.
+    told: HashMap<String, Told>,
     failures: u32,
     pause: Option<Wait>,
     tidied: Option<Wait>,
+}
+
+/// When an Event was last published or found to be there, and with which words.
+#[derive(Debug)]
+struct Told {
+    at: Timestamp,
+    message: String,
 }
 
 /// One Secret.
@@ -102,7 +112,7 @@ impl Desk {
         }
         if self.tidied.is_none_or(|wait| wait.is_over(now)) {
             self.tidied = Some(Wait::of(LATER, now));
-            self.told.retain(|_, told| is_lately(*told, now));
+            self.told.retain(|_, told| is_within(REPEAT_MIN, told.at, now));
         }
     }
 
@@ -130,7 +140,8 @@ impl Desk {
 
     /// There is an Event for this notice.
     pub(super) fn published(&mut self, notice: &Notice, now: Timestamp) {
-        self.told.insert(notice.event_name(), now);
+        let told = Told { at: now, message: notice.message.clone() };
+        self.told.insert(notice.event_name(), told);
         (self.failures, self.pause) = (0, None);
     }
 
@@ -165,17 +176,25 @@ impl Desk {
             Finding::Wrong(trouble) => (Some(trouble), Some(Wait::of(REPEAT_MIN, now))),
         };
         let of_record = place.of_record.clone().map(|trouble| notice(&place.seen, trouble));
-        if of_record.is_some_and(|notice| self.was_told_lately(&notice, now)) {
-            self.silence(&secret);
+        if let Some(notice) = of_record.filter(|notice| self.was_told_lately(notice, now)) {
+            self.silence(&secret, self.reword_at(&notice));
         }
         self.put(&secret, now, metrics);
     }
 
-    /// What the record says is told already.
-    fn silence(&mut self, secret: &SecretRef) {
+    /// What the record says is told already, or, in other words, was told a moment ago.
+    fn silence(&mut self, secret: &SecretRef, reword_at: Option<Wait>) {
         if let Some(place) = self.places.get_mut(secret) {
             place.of_record = None;
+            place.look_again = reword_at.or(place.look_again);
         }
+    }
+
+    /// When the Event may get the words of this notice, where it has others.
+    fn reword_at(&self, notice: &Notice) -> Option<Wait> {
+        let told = self.told.get(&notice.event_name())?;
+        let others = notice.exact && told.message != notice.message;
+        others.then(|| Wait::of(REWORD_MIN, told.at))
     }
 
     /// Lets a Secret wait for its Event where it has something to tell.
@@ -198,7 +217,10 @@ impl Desk {
     }
 
     fn was_told_lately(&self, notice: &Notice, now: Timestamp) -> bool {
-        self.told.get(&notice.event_name()).is_some_and(|told| is_lately(*told, now))
+        self.told.get(&notice.event_name()).is_some_and(|told| {
+            let others = notice.exact && told.message != notice.message;
+            is_within(if others { REWORD_MIN } else { REPEAT_MIN }, told.at, now)
+        })
     }
 }
 
@@ -208,13 +230,14 @@ impl Place {
     }
 }
 
-fn is_lately(told: Timestamp, now: Timestamp) -> bool {
-    let repeat = SignedDuration::try_from(REPEAT_MIN).unwrap_or(SignedDuration::MAX);
-    now.duration_since(told).abs() < repeat
+/// Either way: a moment that lies ahead comes from a clock that was set back.
+fn is_within(length: Duration, told: Timestamp, now: Timestamp) -> bool {
+    let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+    now.duration_since(told).abs() < length
 }
 
 fn notice(seen: &Seen, trouble: Trouble) -> Notice {
-    let Trouble { reason, key, message } = trouble;
+    let Trouble { reason, key, message, exact } = trouble;
     let record = &seen.record;
-    Notice { secret: record.secret.clone(), uid: record.uid.clone(), reason, key, message }
+    Notice { secret: record.secret.clone(), uid: record.uid.clone(), reason, key, message, exact }
 }

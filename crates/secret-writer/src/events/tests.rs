@@ -31,11 +31,16 @@ impl Bench {
 
     /// What is published at that moment: Secret, reason and key.
     fn published_at(&mut self, seconds: i64) -> Vec<String> {
+        let published = self.notices_at(seconds).into_iter();
+        published.map(|n| format!("{} {} {}", n.secret.name, n.reason, n.key)).collect()
+    }
+
+    fn notices_at(&mut self, seconds: i64) -> Vec<Notice> {
         self.desk.look_again(at(seconds), &self.metrics);
         let mut published = Vec::new();
         while let Some(notice) = self.desk.take(at(seconds)) {
             self.desk.published(&notice, at(seconds));
-            published.push(format!("{} {} {}", notice.secret.name, notice.reason, notice.key));
+            published.push(notice);
         }
         published
     }
@@ -88,6 +93,36 @@ fn b10_another_mistake_is_told_at_once_and_one_that_flaps_is_not_repeated() {
         bench.hear(second, seen.seen(second.unsigned_abs() + 2));
         assert!(bench.published_at(second).is_empty(), "at {second} s");
     }
+}
+
+#[test]
+fn b10_an_event_follows_a_value_that_is_corrected_into_another_mistake_every_ten_seconds() {
+    let mut bench = Bench::new();
+    let mut version = 0;
+    let mut edit = |bench: &mut Bench, second: i64, value: &str| {
+        version += 1;
+        bench.hear(second, soon("a").annotated(keys::TOKEN_LIFETIME, value).seen(version));
+    };
+    let says = |bench: &mut Bench, second: i64, value: &str| {
+        let told = bench.notices_at(second);
+        let said = told.iter().map(|notice| notice.message.contains(&format!("\"{value}\"")));
+        assert_eq!(said.collect::<Vec<_>>(), [true], "at {second} s: {told:?}");
+    };
+    edit(&mut bench, 0, "soon");
+    says(&mut bench, 0, "soon");
+    edit(&mut bench, 60, "12");
+    says(&mut bench, 60, "12");
+    for (second, value) in [(61, "12 h"), (62, "12x"), (63, "12 h"), (69, "1d")] {
+        edit(&mut bench, second, value);
+        assert!(bench.notices_at(second).is_empty(), "at {second} s");
+    }
+    says(&mut bench, 70, "1d");
+    edit(&mut bench, 71, "1y");
+    edit(&mut bench, 72, "1d");
+    for second in 72..70 + REPEAT {
+        assert!(bench.notices_at(second).is_empty(), "at {second} s: it says so already");
+    }
+    says(&mut bench, 72 + REPEAT, "1d");
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(super) struct Trouble {
     /// The key that is wrong; may be empty.
     pub key: String,
     pub message: String,
+    /// See [`Notice::exact`](perennial_kube::events::Notice::exact).
+    pub exact: bool,
 }
 
 /// What a record says.
@@ -63,7 +65,7 @@ fn of_record(record: &Record, now: Timestamp) -> Finding {
     let decide = |record: &Record| decide(now, record, ShootView::Unknown, &Policy::default());
     match decide(record) {
         Decision::Invalid(Refusal { reason, key, message }) => {
-            Finding::Wrong(Trouble { reason, key, message })
+            Finding::Wrong(Trouble { reason, key, message, exact: true })
         }
         Decision::Hold { reason, .. } => storm(record, reason),
         Decision::Obstructed(Obstacle::Immutable) => {
@@ -94,6 +96,7 @@ fn immutable(why: &str) -> Finding {
             "immutable is true, so no token can be written, and the Secret {why}; delete it and \
              make it anew without `immutable`"
         ),
+        exact: false,
     })
 }
 
@@ -115,6 +118,7 @@ fn storm(record: &Record, reason: Reason) -> Finding {
             reason.as_str(),
             why = early.words(record),
         ),
+        exact: false,
     })
 }
 
@@ -149,6 +153,7 @@ pub(super) fn of_error(error: &RenewError) -> Option<Trouble> {
         reason: cause.reason().to_owned(),
         key: String::new(),
         message: cause.to_string(),
+        exact: false,
     })
 }
 
