@@ -61,7 +61,7 @@ consumers: cluster ## Ten minutes of client-go, kubectl and kube-rs, until their
 # libFuzzer on the stable compiler: --target keeps the flags away from build scripts. One binary has
 # all targets; FUZZ_TARGET chooses. What it finds goes to target/fuzz/found-TARGET, the corpus that
 # grows to target/fuzz/corpus-TARGET; tests/fuzz/corpus is only read.
-FUZZ_DIR := $(or $(CARGO_TARGET_DIR),target)/fuzz
+FUZZ_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target)/fuzz)
 FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 FUZZ_FLAGS := --cfg fuzzing -Cdebug-assertions -Coverflow-checks -Ccodegen-units=1 -Cpasses=sancov-module \
 	$(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
