@@ -12,7 +12,7 @@ use crate::house::{House, annotation, claims, kubeconfig_secret};
 const FIRST_TOKEN_MAX: Duration = Duration::from_secs(2);
 
 #[tokio::test]
-async fn a_labelled_secret_gets_a_token_that_works_in_under_two_seconds() {
+async fn b1_a_labelled_secret_gets_a_token_that_works_in_under_two_seconds() {
     let house = House::start(1, &[]).await;
     let mut waits = Vec::new();
     for account in ["kube-scheduler", "kube-proxy", "cluster-autoscaler"] {

@@ -60,7 +60,7 @@ async fn b3_the_schedule_comes_from_what_was_granted() {
 }
 
 #[tokio::test]
-async fn a_secret_of_another_class_or_without_our_label_is_left_alone() {
+async fn a_b9_a_secret_of_another_class_or_without_our_label_is_left_alone() {
     let house = House::new().await;
     let seed_class =
         AccessSecret::new(&namespace(1), "other-class", "other").labelled(keys::CLASS, "seed");

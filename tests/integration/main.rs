@@ -19,6 +19,7 @@ mod first_token;
 mod house;
 mod issuer_refuses;
 mod logs;
+mod modes;
 mod nonsense;
 mod operator;
 mod random;

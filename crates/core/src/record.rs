@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn one_flipped_character_of_the_signature_is_noticed() {
+    fn c_one_flipped_character_of_the_signature_is_noticed() {
         let mut secret = SecretBuilder::new().renewed(0, 43_200, 86_400, 0.5);
         assert!(matches!(secret.record().held, Held::Token(_)));
         assert!(secret.record().issued.is_some());

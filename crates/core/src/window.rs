@@ -169,7 +169,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_later_than_latest_and_never_before_30_percent_of_it(
+        fn b4_never_later_than_latest_and_never_before_30_percent_of_it(
             lifetime in 1_i64..10_000_000, basis in 1_i64..10_000_000,
             share in any::<f64>(), place in any::<f64>(),
         ) {

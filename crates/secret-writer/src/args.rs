@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn without_flags_the_class_shoot_is_served_and_no_audience_asked_for() {
+    fn a_without_flags_the_class_shoot_is_served_and_no_audience_asked_for() {
         assert_eq!(interpretation(&[]), Interpretation::default());
         let args = parse(&[]).unwrap();
         assert_eq!(args.token_issuer_addr, ["a:1", "b:2"]);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_and_audiences_may_be_several() {
+    fn a_classes_and_audiences_may_be_several() {
         let given = interpretation(&["--class=shoot", "--class=seed", "--audience=a, b"]);
         assert!(matches!(given.classes, Classes::Only(classes) if classes.len() == 2));
         assert_eq!(given.audiences, ["a", "b"]);

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 const GOOD: &str = "current-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n\
     clusters: [{name: c, cluster: {server: 'https://shoot.example'}}]\nusers: [{name: u, user: {}}]\n";
 
+/// A part of more than 63 characters hides nothing that stands behind it.
+const LONG_PART: &str = "a-part-that-is-longer-than-the-sixty-three-characters-of-a-label/../../x";
+
 /// One Secret with one mistake.
 pub(crate) struct Case {
     /// Of the Secret.
@@ -100,7 +103,7 @@ fn annotations(
 fn accounts(cases: &mut Vec<Case>) {
     let missing = [(None, "AnnotationMissing"), (Some(""), "AnnotationMissing")];
     annotations(cases, keys::ACCOUNT_NAME, Some("component"), &missing);
-    let bad = [" ", "No Such Name", "a/b", "../etc", "-a", "ä", "kube-proxy\n"];
+    let bad = [" ", "No Such Name", "a/b", "../etc", "-a", "ä", "kube-proxy\n", LONG_PART];
     annotations(cases, keys::ACCOUNT_NAME, Some("component"), &bad.map(name_invalid));
     annotations(cases, keys::ACCOUNT_NAMESPACE, Some("kube-system"), &missing);
     let bad = ["Kube-System", "kube.system", "kube_system", "a b", "kube-system/x"];
@@ -112,10 +115,11 @@ fn name_invalid(value: &'static str) -> (Option<&'static str>, &'static str) {
 }
 
 fn durations(cases: &mut Vec<Case>) {
-    let bad = ["soon", "12", "-1h", "1d", "1h 30m", "1e3s", "99999999999h"];
+    let bad = ["", "soon", "12", "1d", "1h 30m", "1e3s", "99999999999h"];
     let bad = bad.map(|value| (Some(value), "DurationInvalid"));
     annotations(cases, keys::TOKEN_LIFETIME, Some("1h"), &bad);
-    let out = ["0", "1s", "9m59s", "1193047h"].map(|value| (Some(value), "LifetimeOutOfRange"));
+    let out =
+        ["0", "-1h", "1s", "9m59s", "1193047h"].map(|value| (Some(value), "LifetimeOutOfRange"));
     annotations(cases, keys::TOKEN_LIFETIME, None, &out);
 }
 

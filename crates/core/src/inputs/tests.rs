@@ -49,7 +49,7 @@ fn an_annotation_that_asks_for_no_revocation_is_no_mistake() {
 }
 
 #[test]
-fn the_hash_follows_what_decides_the_token_and_nothing_else() {
+fn c_the_hash_follows_what_decides_the_token_and_nothing_else() {
     let hash = |key, value| read(&SecretBuilder::new().annotated(key, value)).unwrap().hash();
     let plain = read(&SecretBuilder::new()).unwrap().hash();
     for (key, value) in [
@@ -84,7 +84,7 @@ fn a_only_the_class_shoot_is_served_unless_told_otherwise() {
 }
 
 #[test]
-fn a_long_or_unprintable_value_is_cut_in_the_message() {
+fn b10_a_long_or_unprintable_value_is_cut_in_the_message() {
     let invalid = read(&SecretBuilder::new().annotated(keys::TOKEN_LIFETIME, &"x\n".repeat(500)))
         .unwrap_err();
     assert!(invalid.to_string().chars().count() < 300);

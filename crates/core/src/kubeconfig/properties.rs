@@ -127,7 +127,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn a_token_goes_in_and_everything_else_stays(document in document()) {
+    fn b6_a_token_goes_in_and_everything_else_stays(document in document()) {
         let before = document.as_bytes();
         let token = Token::new(NEW.to_owned());
         current_token(before).unwrap();
@@ -147,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_kubeconfigs_never_panic_nor_go_wrong(
+    fn b10_damaged_kubeconfigs_never_panic_nor_go_wrong(
         document in document(),
         at in any::<prop::sample::Index>(),
         patch in "[\\[\\]{},:&*#?|>!%@'\"\\-\n\r\t <~ätoken]{0,4}",

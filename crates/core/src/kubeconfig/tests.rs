@@ -26,7 +26,7 @@ fn held(document: &str) -> Result<Option<String>, KubeconfigError> {
 }
 
 #[test]
-fn the_token_is_replaced_where_it_stands_and_nothing_else() {
+fn b6_the_token_is_replaced_where_it_stands_and_nothing_else() {
     let cases = [
         (
             "- name: shoot\n  user:\n    token: old\n",
@@ -90,7 +90,7 @@ fn the_token_is_replaced_where_it_stands_and_nothing_else() {
 }
 
 #[test]
-fn a_token_is_added_where_there_is_none() {
+fn b6_a_token_is_added_where_there_is_none() {
     let cases = [
         ("- name: shoot\n  user: {}\n", "- name: shoot\n  user: {\"token\": \"NEW\"}\n"),
         ("- name: shoot\n  user:\n", "- name: shoot\n  user: {\"token\": \"NEW\"}\n"),
@@ -130,7 +130,7 @@ fn a_token_is_added_where_there_is_none() {
 }
 
 #[test]
-fn json_line_ends_and_wide_characters_stay_as_they_are() {
+fn b6_json_line_ends_and_wide_characters_stay_as_they_are() {
     let json = |user: &str| {
         format!(
             "{{\n\t\"current-context\": \"ä\", \"contexts\": [{{\"name\": \"ä\", \"context\": \
@@ -155,7 +155,7 @@ fn json_line_ends_and_wide_characters_stay_as_they_are() {
 }
 
 #[test]
-fn of_several_users_only_that_of_the_current_context_changes() {
+fn b6_of_several_users_only_that_of_the_current_context_changes() {
     let others =
         "- name: a\n  user: &a\n    token: mine\n- name: b\n  user: *a\n- <<: {}\n  name: c\n-\n";
     let edited = put(&kubeconfig(&format!("{others}- name: shoot\n  user:\n    token: old\n")));
@@ -164,7 +164,7 @@ fn of_several_users_only_that_of_the_current_context_changes() {
 }
 
 #[test]
-fn the_ca_changes_only_when_it_is_given_and_differs() {
+fn b6_the_ca_changes_only_when_it_is_given_and_differs() {
     let document = kubeconfig("- name: shoot\n  user:\n    token: old\n");
     let (token, ca) = (Token::new(NEW.to_owned()), Some(CA.as_bytes()));
     let once = with_token(document.as_bytes(), &token, ca).unwrap();
@@ -289,7 +289,7 @@ fn an_edit_that_cannot_be_proved_is_refused() {
 }
 
 #[test]
-fn a_document_is_bounded_in_bytes_nodes_and_depth() {
+fn b10_a_document_is_bounded_in_bytes_nodes_and_depth() {
     let large = format!("a: {}", "x".repeat(1 << 20));
     assert_eq!(held(&large), Err(KubeconfigError::TooLarge));
     assert_eq!(held(&format!("[{}]", "a,".repeat(60_000))), Err(KubeconfigError::TooLarge));
@@ -299,7 +299,7 @@ fn a_document_is_bounded_in_bytes_nodes_and_depth() {
 }
 
 #[test]
-fn no_message_repeats_a_value_of_the_document() {
+fn b10_no_message_repeats_a_value_of_the_document() {
     let document = kubeconfig("- name: shoot\n  user: {token: s3cr3t: s3cr3t, }}\n");
     let error = held(&document).unwrap_err();
     assert_eq!(error, KubeconfigError::NotYaml { line: 17, column: 23 });
