@@ -12,6 +12,15 @@ use crate::kubeconfig::{Credential, Endpoint};
 use crate::pki::{self, Authority, LAB_LIFE, Leaf};
 use crate::process::{Process, Spec};
 
+/// Files of an API server below [`LabDir::cluster`]. The key that signs is the first of those that are
+/// accepted, and the CA that signs the first of those that are trusted.
+pub(crate) const SIGNING_KEY: &str = "service-account.key";
+pub(crate) const ACCEPTED_KEYS: &str = "service-account-accepted.key";
+pub(crate) const CA_BUNDLE: &str = "ca.crt";
+
+/// The name of every serving authority, old and new.
+pub(crate) const AUTHORITY: &str = "perennial-lab API server";
+
 /// What tells one API server of a lab from the other.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -88,24 +97,35 @@ struct Keys {
 
 impl Keys {
     fn new() -> Result<Self> {
-        let serving = Authority::new("perennial-lab API server")?;
+        let serving = Authority::new(AUTHORITY)?;
         Ok(Self { serving, clients: Authority::new("perennial-lab clients")? })
     }
 
     fn write(&self, folder: &Path) -> Result<()> {
-        let serving = self.serving.issue(Leaf {
-            common_name: "kube-apiserver",
-            organisation: None,
-            names: pki::loopback()?,
-            usages: vec![ExtendedKeyUsagePurpose::ServerAuth],
-            life: LAB_LIFE,
-        })?;
-        write_private(&folder.join("ca.crt"), &self.serving.pem())?;
+        let signing = pki::signing_key()?;
+        write_private(&folder.join(CA_BUNDLE), &self.serving.pem())?;
         write_private(&folder.join("client-ca.crt"), &self.clients.pem())?;
-        write_private(&folder.join("serving.crt"), &serving.certificate)?;
-        write_private(&folder.join("serving.key"), &serving.key)?;
-        write_private(&folder.join("service-account.key"), &pki::signing_key()?)
+        write_serving(&self.serving, folder)?;
+        write_private(&folder.join(SIGNING_KEY), &signing)?;
+        write_private(&folder.join(ACCEPTED_KEYS), &signing)
     }
+}
+
+/// A serving certificate of `authority`, for every address that the API server may move to. One that
+/// runs reads the two files anew; until they are a pair it keeps the old ones.
+///
+/// # Errors
+/// No key could be made, or the folder is not writable.
+pub(crate) fn write_serving(authority: &Authority, folder: &Path) -> Result<()> {
+    let serving = authority.issue(Leaf {
+        common_name: "kube-apiserver",
+        organisation: None,
+        names: pki::homes()?,
+        usages: vec![ExtendedKeyUsagePurpose::ServerAuth],
+        life: LAB_LIFE,
+    })?;
+    write_private(&folder.join("serving.crt"), &serving.certificate)?;
+    write_private(&folder.join("serving.key"), &serving.key)
 }
 
 fn flags(plan: &Plan, folder: &Path, etcd: &Etcd) -> Vec<String> {
@@ -120,8 +140,8 @@ fn flags(plan: &Plan, folder: &Path, etcd: &Etcd) -> Vec<String> {
         format!("--client-ca-file={}", file("client-ca.crt")),
         "--authorization-mode=RBAC".to_owned(),
         format!("--service-account-issuer=https://{}.perennial-lab.internal", plan.name),
-        format!("--service-account-signing-key-file={}", file("service-account.key")),
-        format!("--service-account-key-file={}", file("service-account.key")),
+        format!("--service-account-signing-key-file={}", file(SIGNING_KEY)),
+        format!("--service-account-key-file={}", file(ACCEPTED_KEYS)),
         format!("--api-audiences={}", plan.audiences),
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         // No Pod ever runs here, and 127.0.0.1 is refused as an endpoint of the Service kubernetes.

@@ -7,12 +7,15 @@ use std::process::ExitCode;
 use anyhow::{Result, bail, ensure};
 use clap::Parser;
 
-use self::args::{CertificatesAction, Cli, ServiceAction, ServiceName, ShootAction, Task};
+use self::args::{
+    CertificatesAction, Cli, ReachAction, ServiceAction, ServiceName, ShootAction, Task,
+};
 use crate::apiserver::process_name;
 use crate::binaries::{Binaries, grpcurl, kubectl};
 use crate::certificates;
 use crate::demo;
 use crate::dir::LabDir;
+use crate::maker;
 use crate::process::{control, leash};
 use crate::progress::say;
 use crate::proxy::Mode;
@@ -79,28 +82,42 @@ async fn service(name: ServiceName, action: ServiceAction, dir: &LabDir) -> Resu
 }
 
 async fn shoot(number: usize, action: ShootAction, dir: &LabDir) -> Result<()> {
+    match action {
+        ShootAction::RotateKey { drop_old } => maker::rotate_key(number, drop_old, dir).await,
+        ShootAction::RotateCa { drop_old, tell } => {
+            maker::rotate_ca(number, drop_old, tell, dir).await
+        }
+        ShootAction::NewAddress { tell } => {
+            maker::move_to_new_address(number, tell, dir).await.map(drop)
+        }
+        ShootAction::Reach(action) => reach(number, action, dir).await,
+    }
+}
+
+/// How, and whether, a shoot is reached.
+async fn reach(number: usize, action: ReachAction, dir: &LabDir) -> Result<()> {
     let proxy = proxied::name(number);
     if proxy::control::exists(&proxy, dir) {
         return proxy::control::set(mode(action), &proxy, dir).await;
     }
-    let name = process_name(&format!("shoot-{number}"));
+    let name = process_name(&proxy);
     ensure!(dir.log(&name).exists(), "this lab has no shoot {number}");
     match action {
-        ShootAction::Stop => control::stop(&name, dir).await,
-        ShootAction::Start => control::start(&name, dir).await.map(drop),
-        ShootAction::Freeze => control::freeze(&name, dir),
-        ShootAction::Thaw => control::thaw(&name, dir),
-        ShootAction::Delay { .. } => {
+        ReachAction::Stop => control::stop(&name, dir).await,
+        ReachAction::Start => control::start(&name, dir).await.map(drop),
+        ReachAction::Freeze => control::freeze(&name, dir),
+        ReachAction::Thaw => control::thaw(&name, dir),
+        ReachAction::Delay { .. } => {
             bail!("shoot {number} is reached directly; only a proxied shoot can be delayed")
         }
     }
 }
 
-const fn mode(action: ShootAction) -> Mode {
+const fn mode(action: ReachAction) -> Mode {
     match action {
-        ShootAction::Stop => Mode::Cut,
-        ShootAction::Start | ShootAction::Thaw => Mode::Open,
-        ShootAction::Freeze => Mode::Swallow,
-        ShootAction::Delay { by } => Mode::Delay(by),
+        ReachAction::Stop => Mode::Cut,
+        ReachAction::Start | ReachAction::Thaw => Mode::Open,
+        ReachAction::Freeze => Mode::Swallow,
+        ReachAction::Delay { by } => Mode::Delay(by),
     }
 }

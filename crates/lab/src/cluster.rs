@@ -13,6 +13,7 @@ use crate::apiserver::client_leaf;
 use crate::counts::RequestCounts;
 use crate::dir::LabDir;
 use crate::kubeconfig::{Credential, Endpoint};
+use crate::maker;
 use crate::pki::{Authority, Leaf, Pair};
 use crate::poll::{Look, until};
 use crate::process::Process;
@@ -124,6 +125,15 @@ impl Cluster {
     /// It does not parse.
     pub async fn client_with(&self, credential: &Credential<'_>) -> Result<Client> {
         self.endpoint.client(credential).await
+    }
+
+    /// Reads its kubeconfig anew after address or CA changed ([`crate::maker`]).
+    ///
+    /// # Errors
+    /// The kubeconfig is gone, or cannot be used.
+    pub async fn reload(&mut self) -> Result<()> {
+        (self.endpoint, self.client) = maker::admin_access(&self.kubeconfig).await?;
+        Ok(())
     }
 
     /// Waits until the API server is ready.

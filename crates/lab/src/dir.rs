@@ -1,8 +1,8 @@
 //! The scratch folder of a lab, `LAB_DIR`, and what lies where in it.
 //!
 //! `logs/<process>.log`, `certs/<service>.{crt,key}` and `certs/ca.crt`, `tls/<service>/` (the
-//! `--tls-dir` of a service), `authority/` (who signs them), `run/<process>.{pid,hold,env}`,
-//! `run/<service>.admin` (its admin port), `run/<shoot>.{proxy,proxied}`, `clusters/<name>/` (keys
+//! `--tls-dir` of a service), `authority/` (who signs them), `run/<process>.{pid,hold,env,flags}`,
+//! `run/<service>.admin` (its admin port), `run/<shoot>.{proxy,proxied,address,addressed}`, `clusters/<name>/` (keys
 //! of an API server), `kubeconfigs/`, `etcd/`.
 
 use std::fs;
@@ -114,6 +114,12 @@ impl LabDir {
         self.0.join("run").join(format!("{process}.env"))
     }
 
+    /// More flags for the process, one a line, read at each start of it; they come last.
+    #[must_use]
+    pub fn flags_file(&self, process: &str) -> PathBuf {
+        self.0.join("run").join(format!("{process}.flags"))
+    }
+
     /// What is wanted of a proxy.
     #[must_use]
     pub fn proxy_file(&self, proxy: &str) -> PathBuf {
@@ -124,6 +130,18 @@ impl LabDir {
     #[must_use]
     pub fn proxy_state_file(&self, proxy: &str) -> PathBuf {
         self.0.join("run").join(format!("{proxy}.proxied"))
+    }
+
+    /// Where a proxy is wanted to listen.
+    #[must_use]
+    pub fn proxy_address_file(&self, proxy: &str) -> PathBuf {
+        self.0.join("run").join(format!("{proxy}.address"))
+    }
+
+    /// Where a proxy listens now.
+    #[must_use]
+    pub fn proxy_addressed_file(&self, proxy: &str) -> PathBuf {
+        self.0.join("run").join(format!("{proxy}.addressed"))
     }
 
     #[must_use]

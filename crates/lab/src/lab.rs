@@ -156,6 +156,17 @@ impl Lab {
         &self.shoots[number - 1]
     }
 
+    /// Takes notice of what [`crate::maker`] did to a shoot with an API server of its own.
+    ///
+    /// # Errors
+    /// Its kubeconfig cannot be used.
+    ///
+    /// # Panics
+    /// There is no such shoot.
+    pub async fn reload_shoot(&mut self, number: usize) -> Result<()> {
+        self.shoots[number - 1].reload().await
+    }
+
     /// All shoots, the first first.
     #[must_use]
     pub fn shoots(&self) -> &[Cluster] {

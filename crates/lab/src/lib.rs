@@ -25,6 +25,7 @@ pub mod fence;
 pub mod http;
 pub mod kubeconfig;
 pub mod lab;
+pub mod maker;
 pub mod manifests;
 pub mod pki;
 pub mod poll;

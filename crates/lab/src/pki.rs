@@ -6,12 +6,14 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use perennial_core::clock::Clock;
 use perennial_process::clock::SystemClock;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, RsaKeySize, SanType,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, RsaKeySize, SanType,
 };
+use sha2::{Digest as _, Sha256};
 
 use crate::projected;
 
@@ -151,6 +153,33 @@ fn params(
 pub fn loopback() -> Result<Vec<SanType>> {
     let name = "localhost".try_into().context("localhost is a name")?;
     Ok(vec![SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)), SanType::DnsName(name)])
+}
+
+/// How many addresses a shoot can be at: 127.0.0.1 and those it may move to.
+pub const HOMES: u8 = 8;
+
+/// Address number `index`: 127.0.0.1 is 0. Others than those of proxies.
+#[must_use]
+pub const fn home(index: u8) -> Ipv4Addr {
+    if index == 0 { Ipv4Addr::LOCALHOST } else { Ipv4Addr::new(127, 76, 0, index) }
+}
+
+/// localhost, and every address that an API server may be at.
+///
+/// # Errors
+/// As [`loopback`].
+pub fn homes() -> Result<Vec<SanType>> {
+    let moved = (1..HOMES).map(|index| SanType::IpAddress(IpAddr::V4(home(index))));
+    Ok(loopback()?.into_iter().chain(moved).collect())
+}
+
+/// The id that an API server gives to a signing key: SHA-256 over the public key (RFC 7638 it is not).
+///
+/// # Errors
+/// It is no private key in PEM.
+pub fn key_id(pem: &str) -> Result<String> {
+    let key = KeyPair::from_pem(pem).context("failed to read a signing key")?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(key.subject_public_key_info())))
 }
 
 /// The RSA-2048 key an API server signs ServiceAccount tokens with: what the figures of DESIGN are

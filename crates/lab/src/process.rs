@@ -3,7 +3,8 @@
 //! It is started again when it dies: at once the first time, then with a growing pause. While
 //! `run/<name>.hold` is there it stays down. `run/<name>.pid` is written at each start; it goes when
 //! the process is down for longer than a moment. So [`control`] can act from another process, and
-//! the lab itself uses the same functions. `run/<name>.env` gives it more variables.
+//! the lab itself uses the same functions. `run/<name>.env` gives it more variables,
+//! `run/<name>.flags` more flags.
 
 pub mod control;
 mod keeper;

@@ -2,8 +2,9 @@
 //! small TCP proxy of the lab passes everything on to the first shoot.
 //!
 //! What a proxy does can be changed while it runs ([`Mode`]): it is written into
-//! `run/<name>.proxy`, and the proxy says in `run/<name>.proxied` what it does now. That is the
-//! whole protocol, as with [`crate::process`], so [`control`] can act from another process.
+//! `run/<name>.proxy`, and the proxy says in `run/<name>.proxied` what it does now. Where it listens
+//! is changed in the same way, by `run/<name>.address` and `run/<name>.addressed`. That is the whole
+//! protocol, as with [`crate::process`], so [`control`] can act from another process.
 
 mod connection;
 pub mod control;
@@ -44,6 +45,7 @@ impl Proxy {
     ) -> Result<Self> {
         let listener = serve::listen(address)?;
         control::note(Mode::Open, &name, dir)?;
+        control::note_address(address, &name, dir)?;
         let mut tasks = JoinSet::new();
         let server = serve::Server { name: name.clone(), address, target, dir: dir.clone() };
         tasks.spawn(server.run(listener));
@@ -79,6 +81,21 @@ pub fn address(index: usize, port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::new(127, 77, high, low), port))
 }
 const _: () = assert!(PROXIES_MAX <= 250 * 255);
+
+/// Where a proxy moves to from `old`. After 16 moves it is where it was first.
+#[must_use]
+pub fn moved(old: SocketAddr) -> SocketAddr {
+    const FIRST: u8 = 77;
+    const LAST: u8 = FIRST + 15;
+    match old {
+        SocketAddr::V4(v4) => {
+            let [net, home, high, low] = v4.ip().octets();
+            let home = if home == LAST { FIRST } else { home + 1 };
+            SocketAddr::from((Ipv4Addr::new(net, home, high, low), v4.port()))
+        }
+        SocketAddr::V6(_) => old, // no proxy of ours
+    }
+}
 
 /// A connection through a proxy takes two descriptors, and the usual soft limit is 1,024.
 ///

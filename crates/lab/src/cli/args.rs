@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use perennial_process::args::duration;
 
 use crate::lab::Options;
+use crate::maker::Tell;
 use crate::proxy::PROXIES_MAX;
 
 /// Real API servers and the three services of Perennial on this machine
@@ -109,8 +110,56 @@ pub(super) enum ServiceAction {
     Thaw,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub(super) enum ShootAction {
+    #[command(flatten)]
+    Reach(ReachAction),
+    /// Let a new key sign the tokens of ServiceAccounts; the old one is accepted on
+    ///
+    /// The API server is started anew with the keys, as the control plane of a shoot is rolled:
+    /// for two or three seconds it does not answer. Tokens of the old key go on working until
+    /// `rotate-key --drop-old`, which takes it out of the key set and signs with the same new key
+    /// on. Where no rotation was begun, --drop-old does both at once: every token that was issued
+    /// up to then is refused.
+    ///
+    /// Back when the key set has the new keys and no others; prints their ids (`kid`).
+    RotateKey {
+        /// Accept no old key any more; ends a rotation, or does all of it at once
+        #[arg(long)]
+        drop_old: bool,
+    },
+    /// Give the API server a serving certificate of a new CA; the old CA is trusted on
+    ///
+    /// As the seed of a Gardener does it: first the kubeconfigs of the shoot trust old and new CA,
+    /// then the certificate is exchanged while connections stay open, and `rotate-ca --drop-old`
+    /// leaves the new CA alone. Where no rotation was begun, --drop-old does all at once: who has
+    /// only the old CA is cut off until told. LAB_SHOOT_KUBECONFIG* stay valid.
+    ///
+    /// Back when the API server serves the new certificate and the kubeconfigs are written.
+    RotateCa {
+        /// Trust the new CA alone; ends a rotation, or does all of it at once
+        #[arg(long)]
+        drop_old: bool,
+        /// Which Secrets on the seed are told
+        #[arg(long, value_enum, default_value_t)]
+        tell: Tell,
+    },
+    /// Move the API server to another loopback address; nobody answers at the old one
+    ///
+    /// One of its own is started anew there, under the same port. A proxy takes new connections
+    /// there; connections to its old address stay until somebody ends them. LAB_SHOOT_KUBECONFIG*
+    /// stay valid.
+    ///
+    /// Back when the shoot answers there and the kubeconfigs are written; prints both addresses.
+    NewAddress {
+        /// Which Secrets on the seed are told
+        #[arg(long, value_enum, default_value_t)]
+        tell: Tell,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum ReachAction {
     /// End its API server and keep it down; a proxy cuts and refuses connections
     Stop,
     /// Start its API server again; a proxy passes everything on again
@@ -184,9 +233,18 @@ mod tests {
             Task::Shoot { number, action } => (number, action),
             _ => panic!("not shoot"),
         };
-        assert!(matches!(action("perennial-lab shoot 2 freeze"), (2, ShootAction::Freeze)));
+        assert!(matches!(
+            action("perennial-lab shoot 2 freeze"),
+            (2, ShootAction::Reach(ReachAction::Freeze))
+        ));
         let (number, delay) = action("perennial-lab shoot 12 delay 200ms");
-        assert!(matches!(delay, ShootAction::Delay { by } if by == Duration::from_millis(200)));
+        let by = Duration::from_millis(200);
+        assert_eq!(delay, ShootAction::Reach(ReachAction::Delay { by }));
         assert_eq!(number, 12);
+        let (_, rotate) = action("perennial-lab shoot 1 rotate-ca --drop-old --tell bootstrap");
+        let expected = ShootAction::RotateCa { drop_old: true, tell: Tell::Bootstrap };
+        assert_eq!(rotate, expected);
+        let moved = ShootAction::NewAddress { tell: Tell::All };
+        assert_eq!(action("perennial-lab shoot 1 new-address").1, moved);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -72,6 +73,7 @@ fn spawn(spec: &Spec, dir: &LabDir) -> Result<Child> {
     let mut command = Command::from(leash::command(&spec.program)?);
     command
         .args(&spec.args)
+        .args(lines(&dir.flags_file(&spec.name))?)
         .env_clear()
         .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
         .envs(more_variables(&spec.name, dir)?)
@@ -91,16 +93,20 @@ fn spawn(spec: &Spec, dir: &LabDir) -> Result<Child> {
 /// What `run/<name>.env` says; nothing where it is not there.
 fn more_variables(name: &str, dir: &LabDir) -> Result<Vec<(String, String)>> {
     let path = dir.env_file(name);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| path.display().to_string()),
-    };
-    let pair = |line: &str| {
+    let pair = |line: String| {
         let pair = line.split_once('=').with_context(|| format!("{}: {line}", path.display()))?;
         Ok((pair.0.to_owned(), pair.1.to_owned()))
     };
-    text.lines().map(pair).collect()
+    lines(&path)?.into_iter().map(pair).collect()
+}
+
+/// The lines of a file; none where it is not there.
+fn lines(path: &Path) -> Result<Vec<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
 }
 
 fn forget_pid(name: &str, dir: &LabDir) {

@@ -1,6 +1,6 @@
 //! Acting on a proxy by its name, from within the lab or from another process.
 
-use std::{fs, io::ErrorKind, path::Path, time::Duration};
+use std::{fs, io::ErrorKind, net::SocketAddr, path::Path, str::FromStr, time::Duration};
 
 use anyhow::{Context, Result, bail};
 
@@ -35,6 +35,48 @@ pub async fn set(mode: Mode, name: &str, dir: &LabDir) -> Result<()> {
     until(&format!("{name}: {mode}"), NOTICE_MAX, look).await
 }
 
+/// Has the proxy listen at another address; back when it does. Connections of the old one stay.
+///
+/// # Errors
+/// There is no such proxy, the address is taken, or the lab does not run any more.
+pub async fn move_to(address: SocketAddr, name: &str, dir: &LabDir) -> Result<()> {
+    if !exists(name, dir) {
+        bail!("there is no proxy in front of {name}");
+    }
+    write_private(&dir.proxy_address_file(name), &format!("{address}\n"))?;
+    let look = async || {
+        let now = read(&dir.proxy_addressed_file(name))?;
+        Ok(if now == Some(address) { Look::Done(()) } else { Look::Waiting(format!("{now:?}")) })
+    };
+    until(&format!("{name} at {address}"), NOTICE_MAX, look).await
+}
+
+/// The names of all proxies, sorted.
+///
+/// # Errors
+/// The folder of the lab is gone.
+pub fn all(dir: &LabDir) -> Result<Vec<String>> {
+    let folder = dir.root().join("run");
+    let entries = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+    let name = |entry: fs::DirEntry| {
+        let file = entry.file_name().into_string().ok()?;
+        file.strip_suffix(".proxied").map(str::to_owned)
+    };
+    let mut names: Vec<_> = entries.filter_map(|entry| name(entry.ok()?)).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Where the proxy is wanted; none where nobody has said anything yet.
+pub(super) fn wanted_address(name: &str, dir: &LabDir) -> Result<Option<SocketAddr>> {
+    read(&dir.proxy_address_file(name))
+}
+
+/// Says where the proxy listens now.
+pub(super) fn note_address(address: SocketAddr, name: &str, dir: &LabDir) -> Result<()> {
+    write_private(&dir.proxy_addressed_file(name), &format!("{address}\n"))
+}
+
 /// What is wanted of the proxy; none where nobody has said anything yet.
 pub(super) fn wanted(name: &str, dir: &LabDir) -> Result<Option<Mode>> {
     read(&dir.proxy_file(name))
@@ -45,9 +87,16 @@ pub(super) fn note(mode: Mode, name: &str, dir: &LabDir) -> Result<()> {
     write_private(&dir.proxy_state_file(name), &format!("{mode}\n"))
 }
 
-fn read(path: &Path) -> Result<Option<Mode>> {
+fn read<T>(path: &Path) -> Result<Option<T>>
+where
+    T: FromStr,
+    anyhow::Error: From<T::Err>,
+{
     match fs::read_to_string(path) {
-        Ok(text) => text.parse().map(Some).with_context(|| path.display().to_string()),
+        Ok(text) => {
+            let value = text.trim().parse().map_err(anyhow::Error::from);
+            value.map(Some).with_context(|| path.display().to_string())
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
     }

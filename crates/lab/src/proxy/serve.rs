@@ -45,7 +45,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Serves until the task is dropped, and every connection with it.
-    pub(super) async fn run(self, listener: TcpListener) {
+    pub(super) async fn run(mut self, listener: TcpListener) {
         let mut listener = Some(listener);
         let (mode, follow) = watch::channel(Mode::Open);
         let mut connections = JoinSet::new();
@@ -70,7 +70,12 @@ impl Server {
     }
 
     /// Changes to what is wanted, where that is not what is.
-    fn look(&self, mode: &watch::Sender<Mode>, listener: &mut Option<TcpListener>) -> Result<()> {
+    fn look(
+        &mut self,
+        mode: &watch::Sender<Mode>,
+        listener: &mut Option<TcpListener>,
+    ) -> Result<()> {
+        self.look_for_address(listener)?;
         let wanted = control::wanted(&self.name, &self.dir)?.unwrap_or_default();
         if wanted == *mode.borrow() {
             return Ok(());
@@ -82,6 +87,21 @@ impl Server {
         }
         mode.send_replace(wanted);
         control::note(wanted, &self.name, &self.dir)
+    }
+}
+
+impl Server {
+    /// Listens where it is wanted. Nobody is cut for that.
+    fn look_for_address(&mut self, listener: &mut Option<TcpListener>) -> Result<()> {
+        let wanted = control::wanted_address(&self.name, &self.dir)?.unwrap_or(self.address);
+        if wanted == self.address {
+            return Ok(());
+        }
+        if listener.is_some() {
+            *listener = Some(listen(wanted)?);
+        }
+        self.address = wanted;
+        control::note_address(wanted, &self.name, &self.dir)
     }
 }
 
