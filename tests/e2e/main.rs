@@ -44,4 +44,5 @@ mod storm_stranger;
 mod strangers;
 mod sweep;
 mod trace;
+mod tunnel;
 mod witness;

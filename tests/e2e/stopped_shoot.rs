@@ -30,7 +30,7 @@ const FRESH_MAX: Duration = Duration::from_secs(30);
 const DELAY_MAX: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shoot_that_stops_or_hangs_delays_nobody_else_and_is_fresh_soon_after() {
+async fn c_a_shoot_that_stops_or_hangs_delays_nobody_else_and_is_fresh_within_30_s_after() {
     let house = House::start(SHOOTS, &["--renewal-basis=8s"]).await;
     for number in 0..SECRETS {
         for shoot in 1..=SHOOTS {

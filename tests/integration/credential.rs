@@ -106,10 +106,85 @@ async fn f_without_any_credential_that_holds_it_says_so_and_a_new_bootstrap_heal
         .await;
     assert_eq!(stuck.reason, "nothing_held");
 
+    let own = house
+        .wait_for_schedule(1, OWN, "a failed attempt", |schedule| schedule.last_failure.is_some())
+        .await;
+    assert_eq!(own.reason, "own_refused");
+    let event = house.until("an Event on the own Secret", async || {
+        let events = house.seed.list("events", &namespace(1));
+        let about_own = |event: &&serde_json::Value| {
+            event["regarding"]["name"] == OWN || event["involvedObject"]["name"] == OWN
+        };
+        events
+            .iter()
+            .find(about_own)
+            .cloned()
+            .map_or_else(|| Look::Waiting(format!("{events:?}")), Look::Done)
+    });
+    let event = event.await;
+    assert_eq!(event["reason"], "ShootWithoutCredential");
+    assert_eq!(shoot(&house).await.reach(), Reach::Refused);
+
     house.shoot(1).accept_token("of-whoever-made-the-shoot");
     let credential = Credential::Token("of-whoever-made-the-shoot");
     house.seed.create(bootstrap_secret(1, house.shoot(1), credential));
     house.wait_for_token(1, &name).await;
+    // The bootstrap credential is short-lived: the own one is there again before that ends.
+    wait_for_credential(&house, InUse::Own).await;
+}
+
+#[tokio::test]
+async fn f_a_token_that_the_shoot_refuses_is_replaced_at_once_while_the_bootstrap_credential_holds()
+{
+    let house = House::new().await;
+    let old = token(&house.secret(1, OWN)).unwrap();
+    house.shoot(1).refuse_issued_tokens();
+    let name = house.ask(1, "kube-proxy");
+    house.wait_for_token(1, &name).await;
+
+    let before = house.counts();
+    let new = house.wait_for_token_after(1, OWN, &old).await;
+    assert_eq!(house.shoot(1).authenticate(&new).as_deref(), Some(OWN_ACCOUNT));
+    wait_for_credential(&house, InUse::Own).await;
+    assert!(house.spent_since(&before).shoot(1).token_requests() <= 1, "one token settles it");
+}
+
+#[tokio::test]
+async fn f_what_does_not_hold_is_read_once_more_where_the_watch_says_nothing() {
+    let house = House::new().await;
+    remove_bootstrap(&house);
+    let name = house.ask(1, "kube-proxy");
+    house.wait_for_token(1, &name).await;
+    house.shoot(1).take_certificates(false);
+    house.seed.stall_watches(true);
+    house.shoot(1).refuse_issued_tokens();
+    house.shoot(1).accept_token("of-whoever-made-the-shoot");
+    let credential = Credential::Token("of-whoever-made-the-shoot");
+    house.seed.create(bootstrap_secret(1, house.shoot(1), credential));
+    // Within a minute the shoot is looked at again.
+    house.clock.advance(Duration::from_secs(60));
+    wait_for_credential(&house, InUse::Bootstrap).await;
+    house.seed.stall_watches(false);
+    wait_for_credential(&house, InUse::Own).await;
+}
+
+#[tokio::test]
+async fn f_on_a_gardener_seed_the_secret_that_is_already_there_is_the_own_one() {
+    let own = ("gardener-internal", "gardener-internal");
+    let house = House::settled(Setup { own, ..Setup::default() }).await;
+    wait_for_credential(&house, InUse::Own).await;
+    let held = token(&house.secret(1, own.0)).unwrap();
+    let account = "kube-system/gardener-internal";
+    assert_eq!(house.shoot(1).authenticate(&held).as_deref(), Some(account));
+
+    let name = house.ask(1, "kube-proxy");
+    house.wait_for_token(1, &name).await;
+    // It is cluster-admin of the shoot: nobody else gets its token by naming it.
+    let thief = house.ask(1, own.1);
+    let refused = house
+        .wait_for_schedule(1, &thief, "a refusal", |schedule| schedule.last_failure.is_some())
+        .await;
+    assert_eq!(refused.last_failure.unwrap().code, "POLICY_OWN_ACCOUNT");
 }
 
 #[tokio::test]

@@ -37,11 +37,18 @@ pub(crate) struct Setup {
     pub basis: Duration,
     /// What shoots answer when the token-issuer proves its new token.
     pub proofs_hold: bool,
+    /// The token-issuer's own Secret in each shoot namespace, and the account it is for.
+    pub own: (&'static str, &'static str),
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { shoots: 1, basis: Duration::from_secs(24 * 60 * 60), proofs_hold: true }
+        Self {
+            shoots: 1,
+            basis: Duration::from_secs(24 * 60 * 60),
+            proofs_hold: true,
+            own: (OWN, "perennial-token-issuer"),
+        }
     }
 }
 
@@ -63,7 +70,7 @@ impl House {
     pub(crate) async fn settled(setup: Setup) -> Self {
         let house = Self::start(setup).await;
         for shoot in 1..=setup.shoots {
-            house.wait(shoot, OWN, "the token-issuer's own token", is_stamped).await;
+            house.wait(shoot, setup.own.0, "the token-issuer's own token", is_stamped).await;
         }
         house
     }
@@ -78,13 +85,14 @@ impl House {
             let shoot = fake().await;
             shoot.require_credentials();
             shoot.allow_in_reviews(setup.proofs_hold);
-            register(&seed, number, &shoot);
+            register(&seed, number, &shoot, setup.own);
             shoots.push(shoot);
         }
         let site = Site {
             clock: Arc::new(clock.clone()),
             seed: seed_client(&seed).await,
             basis: setup.basis,
+            own_secret: setup.own.0,
         };
         let house = Self { clock, seed, shoots, services: Services::start(site).await };
         house.ready().await;
@@ -194,12 +202,12 @@ async fn seed_client(seed: &FakeApiServer) -> Client {
 }
 
 /// What whoever makes a shoot does on the seed (contract F).
-fn register(seed: &FakeApiServer, number: usize, shoot: &FakeApiServer) {
+fn register(seed: &FakeApiServer, number: usize, shoot: &FakeApiServer, own: (&str, &str)) {
     seed.add_namespace(&namespace(number));
     let certificate = shoot.client_certificate();
     seed.create(bootstrap_secret(number, shoot, Credential::Certificate(&certificate)));
     let document = kubeconfig::document(&shoot.url(), &shoot.ca_pem(), Credential::None);
-    let own = AccessSecret::new(&namespace(number), OWN, "perennial-token-issuer")
+    let own = AccessSecret::new(&namespace(number), own.0, own.1)
         .annotated(keys::TOKEN_LIFETIME, OWN_LIFETIME)
         .with_kubeconfig(&document);
     seed.create(own.json());

@@ -146,6 +146,40 @@ pub fn decide_requested(
     }
 }
 
+/// Decides about the token-issuer's own Secret of a shoot (section F). One that the shoot refuses is
+/// replaced whatever its claims say. Where no credential holds it is tried all the same: what comes
+/// of that is told to whoever can end it.
+#[must_use]
+pub fn decide_own(
+    now: Timestamp,
+    record: &Record,
+    shoot: ShootView<'_>,
+    policy: &Policy,
+) -> Decision {
+    let asked;
+    let view = match shoot {
+        ShootView::Seen(status) if status.reach == Reach::Refused => {
+            asked = ShootStatus { reach: Reach::Unknown, ..status.clone() };
+            ShootView::Seen(&asked)
+        }
+        other => other,
+    };
+    match (decide_token(now, record, view, policy), &record.inputs) {
+        (Decision::Keep { .. }, Ok(inputs)) if is_refused(record, view) => {
+            permit(now, record, inputs, view, policy, Reason::OwnRefused)
+        }
+        _ => decide(now, record, view, policy),
+    }
+}
+
+/// Whether it is this very token that the shoot refuses, and not the one before.
+fn is_refused(record: &Record, shoot: ShootView<'_>) -> bool {
+    let ShootView::Seen(ShootStatus { own_refused: Some(refused), .. }) = shoot else {
+        return false;
+    };
+    record.held.claims().is_some_and(|claims| claims.issued_at == *refused)
+}
+
 enum Wanted {
     Later(Timestamp), // by the shoot's clock
     Now(Reason),
@@ -219,11 +253,13 @@ fn permit(
 ) -> Decision {
     let away = match shoot {
         ShootView::Missing => Some(Away::NotKnown),
-        ShootView::Seen(status) if status.reach == Reach::Unreachable => Some(Away::Unreachable),
-        ShootView::Seen(status) if account::is_terminating(status, inputs) => {
-            Some(Away::AccountTerminating)
-        }
-        ShootView::Seen(_) | ShootView::Unknown => None,
+        ShootView::Seen(status) => match status.reach {
+            Reach::Unreachable | Reach::Refused => Some(Away::Unreachable),
+            Reach::Reachable | Reach::Unknown => {
+                account::is_terminating(status, inputs).then_some(Away::AccountTerminating)
+            }
+        },
+        ShootView::Unknown => None,
     };
     if !reason.needs_token() {
         return match away {

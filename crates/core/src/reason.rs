@@ -21,6 +21,8 @@ pub enum Reason {
     InputsChanged,
     /// Its life is over.
     Expired,
+    /// The shoot refuses the token-issuer's own token, whatever its claims say (section F).
+    OwnRefused,
     /// The timestamp was removed: somebody asks for a renewal.
     TimestampRemoved,
     /// The timestamp is not RFC 3339.
@@ -48,7 +50,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason that this version gives, in the order in which they are looked for.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NothingHeld,
         Self::Unreadable,
         Self::Damaged,
@@ -56,6 +58,7 @@ impl Reason {
         Self::OtherAudiences,
         Self::InputsChanged,
         Self::Expired,
+        Self::OwnRefused,
         Self::TimestampRemoved,
         Self::TimestampUnreadable,
         Self::TimestampForward,
@@ -79,6 +82,7 @@ impl Reason {
             Self::OtherAudiences => "other_audiences",
             Self::InputsChanged => "inputs_changed",
             Self::Expired => "expired",
+            Self::OwnRefused => "own_refused",
             Self::TimestampRemoved => "timestamp_removed",
             Self::TimestampUnreadable => "timestamp_unreadable",
             Self::TimestampForward => "timestamp_forward",
@@ -110,7 +114,8 @@ impl Reason {
             | Self::OtherAudiences
             | Self::Expired
             | Self::AccountGone
-            | Self::AccountReplaced => true,
+            | Self::AccountReplaced
+            | Self::OwnRefused => true,
             Self::InputsChanged
             | Self::TimestampRemoved
             | Self::TimestampUnreadable
@@ -144,6 +149,7 @@ impl Reason {
             | Self::Requested
             | Self::AccountGone
             | Self::AccountReplaced
+            | Self::OwnRefused
             | Self::Unknown => true,
         }
     }

@@ -35,6 +35,9 @@ pub struct ShootStatus {
     /// ServiceAccounts that access Secrets name, as far as they were seen. One that is not in here
     /// was not looked at yet: nothing is concluded from that.
     pub accounts: BTreeMap<AccountRef, AccountSeen>,
+    /// The shoot does not know our own token (401), which was issued then by its own claims. `None`
+    /// where it knows it, or where it was not asked.
+    pub own_refused: Option<Timestamp>,
 }
 
 impl ShootStatus {
@@ -51,6 +54,7 @@ impl ShootStatus {
             key_ids: Vec::new(),
             ca: None,
             accounts: BTreeMap::new(),
+            own_refused: None,
         }
     }
 }
@@ -90,8 +94,10 @@ pub enum Reach {
     Unknown,
     /// It answers and takes our credential.
     Reachable,
-    /// It does not answer, or takes none of our credentials.
+    /// It does not answer.
     Unreachable,
+    /// We have no credential for it, or it knows none of them (401). Only a new one ends that.
+    Refused,
 }
 
 /// The credential in use at a shoot (contract, section F).

@@ -5,8 +5,9 @@
 //! [`Connection`]; the Secret itself is not kept.
 
 mod reduce;
+mod reread;
 
-use futures::{Stream, StreamExt as _, future, stream};
+use futures::{Stream, StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client,
@@ -19,10 +20,14 @@ use perennial_core::{
 };
 
 use self::reduce::Known;
+pub use self::reread::{RereadQueue, Rereads, rereads};
 use crate::{error::Error, rewatch::with_pauses};
 
 /// Data key of the kubeconfig in either Secret.
 const DATA_KUBECONFIG: &str = perennial_core::keys::DATA_KUBECONFIG;
+
+/// A Secret, or the reason why it is none.
+type Guarded = DeserializeGuard<Secret>;
 
 /// The names of the two Secrets, the same in every namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +36,15 @@ pub struct Names {
     pub own: SecretName,
     /// The credential of whoever made the shoot.
     pub bootstrap: SecretName,
+}
+
+impl Names {
+    const fn of(&self, which: Which) -> &SecretName {
+        match which {
+            Which::Own => &self.own,
+            Which::Bootstrap => &self.bootstrap,
+        }
+    }
 }
 
 /// Which of the two.
@@ -78,44 +92,91 @@ pub enum Change {
     },
     /// Both first lists are in. Comes once.
     SnapshotComplete,
+    /// What was to be read once more could not be read; the watch goes on.
+    NotRead {
+        /// Whose Secrets.
+        shoot: Namespace,
+        /// Why.
+        error: Error,
+    },
     /// A list or watch failed and is tried again after a pause.
     Trouble(Error),
 }
 
-/// Watches both Secrets in all namespaces. The stream never ends; after a failure it pauses (0.8 s,
-/// doubling up to 5 s; not where the API server only forgot where we were) and goes on, and what vanished meanwhile is told as removed.
-pub fn watch(client: Client, names: &Names) -> impl Stream<Item = Change> + Send + use<> {
-    let own = changes(client.clone(), &names.own, Which::Own);
-    let bootstrap = changes(client, &names.bootstrap, Which::Bootstrap);
-    let mut missing = 2; // first lists
-    stream::select(own, bootstrap).filter_map(move |change| {
-        let told = match change {
-            Change::SnapshotComplete => {
-                missing -= 1;
-                (missing == 0).then_some(Change::SnapshotComplete)
-            }
-            other => Some(other),
-        };
-        future::ready(told)
-    })
+/// Watches both Secrets in all namespaces, and reads those of one shoot once more where `rereads` asks
+/// for it. The stream never ends; after a failure it pauses (0.8 s, doubling up to 5 s; not where the
+/// API server only forgot where we were) and goes on, and what vanished meanwhile is told as removed.
+pub fn watch(
+    client: Client,
+    names: &Names,
+    rereads: RereadQueue,
+) -> impl Stream<Item = Change> + Send + use<> {
+    let own = events(client.clone(), &names.own).map(|event| Heard::Event(Which::Own, event));
+    let bootstrap = events(client.clone(), &names.bootstrap);
+    let bootstrap = bootstrap.map(|event| Heard::Event(Which::Bootstrap, event));
+    let read = reread::read(client, names.clone(), rereads);
+    let read = read.map(|(shoot, which, answer)| Heard::Read(shoot, which, answer));
+    let mut both = Both::new(names.clone());
+    stream::select(stream::select(own, bootstrap), read)
+        .flat_map(move |heard| stream::iter(both.hear(heard)))
 }
 
-/// The changes of one name; `SnapshotComplete` when its own first list is in.
-fn changes(
+/// The events of one name.
+fn events(
     client: Client,
     name: &SecretName,
-    which: Which,
-) -> impl Stream<Item = Change> + Send + use<> {
-    let api: Api<DeserializeGuard<Secret>> = Api::all(client);
+) -> impl Stream<Item = watcher::Result<watcher::Event<Guarded>>> + Send + use<> {
+    let api: Api<Guarded> = Api::all(client);
     let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let name = name.clone();
-    let mut known = Known::new(which);
-    with_pauses(watcher(api, config)).flat_map(move |event| {
-        stream::iter(match event {
-            Ok(event) => known.reduce(event),
-            Err(error) => vec![Change::Trouble(trouble(&name, error))],
-        })
-    })
+    with_pauses(watcher(api, config))
+}
+
+/// What one of the streams says.
+enum Heard {
+    Event(Which, watcher::Result<watcher::Event<Guarded>>),
+    Read(Namespace, Which, Result<Option<Guarded>, Error>),
+}
+
+/// What is known of both names.
+struct Both {
+    names: Names,
+    own: Known,
+    bootstrap: Known,
+    /// First lists that are not in.
+    missing: u32,
+}
+
+impl Both {
+    fn new(names: Names) -> Self {
+        let (own, bootstrap) = (Known::new(Which::Own), Known::new(Which::Bootstrap));
+        Self { names, own, bootstrap, missing: 2 }
+    }
+
+    fn hear(&mut self, heard: Heard) -> Vec<Change> {
+        let mut changes = match heard {
+            Heard::Event(which, Ok(event)) => self.known(which).reduce(event),
+            Heard::Event(which, Err(error)) => {
+                vec![Change::Trouble(trouble(self.names.of(which), error))]
+            }
+            Heard::Read(shoot, which, Ok(secret)) => {
+                self.known(which).read(shoot, secret).into_iter().collect()
+            }
+            Heard::Read(shoot, _, Err(error)) => vec![Change::NotRead { shoot, error }],
+        };
+        changes.retain(|change| {
+            let is_mark = matches!(change, Change::SnapshotComplete);
+            self.missing -= u32::from(is_mark);
+            !is_mark || self.missing == 0
+        });
+        changes
+    }
+
+    const fn known(&mut self, which: Which) -> &mut Known {
+        match which {
+            Which::Own => &mut self.own,
+            Which::Bootstrap => &mut self.bootstrap,
+        }
+    }
 }
 
 /// Through [`Error`], because the text of a parse error may quote the Secret.

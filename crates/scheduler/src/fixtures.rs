@@ -121,6 +121,7 @@ pub(crate) fn invalid(text: &str) -> Record {
 pub(crate) fn shoot(name: &str, reach: Reach) -> ShootStatus {
     let detail = match reach {
         Reach::Unreachable => "connection refused".to_owned(),
+        Reach::Refused => "no credential is taken".to_owned(),
         Reach::Reachable | Reach::Unknown => String::new(),
     };
     ShootStatus {

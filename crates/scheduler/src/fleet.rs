@@ -168,12 +168,13 @@ impl Fleet {
         }
         let view = self.shoots.view(&secret.namespace);
         let Some(entry) = self.members.get_mut(secret) else { return };
-        let mut standing = entry.judge(now, view, &self.settings.policy);
+        let own = secret.name == self.settings.own_secret;
+        let mut standing = entry.judge(now, view, &self.settings.policy, own);
         if entry.requested && !matches!(standing, Standing::Due { .. }) {
             entry.requested = false;
             let error = request::Error::of(secret, &standing, now, view);
             self.effects.dismissed.push((secret.clone(), error));
-            standing = entry.judge(now, view, &self.settings.policy);
+            standing = entry.judge(now, view, &self.settings.policy, own);
         }
         self.stand(now, secret, standing);
     }

@@ -160,6 +160,12 @@ impl FakeApiServer {
         self.shared.with(|state| state.watch_generation += 1);
     }
 
+    /// Whether watches say nothing of what happens, as where a connection died without a word.
+    /// Afterwards they say all of it.
+    pub fn stall_watches(&self, yes: bool) {
+        self.shared.with(|state| state.watches_stalled = yes);
+    }
+
     /// Forgets history: a watch that begins behind an older version gets 410.
     pub fn forget_history(&self) {
         self.shared.with(|state| state.store.forget());

@@ -81,15 +81,16 @@ pub struct Settings {
     )]
     pub shoot_namespace: Vec<Pattern>,
 
-    /// Our own ServiceAccount in every shoot, NAMESPACE/NAME. Only --shoot-secret gets tokens of it
+    /// Our own ServiceAccount in every shoot, NAMESPACE/NAME. Only --shoot-secret gets tokens of it.
+    /// Without it kube-system/perennial-token-issuer, and with --shoot-secret=gardener-internal
+    /// the account of that Secret, kube-system/gardener-internal
     #[arg(
         long,
         env = "PERENNIAL_OWN_ACCOUNT",
         value_name = "NAMESPACE/NAME",
-        value_parser = account,
-        default_value = "kube-system/perennial-token-issuer"
+        value_parser = account
     )]
-    pub own_account: AccountRef,
+    pub own_account: Option<AccountRef>,
 
     /// Pause between two looks at a shoot that is reached, such as 60s. Each is one small GET; one
     /// that is not reached is looked at more often, after 1 s and then up to every 15 s
@@ -147,6 +148,20 @@ pub struct Settings {
     pub policy: PolicyArgs,
 }
 
+/// The access Secret in kubeconfig mode that Gardener keeps in every shoot namespace, for the account
+/// of the same name in `kube-system`, which is cluster-admin of the shoot.
+const GARDENER_INTERNAL: &str = "gardener-internal";
+
+/// The account whose tokens an own Secret of this name holds, where no flag says it.
+pub(crate) fn account_of(own_secret: &SecretName) -> AccountRef {
+    let name = match own_secret.as_str() {
+        GARDENER_INTERNAL => GARDENER_INTERNAL,
+        _ => "perennial-token-issuer",
+    };
+    let namespace = "kube-system".parse().expect("it is a namespace");
+    AccountRef { namespace, name: name.parse().expect("it is the name of an account") }
+}
+
 /// Highest limit of what is in flight: beyond, memory and not the limit decides.
 const COUNT_MAX: usize = 65_536;
 
@@ -181,9 +196,19 @@ mod tests {
         } = Args::try_parse_from(["token-issuer"]).unwrap().settings;
         assert_eq!(shoot_secret.as_str(), "shoot-access-token-issuer");
         assert_eq!(bootstrap_secret.as_str(), "shoot-bootstrap-token-issuer");
-        assert_eq!(own_account.to_string(), "kube-system/perennial-token-issuer");
+        assert_eq!(own_account, None);
+        assert_eq!(account_of(&shoot_secret).to_string(), "kube-system/perennial-token-issuer");
         assert_eq!(shoot_namespace, ["shoot--*".parse().unwrap()]);
         assert_eq!(renewal_interval_min, Duration::from_secs(600 * 30 / 100));
+    }
+
+    #[test]
+    fn f_with_the_preset_of_a_gardener_seed_its_account_is_the_own_one() {
+        let preset = ["token-issuer", "--shoot-secret=gardener-internal"];
+        let Settings { shoot_secret, own_account, .. } =
+            Args::try_parse_from(preset).unwrap().settings;
+        assert_eq!(own_account, None);
+        assert_eq!(account_of(&shoot_secret).to_string(), "kube-system/gardener-internal");
     }
 
     #[test]

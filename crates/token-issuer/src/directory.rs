@@ -54,6 +54,8 @@ pub struct Ways {
     pub candidates: Vec<Candidate>,
     /// Why there are none and what to do; empty where there are some.
     pub obstacle: String,
+    /// Whether the bootstrap credential is in use although there is an own one.
+    pub is_recovering: bool,
     generation: u64,
 }
 
@@ -162,7 +164,8 @@ impl Directory {
             true => entry.no_way_in(&self.names),
             false => String::new(),
         };
-        Some(Ways { candidates, obstacle, generation: entry.generation })
+        let (is_recovering, generation) = (entry.is_recovering(), entry.generation);
+        Some(Ways { candidates, obstacle, is_recovering, generation })
     }
 
     /// The addresses of a shoot, the own one first.
@@ -185,6 +188,11 @@ impl Directory {
     /// A call that went these ways succeeded with this credential.
     pub fn worked(&self, shoot: &ShootId, ways: &Ways, which: Which, now: Timestamp) {
         self.update(shoot, ways, |entry| entry.worked(which, now));
+    }
+
+    /// The shoot knows our own token, or answered 401 to it.
+    pub fn own_is_known(&self, shoot: &ShootId, ways: &Ways, known: bool) {
+        self.update(shoot, ways, |entry| entry.own_is_known(known));
     }
 
     /// A probe that went these ways ended. Returns how the shoot was reached before and is now,

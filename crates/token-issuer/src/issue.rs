@@ -177,6 +177,9 @@ impl Issuer {
         };
         match outcome {
             Ok((candidate, (token, created))) => {
+                if ways.candidates.first().is_some_and(|first| first.which != candidate.which) {
+                    self.probes.soon(shoot); // why, is what a look finds out
+                }
                 let claims = Claims::read(token.expose().as_bytes()).ok();
                 ticket.granted(claims.as_ref().map(Claims::granted_seconds));
                 Ok((candidate, (token, created)))
@@ -188,8 +191,27 @@ impl Issuer {
                 if cause.is_way_lost() {
                     self.probes.soon(shoot);
                 }
-                Err(refused(cause, shoot, &ask.account))
+                Err(self.refused(cause, shoot, &ask.account))
             }
+        }
+    }
+}
+
+impl Issuer {
+    fn refused(&self, cause: Failed, shoot: &ShootId, account: &AccountRef) -> Error {
+        let shoot = shoot.clone();
+        match cause.decisive() {
+            KubeError::Refused { code: 404, about: Some(kind), .. } if kind == "namespaces" => {
+                let (account, namespace) = (account.clone(), account.namespace.clone());
+                Error::NamespaceMissing { shoot, namespace, account }
+            }
+            _ if cause.is_unauthorized() => {
+                let bootstrap = &self.directory.names().bootstrap;
+                let obstacle =
+                    format!("{cause}; put a kubeconfig with a valid credential into {bootstrap}");
+                Error::NoCredential { shoot, obstacle }
+            }
+            _ => Error::Shoot { shoot, cause: Box::new(cause) },
         }
     }
 }
@@ -205,16 +227,5 @@ async fn request_token(shoot: &dyn Shoot, ask: &Ask) -> Result<(Token, bool), Ku
             ask_once().await.map(|token| (token, created))
         }
         Err(error) => Err(error),
-    }
-}
-
-fn refused(cause: Failed, shoot: &ShootId, account: &AccountRef) -> Error {
-    let shoot = shoot.clone();
-    match cause.decisive() {
-        KubeError::Refused { code: 404, about: Some(kind), .. } if kind == "namespaces" => {
-            let (account, namespace) = (account.clone(), account.namespace.clone());
-            Error::NamespaceMissing { shoot, namespace, account }
-        }
-        _ => Error::Shoot { shoot, cause: Box::new(cause) },
     }
 }

@@ -76,6 +76,7 @@ impl Learner {
                 self.directory.complete();
                 self.outage.first_list_done();
             }
+            Change::NotRead { shoot, error } => warn!(%shoot, "{error}"),
             Change::Trouble(error) => self.outage.failed(&error),
         }
     }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use perennial_core::shoot::Reach;
+use perennial_core::shoot::{Credential, Reach};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _},
@@ -20,7 +20,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::issue::Issuer;
+use crate::{directory::Listed, issue::Issuer};
 
 type Outcome = [(&'static str, &'static str); 1];
 
@@ -101,10 +101,23 @@ impl Collector for State {
             (Reach::Unknown, "unknown"),
             (Reach::Reachable, "reachable"),
             (Reach::Unreachable, "unreachable"),
+            (Reach::Refused, "refused"),
         ] {
             let count = shoots.iter().filter(|listed| listed.status.reach == reach).count();
             let labels = [("reach", name)];
             gauge(count).encode(family.encode_family(&labels)?)?;
+        }
+        let help = "Shoots that are known, by the credential that is in use";
+        let mut family =
+            encoder.encode_descriptor("shoots_by_credential", help, None, MetricType::Gauge)?;
+        for (credential, name) in [
+            (Credential::None, "none"),
+            (Credential::Bootstrap, "bootstrap"),
+            (Credential::Own, "own"),
+        ] {
+            let in_use = |listed: &&Listed| listed.status.credential == credential;
+            let labels = [("credential", name)];
+            gauge(shoots.iter().filter(in_use).count()).encode(family.encode_family(&labels)?)?;
         }
         let help = "IssueTokens under way";
         let one = encoder.encode_descriptor("issues_in_flight", help, None, MetricType::Gauge)?;

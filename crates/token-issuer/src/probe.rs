@@ -20,6 +20,7 @@ use perennial_core::{
     clock::Clock,
     shoot::{Reach, ShootId, ShootStatus},
 };
+use perennial_kube::shoot_secrets::Rereads;
 use perennial_process::{ready::Gate, supervise::Shutdown};
 use tokio::{
     sync::Notify,
@@ -27,7 +28,10 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use self::schedule::Schedule;
+use self::{
+    look::{Looked, Own},
+    schedule::Schedule,
+};
 use crate::{
     directory::{Directory, Sight},
     metrics::Metrics,
@@ -87,6 +91,8 @@ pub struct Prober {
     pub gate: Gate,
     /// Counts looks.
     pub metrics: Metrics,
+    /// Asked where what the own Secret says does not hold.
+    pub rereads: Rereads,
 }
 
 impl Prober {
@@ -115,11 +121,24 @@ impl Prober {
 
     async fn look(&self, shoot: ShootId) {
         let clock = self.probes.clock.as_ref();
-        let Some((ways, sight)) = look::look(&shoot, &self.directory, clock).await else {
+        let Some(Looked { ways, sight, own }) = look::look(&shoot, &self.directory, clock).await
+        else {
             return self.probes.lock().ended(&shoot, false, clock.now());
         };
         let reached = matches!(sight, Sight::Reached { .. });
         self.metrics.probed(reached);
+        match own {
+            Own::Holds | Own::MayNot => self.directory.own_is_known(&shoot, &ways, true),
+            Own::Refused => self.directory.own_is_known(&shoot, &ways, false),
+            Own::Failed | Own::Untried => {}
+        }
+        let is_doubtful = match own {
+            Own::Holds | Own::Untried => false,
+            Own::MayNot | Own::Refused | Own::Failed => true,
+        };
+        if self.probes.lock().doubted(&shoot, is_doubtful) {
+            self.rereads.ask(&shoot); // where there is no room, a later look asks again
+        }
         if let Some((before, after)) = self.directory.seen(&shoot, &ways, sight, clock.now()) {
             log(&before, &after);
         }
@@ -135,6 +154,8 @@ fn log(before: &ShootStatus, after: &ShootStatus) {
     let ShootStatus { shoot, credential, detail, .. } = after;
     match after.reach {
         Reach::Reachable => info!(%shoot, ?credential, detail, "shoot is reached"),
-        Reach::Unknown | Reach::Unreachable => warn!(%shoot, detail, "shoot is not reached"),
+        Reach::Unknown | Reach::Unreachable | Reach::Refused => {
+            warn!(%shoot, detail, "shoot is not reached")
+        }
     }
 }

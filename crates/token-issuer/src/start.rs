@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::{
-    args::{Args, Settings},
+    args::{self, Args, Settings},
     directory::Directory,
     issue::{Issuer, Limits},
     learn::{Ignored, Learner},
@@ -56,6 +56,8 @@ const RIGHTS: &str = "apply deploy/seed/token-issuer-rbac.yaml (ClusterRole pere
 pub struct Parts {
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// Where a shoot is asked for whose Secrets do not hold; [`shoot_secrets::watch`] has the other end.
+    pub rereads: shoot_secrets::Rereads,
     /// How clients of shoots are made.
     pub connect: Arc<dyn Connect>,
     /// Where the gRPC server listens.
@@ -74,8 +76,10 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     let Args { listen_addr, seed_kubeconfig, settings, tls, admin, log: _, drain } = args;
     let listener = listen::bind("--listen-addr", listen_addr).await?;
     let admin_listener = listen::bind("--admin-addr", admin.admin_addr).await?;
+    let (rereads, queue) = shoot_secrets::rereads();
     let parts = Parts {
         clock: Arc::new(SystemClock),
+        rereads,
         connect: Arc::new(ApiServers),
         listener,
         tls: tls.open(Role::TokenIssuer, SystemClock.now()).map_err(StartError::configuration)?,
@@ -86,7 +90,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     let names = names(&settings);
     let supervisor = Supervisor::new(drain.drain_grace);
     let (readiness, mut registry) = (Readiness::new(), Registry::default());
-    let changes = shoot_secrets::watch(seed, &names);
+    let changes = shoot_secrets::watch(seed, &names, queue);
     start(settings, parts, changes, &supervisor.tasks(), &readiness, &mut registry);
     let admin = Admin { readiness, registry: Arc::new(registry) };
     let shutdown = supervisor.shutdown();
@@ -125,13 +129,14 @@ pub fn start(
         renewal_interval_min,
         policy: rules,
     } = settings;
-    let Parts { clock, connect, listener, tls, trust } = parts;
+    let Parts { clock, rereads, connect, listener, tls, trust } = parts;
 
     let metrics = Metrics::register(registry);
     let directory = Arc::new(Directory::new(names, connect));
     let probes = Arc::new(Probes::new(probe_interval, Arc::clone(&clock)));
     let shoot_namespaces = ShootNamespaces::new(shoot_namespace);
     let ignored = Ignored::new(shoot_namespaces.clone(), metrics.ignored.clone());
+    let own_account = own_account.unwrap_or_else(|| args::account_of(&shoot_secret));
     let policy = Policy { own_secret: shoot_secret, own_account, shoot_namespaces, rules };
     let limits = Limits {
         in_flight_max: issues_in_flight_max,
@@ -166,6 +171,7 @@ pub fn start(
         in_flight_max: probes_in_flight_max,
         gate: readiness.gate("first look at each shoot"),
         metrics: metrics.clone(),
+        rereads,
     };
     let service = Service::new(issuer, Arc::default(), metrics, tasks.shutdown());
     let server = Server {

@@ -82,7 +82,7 @@ async fn learn(lab: &Lab, names: &Names, directory: &Directory) {
     let life = Duration::from_secs(600);
     let token = lab.seed().token(service::NAMESPACE, "token-issuer", life).await.unwrap();
     let seed = lab.seed().client_with(&LabCredential::Token(&token)).await.unwrap();
-    let mut changes = Box::pin(shoot_secrets::watch(seed, names));
+    let mut changes = Box::pin(shoot_secrets::watch(seed, names, shoot_secrets::rereads().1));
     loop {
         let change = tokio::time::timeout(Duration::from_secs(30), changes.next()).await;
         match change.expect("the first lists within 30 s").unwrap() {
@@ -92,7 +92,7 @@ async fn learn(lab: &Lab, names: &Names, directory: &Directory) {
             }
             Change::SnapshotComplete => return directory.complete(),
             Change::Removed { .. } => panic!("nobody removes anything"),
-            Change::Trouble(error) => panic!("{error}"),
+            Change::NotRead { error, .. } | Change::Trouble(error) => panic!("{error}"),
         }
     }
 }

@@ -55,6 +55,7 @@ fn verdict(sample: &Sample) -> Result<(), Refusal> {
         annotations: &sample.annotations,
         token: data(keys::DATA_TOKEN),
         kubeconfig: data(keys::DATA_KUBECONFIG),
+        bundle: None,
         immutable: false,
         terminating: false,
     };

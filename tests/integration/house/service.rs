@@ -27,6 +27,8 @@ pub(super) struct Site {
     pub clock: Arc<dyn Clock>,
     pub seed: kube::Client,
     pub basis: Duration,
+    /// `--shoot-secret`, `--own-secret`
+    pub own_secret: &'static str,
 }
 
 /// The services, by the names of their ServiceAccounts.
@@ -111,15 +113,19 @@ impl Services {
 
     fn token_issuer(&self, listener: TcpListener, supervisor: &Supervisor) -> Readiness {
         use perennial_token_issuer::{args::Args, shoot::ApiServers, start};
-        let settings = Args::try_parse_from(["token-issuer"]).unwrap().settings;
+        let flag = format!("--shoot-secret={}", self.site.own_secret);
+        let settings = Args::try_parse_from(["token-issuer", &flag]).unwrap().settings;
+        let (rereads, queue) = shoot_secrets::rereads();
         let parts = start::Parts {
             clock: Arc::clone(&self.site.clock),
+            rereads,
             connect: Arc::new(ApiServers),
             listener,
             tls: self.tls(Role::TokenIssuer),
             trust: trust(),
         };
-        let changes = shoot_secrets::watch(self.site.seed.clone(), &start::names(&settings));
+        let names = start::names(&settings);
+        let changes = shoot_secrets::watch(self.site.seed.clone(), &names, queue);
         let (readiness, mut registry) = (Readiness::new(), Registry::default());
         let tasks = supervisor.tasks();
         start::start(settings, parts, changes, &tasks, &readiness, &mut registry);
@@ -169,7 +175,7 @@ impl Services {
                 policy: Policy { basis_seconds },
                 in_flight_max: 64,
                 in_flight_per_shoot_max: 8,
-                own_secret: super::OWN.parse().unwrap(),
+                own_secret: self.site.own_secret.parse().unwrap(),
             },
             secret_writers: vec![self.address(Role::SecretWriter).to_string()],
             token_issuers: vec![self.address(Role::TokenIssuer).to_string()],

@@ -151,6 +151,13 @@ fn troubles(services: &[Service], secrets: Option<&Secrets>, shoots: &[Shoot]) -
     if away > 0 {
         troubles.push(format!("{away} of {} not reached", counted(shoots.len(), "shoot")));
     }
+    let refused = with(Reach::Refused).count();
+    if refused > 0 {
+        troubles.push(format!(
+            "{refused} of {} without a credential that holds",
+            counted(shoots.len(), "shoot")
+        ));
+    }
     let mut unknown = with(Reach::Unspecified);
     if let Some(first) = unknown.next() {
         let count = counted(unknown.count() + 1, "shoot");

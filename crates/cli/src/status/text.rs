@@ -111,6 +111,7 @@ pub fn reach(shoot: &Shoot) -> &'static str {
     match shoot.reach() {
         Reach::Reachable => "reached",
         Reach::Unreachable => "not reached",
+        Reach::Refused => "refuses us",
         Reach::Unknown => "not looked at",
         Reach::Unspecified => "not known",
     }

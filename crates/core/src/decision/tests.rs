@@ -134,6 +134,29 @@ fn a_shoot_that_is_away_is_waited_for_and_an_unknown_state_holds_nobody_up() {
 }
 
 #[test]
+fn f_an_own_token_that_the_shoot_refuses_is_replaced_and_no_other_one_for_it() {
+    let record = SecretBuilder::new().renewed(0, 43_200, 86_400, 0.5).record();
+    let issued_at = record.held.claims().unwrap().issued_at;
+    let own = |reach, own_refused| {
+        let status = ShootStatus {
+            reach,
+            own_refused,
+            ..ShootStatus::unseen("shoot--lab--1".parse().unwrap())
+        };
+        decide_own(at(60), &record, ShootView::Seen(&status), &POLICY)
+    };
+    let later = at(issued_at.as_second() + 1);
+    let is_kept = |decision| matches!(decision, Decision::Keep { .. });
+    assert!(is_kept(own(Reach::Reachable, None)));
+    assert!(is_kept(own(Reach::Reachable, Some(later))), "another token than this one");
+    let renewed = Decision::Renew(Reason::OwnRefused);
+    assert_eq!(own(Reach::Reachable, Some(issued_at)), renewed);
+    assert_eq!(own(Reach::Refused, Some(issued_at)), renewed, "so that somebody is told");
+    let away = own(Reach::Unreachable, Some(issued_at));
+    assert!(matches!(away, Decision::WaitForShoot { .. }), "one probe suffices");
+}
+
+#[test]
 fn the_shoots_clock_decides_about_the_shoots_token() {
     let record = renewed().record();
     let mut status = ShootStatus {

@@ -22,7 +22,7 @@ fn read(cluster: &str, user: &str) -> Result<Connection, KubeconfigError> {
 const SERVER: &str = "server: https://api.shoot.example:6443";
 
 #[test]
-fn address_ca_and_token_are_read_and_not_shown() {
+fn f_address_ca_and_token_are_read_and_not_shown() {
     let tls = format!("{SERVER}\n    tls-server-name: kube-apiserver\n    extensions: [1]");
     let read = read(&tls, "{token: s3cr3t, extensions: []}").unwrap();
     assert_eq!(read.server, "https://api.shoot.example:6443");
@@ -35,7 +35,7 @@ fn address_ca_and_token_are_read_and_not_shown() {
 }
 
 #[test]
-fn a_certificate_is_read_where_there_is_no_token() {
+fn f_a_certificate_is_read_where_there_is_no_token() {
     let encode = |text: &str| BASE64_STANDARD.encode(text);
     let pair = format!(
         "client-certificate-data: {}, client-key-data: {}",
@@ -64,7 +64,7 @@ fn a_certificate_is_read_where_there_is_no_token() {
 }
 
 #[test]
-fn whatever_runs_reads_or_redirects_is_refused_by_name() {
+fn f_whatever_runs_reads_or_redirects_is_refused_by_name() {
     let users = [
         ("exec", "{exec: {command: s3cr3t}, token: x}"),
         ("exec", "{exec: {}}"),
@@ -145,7 +145,7 @@ fn a_server_is_https_with_a_host_and_nothing_strange() {
 }
 
 #[test]
-fn the_ca_is_there_and_certificates() {
+fn f_the_ca_is_there_and_certificates() {
     let ca = BASE64_STANDARD.encode(CERTIFICATE);
     let with = |value: &str| connection(document(SERVER, "{}").replace(&ca, value).as_bytes());
     let broken = BASE64_STANDARD.encode("-----BEGIN CERTIFICATE-----\nYQ==\n");

@@ -23,6 +23,8 @@ pub enum Early {
     TokenReplaced,
     /// The ServiceAccount goes away or is made anew.
     AccountReplaced,
+    /// The shoot refuses one token after the other.
+    Refused,
     /// The last token is not there: never written, or taken away.
     NotThere,
     /// Nothing but time: a clock that is wrong, or a stranger who left no trace.
@@ -55,6 +57,7 @@ impl Early {
             | Reason::OtherAccount
             | Reason::OtherAudiences => Self::TokenReplaced,
             Reason::AccountGone | Reason::AccountReplaced => Self::AccountReplaced,
+            Reason::OwnRefused => Self::Refused,
             Reason::NothingHeld => Self::NotThere,
             Reason::Expired
             | Reason::Due
@@ -75,6 +78,7 @@ impl Early {
             | Self::InputsChanged
             | Self::TokenReplaced
             | Self::AccountReplaced
+            | Self::Refused
             | Self::NotThere => false,
         }
     }
@@ -90,6 +94,9 @@ impl Early {
             Self::TokenReplaced => "another token was put in the place of ours",
             Self::AccountReplaced => {
                 return "its ServiceAccount in the shoot is deleted again and again".to_owned();
+            }
+            Self::Refused => {
+                "the shoot refuses each of them; look at the account and the signing keys there"
             }
             Self::NotThere => {
                 "the last one does not stand in the Secret: it could not be written, or somebody \

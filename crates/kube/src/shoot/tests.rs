@@ -138,7 +138,7 @@ async fn an_answer_without_an_end_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
+async fn f_a_redirect_is_not_followed() {
     let elsewhere = Server::that_answers(http("200 OK", "", r#"{"keys":[]}"#)).await;
     let location = format!("location: https://{}{TOKEN_PATH}\r\n", elsewhere.address);
     let server = Server::that_answers(http("307 Temporary Redirect", &location, "")).await;
@@ -199,7 +199,7 @@ async fn an_answer_that_does_not_parse_is_not_quoted() {
 }
 
 #[tokio::test]
-async fn a_server_with_another_ca_gets_no_request() {
+async fn f_a_server_with_another_ca_gets_no_request() {
     let other = Server::that_answers(http("200 OK", "", "{}")).await;
     let server = Server::that_answers(http("200 OK", "", "{}")).await;
     let mut connection = server.connection(Inline::Token(Token::new("abc".to_owned())));

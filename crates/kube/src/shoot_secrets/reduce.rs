@@ -1,7 +1,7 @@
 //! From watch events to changes, with a memory of what is there: a list that comes again says only
 //! by silence what vanished.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{ResourceExt as _, core::DeserializeGuard, runtime::watcher::Event};
@@ -16,14 +16,15 @@ use super::{Change, ConnectionError, DATA_KUBECONFIG, Which};
 #[derive(Debug)]
 pub(super) struct Known {
     which: Which,
-    shoots: BTreeSet<Namespace>,
+    /// With the version that was told last, where it is a number.
+    shoots: BTreeMap<Namespace, Option<u64>>,
     listing: BTreeSet<Namespace>,
     listed_once: bool,
 }
 
 impl Known {
     pub(super) fn new(which: Which) -> Self {
-        Self { which, shoots: BTreeSet::new(), listing: BTreeSet::new(), listed_once: false }
+        Self { which, shoots: BTreeMap::new(), listing: BTreeSet::new(), listed_once: false }
     }
 
     pub(super) fn reduce(&mut self, event: Event<DeserializeGuard<Secret>>) -> Vec<Change> {
@@ -40,6 +41,7 @@ impl Known {
                 change.into_iter().collect()
             }
             Event::InitDone => self.listed(),
+            Event::Apply(secret) if self.is_behind(&secret) => vec![],
             Event::Apply(secret) => self.upsert(secret).into_iter().collect(),
             Event::Delete(secret) => {
                 namespace(&secret).and_then(|shoot| self.remove(shoot)).into_iter().collect()
@@ -47,19 +49,39 @@ impl Known {
         }
     }
 
+    /// What was read beside the watch. A list that comes later has the last word.
+    pub(super) fn read(
+        &mut self,
+        shoot: Namespace,
+        secret: Option<DeserializeGuard<Secret>>,
+    ) -> Option<Change> {
+        match secret {
+            Some(secret) if self.is_behind(&secret) => None,
+            Some(secret) => self.upsert(secret),
+            None => self.remove(shoot),
+        }
+    }
+
+    /// Whether something newer was told already: a watch may be behind what was read beside it.
+    fn is_behind(&self, secret: &DeserializeGuard<Secret>) -> bool {
+        let told = namespace(secret).and_then(|shoot| *self.shoots.get(&shoot)?);
+        matches!((version(secret), told), (Some(version), Some(told)) if version < told)
+    }
+
     fn upsert(&mut self, secret: DeserializeGuard<Secret>) -> Option<Change> {
         let shoot = namespace(&secret)?;
-        self.shoots.insert(shoot.clone());
+        self.shoots.insert(shoot.clone(), version(&secret));
         Some(Change::Upsert { shoot, which: self.which, connection: connection(secret) })
     }
 
     fn remove(&mut self, shoot: Namespace) -> Option<Change> {
-        self.shoots.remove(&shoot).then_some(Change::Removed { shoot, which: self.which })
+        self.shoots.remove(&shoot).map(|_| Change::Removed { shoot, which: self.which })
     }
 
     fn listed(&mut self) -> Vec<Change> {
         let listing = std::mem::take(&mut self.listing);
-        let vanished: Vec<_> = self.shoots.difference(&listing).cloned().collect();
+        let vanished: Vec<_> =
+            self.shoots.keys().filter(|shoot| !listing.contains(*shoot)).cloned().collect();
         let mut changes: Vec<_> =
             vanished.into_iter().filter_map(|shoot| self.remove(shoot)).collect();
         if !std::mem::replace(&mut self.listed_once, true) {
@@ -72,6 +94,11 @@ impl Known {
 /// `None` only for what no API server sends.
 fn namespace(secret: &DeserializeGuard<Secret>) -> Option<Namespace> {
     secret.namespace()?.parse().ok()
+}
+
+/// Versions of one API server grow.
+fn version(secret: &DeserializeGuard<Secret>) -> Option<u64> {
+    secret.resource_version()?.parse().ok()
 }
 
 fn connection(secret: DeserializeGuard<Secret>) -> Result<Connection, ConnectionError> {
@@ -101,7 +128,7 @@ mod tests {
             Change::Upsert { shoot, .. } => format!("+{shoot}"),
             Change::Removed { shoot, .. } => format!("-{shoot}"),
             Change::SnapshotComplete => "mark".to_owned(),
-            Change::Trouble(error) => error.to_string(),
+            Change::Trouble(error) | Change::NotRead { error, .. } => error.to_string(),
         };
         known.reduce(event).into_iter().map(line).collect()
     }
@@ -121,6 +148,24 @@ mod tests {
         assert_eq!(told(&mut known, Event::InitDone), ["-a", "-c"]);
         assert_eq!(told(&mut known, Event::Delete(empty("b"))), ["-b"]);
         assert!(told(&mut known, Event::Delete(empty("b"))).is_empty(), "told once");
+    }
+
+    #[test]
+    fn f_what_was_read_once_more_is_told_and_a_watch_that_is_behind_it_is_not() {
+        let mut known = Known::new(Which::Own);
+        let of = |version: &str| {
+            let mut secret = secret("a", json!({}));
+            secret.0.as_mut().unwrap().metadata.resource_version = Some(version.to_owned());
+            secret
+        };
+        let shoot: Namespace = "a".parse().unwrap();
+        assert_eq!(told(&mut known, Event::Apply(of("7"))), ["+a"]);
+        assert!(known.read(shoot.clone(), Some(of("10"))).is_some());
+        assert!(told(&mut known, Event::Apply(of("9"))).is_empty(), "behind what was read");
+        assert!(known.read(shoot.clone(), Some(of("8"))).is_none());
+        assert_eq!(told(&mut known, Event::Apply(of("11"))), ["+a"]);
+        assert!(matches!(known.read(shoot.clone(), None), Some(Change::Removed { .. })));
+        assert!(known.read(shoot, None).is_none(), "told once");
     }
 
     #[test]

@@ -205,6 +205,10 @@ pub struct Shoot {
     /// Hash of the CA certificates by which it is reached; absent where they are not known.
     #[prost(fixed64, optional, tag = "9")]
     pub ca_hash: ::core::option::Option<u64>,
+    /// The shoot does not know our own token (401), which was issued then by its own claims, in whole
+    /// seconds of the shoot's clock; absent where it knows it, or was not asked.
+    #[prost(message, optional, tag = "15")]
+    pub own_refused: ::core::option::Option<::prost_types::Timestamp>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -214,8 +218,10 @@ pub enum Reach {
     Unknown = 1,
     /// It answers and takes our credential.
     Reachable = 2,
-    /// It does not answer, or takes none of our credentials.
+    /// It does not answer.
     Unreachable = 3,
+    /// We have no credential for it, or it knows none of them (401). Only a new one ends that.
+    Refused = 4,
 }
 impl Reach {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -228,6 +234,7 @@ impl Reach {
             Self::Unknown => "REACH_UNKNOWN",
             Self::Reachable => "REACH_REACHABLE",
             Self::Unreachable => "REACH_UNREACHABLE",
+            Self::Refused => "REACH_REFUSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -237,6 +244,7 @@ impl Reach {
             "REACH_UNKNOWN" => Some(Self::Unknown),
             "REACH_REACHABLE" => Some(Self::Reachable),
             "REACH_UNREACHABLE" => Some(Self::Unreachable),
+            "REACH_REFUSED" => Some(Self::Refused),
             _ => None,
         }
     }

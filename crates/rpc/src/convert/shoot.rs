@@ -15,6 +15,7 @@ pub fn shoot_to_proto(status: &ShootStatus, address: &str) -> proto::Shoot {
         Reach::Unknown => proto::Reach::Unknown,
         Reach::Reachable => proto::Reach::Reachable,
         Reach::Unreachable => proto::Reach::Unreachable,
+        Reach::Refused => proto::Reach::Refused,
     };
     let credential = match status.credential {
         Credential::None => proto::Credential::None,
@@ -31,6 +32,7 @@ pub fn shoot_to_proto(status: &ShootStatus, address: &str) -> proto::Shoot {
         key_ids: status.key_ids.clone(),
         address: address.to_owned(),
         ca_hash: status.ca.map(|ca| ca.0),
+        own_refused: status.own_refused.map(timestamp),
     }
 }
 
@@ -42,6 +44,7 @@ pub fn shoot_from_proto(message: proto::Shoot) -> Result<ShootStatus, ConvertErr
     let reach = match message.reach() {
         proto::Reach::Reachable => Reach::Reachable,
         proto::Reach::Unreachable => Reach::Unreachable,
+        proto::Reach::Refused => Reach::Refused,
         proto::Reach::Unknown | proto::Reach::Unspecified => Reach::Unknown,
     };
     let credential = match message.credential() {
@@ -59,6 +62,10 @@ pub fn shoot_from_proto(message: proto::Shoot) -> Result<ShootStatus, ConvertErr
             .map(|moment| timestamp_from("shoot.checked_at", Some(moment)))
             .transpose()?,
         key_ids: message.key_ids,
+        own_refused: message
+            .own_refused
+            .map(|moment| timestamp_from("shoot.own_refused", Some(moment)))
+            .transpose()?,
         ca: message.ca_hash.map(CaHash),
         ..ShootStatus::unseen(parsed("shoot.namespace", &message.namespace)?)
     })

@@ -114,8 +114,19 @@ impl Entry {
     }
 
     /// Where it stands by its record, its shoot, and what its attempts have come to.
-    pub(super) fn judge(&self, now: Timestamp, shoot: ShootView<'_>, policy: &Policy) -> Standing {
-        let decide = if self.requested { decision::decide_requested } else { decision::decide };
+    /// `own` is whether it is the token-issuer's own Secret of its shoot.
+    pub(super) fn judge(
+        &self,
+        now: Timestamp,
+        shoot: ShootView<'_>,
+        policy: &Policy,
+        own: bool,
+    ) -> Standing {
+        let decide = match (self.requested, own) {
+            (true, _) => decision::decide_requested,
+            (false, true) => decision::decide_own,
+            (false, false) => decision::decide,
+        };
         let pause = self.attempts.pause.filter(|pause| pause.holds(now));
         match (decide(now, &self.record, shoot, policy), pause) {
             (Decision::Keep { until }, _) => Standing::Fresh { until },

@@ -81,7 +81,7 @@ pub enum ShootKnown {
     /// A token-issuer reports it.
     Reported {
         /// Its last state.
-        status: ShootStatus,
+        status: Box<ShootStatus>,
         /// Since that state was first seen.
         age: Option<Duration>,
     },
@@ -201,7 +201,7 @@ impl Subject<'_> {
     fn shoot_known(&self) -> ShootKnown {
         match self.shoot {
             ShootView::Seen(status) => ShootKnown::Reported {
-                status: status.clone(),
+                status: Box::new(status.clone()),
                 age: status.checked_at.map(|checked| elapsed(checked, self.now)),
             },
             ShootView::Missing => ShootKnown::Missing,

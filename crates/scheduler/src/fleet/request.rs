@@ -166,7 +166,8 @@ impl Fleet {
             Why::Throttled | Why::HeldByWriter | Why::Storm => true,
         });
         entry.requested = true;
-        let standing = entry.judge(now, view, &self.settings.policy);
+        let own = secret.name == self.settings.own_secret;
+        let standing = entry.judge(now, view, &self.settings.policy, own);
         if !matches!(standing, Standing::Due { .. }) {
             entry.requested = false;
             let error = Error::of(secret, &standing, now, view);

@@ -126,7 +126,10 @@ impl Shoots {
         let before = self.merged.get(shoot);
         let after = self.witness(shoot);
         let reads = |status: Option<&ShootStatus>| {
-            status.map(|s| (s.reach, s.credential, s.clock_offset, s.detail.clone(), s.ca))
+            status.map(|s| {
+                let credential = (s.credential, s.own_refused, s.ca);
+                (s.reach, credential, s.clock_offset, s.detail.clone())
+            })
         };
         let reaches = |status: Option<&ShootStatus>| {
             status.is_some_and(|status| status.reach == Reach::Reachable)
@@ -200,7 +203,7 @@ fn is_newer(held: &AccountSeen, said: &AccountSeen) -> bool {
 fn weight(status: &ShootStatus) -> (u8, Option<jiff::Timestamp>) {
     let reach = match status.reach {
         Reach::Unknown => 0,
-        Reach::Unreachable => 1,
+        Reach::Unreachable | Reach::Refused => 1,
         Reach::Reachable => 2,
     };
     (reach, status.checked_at)

@@ -19,8 +19,12 @@ const STORM_STREAK_MIN: u32 = 3;
 
 /// Reasons of a token-issuer that stand for something to be done by a person though their kind
 /// alone does not say so.
-const FOR_A_PERSON: [&str; 3] =
-    ["SHOOT_NAMESPACE_NOT_ALLOWED", "NAMESPACE_MISSING", "TOKEN_MISMATCH"];
+const FOR_A_PERSON: [&str; 4] = [
+    "SHOOT_NAMESPACE_NOT_ALLOWED",
+    "NAMESPACE_MISSING",
+    "TOKEN_MISMATCH",
+    "SHOOT_WITHOUT_CREDENTIAL",
+];
 /// Tokens are issued too early, again and again.
 const RENEWAL_HELD: &str = "RENEWAL_HELD";
 /// Refusals by the token-issuer's own policy.

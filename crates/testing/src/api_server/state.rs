@@ -28,6 +28,7 @@ pub(super) struct State {
     pub audiences: Vec<String>, // the first ones of the API server itself
     pub granted_seconds_max: Option<i64>,
     pub watch_generation: u64, // watches of an older one end
+    pub watches_stalled: bool,
 }
 
 impl Default for State {
@@ -43,6 +44,7 @@ impl Default for State {
             audiences: vec!["kubernetes".to_owned(), "gardener".to_owned()],
             granted_seconds_max: None,
             watch_generation: 0,
+            watches_stalled: false,
         }
     }
 }

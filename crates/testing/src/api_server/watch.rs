@@ -101,6 +101,9 @@ impl Watch {
 
     /// Takes what is new; `true` when there was nothing.
     fn collect(&mut self, state: &State) -> bool {
+        if state.watches_stalled {
+            return true;
+        }
         if state.watch_generation != self.generation {
             self.ended = true;
         } else if self.cursor < state.store.oldest() {

@@ -2,11 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
+use jiff::Timestamp;
 use perennial_core::{
     ca::CaHash,
     failure,
     kubeconfig::{Connection, Inline},
-    token::Token,
+    token::{Claims, Token},
 };
 use perennial_kube::shoot_secrets::ConnectionError;
 use secrecy::ExposeSecret as _;
@@ -104,6 +105,8 @@ pub(super) struct Access {
     pub(super) endpoint: Option<Endpoint>,
     /// The client, or in words why there is none.
     pub(super) client: Result<Arc<dyn Shoot>, String>,
+    /// When its token was issued, by its own claims; `None` where it has none that can be read.
+    pub(super) issued_at: Option<Timestamp>,
     source: Result<Fingerprint, ConnectionError>,
 }
 
@@ -121,6 +124,7 @@ impl Access {
         Self {
             endpoint: connection.as_ref().ok().map(Endpoint::of),
             client,
+            issued_at: connection.as_ref().ok().and_then(issued_at),
             source: fingerprint(connection),
         }
     }
@@ -128,6 +132,13 @@ impl Access {
     /// Whether it was made from the same data.
     pub(super) fn is_of(&self, connection: &Result<Connection, ConnectionError>) -> bool {
         self.source == fingerprint(connection)
+    }
+}
+
+fn issued_at(connection: &Connection) -> Option<Timestamp> {
+    match &connection.credential {
+        Inline::Token(token) => Some(Claims::read(token.expose().as_bytes()).ok()?.issued_at),
+        Inline::None | Inline::Certificate { .. } => None,
     }
 }
 

@@ -52,6 +52,8 @@ pub enum Sight {
     },
     /// It does not answer, or takes no credential of ours.
     NotReached {
+        /// Whether a new credential is what helps.
+        refused: bool,
         /// Why, and what to do.
         detail: String,
     },
@@ -88,6 +90,7 @@ impl Entry {
             Which::Own => {
                 self.own = access;
                 self.in_use = Which::Own;
+                self.status.own_refused = None;
             }
             Which::Bootstrap => self.bootstrap = access,
         }
@@ -95,6 +98,18 @@ impl Entry {
 
     pub(super) fn is_gone(&self) -> bool {
         self.own.is_none() && self.bootstrap.is_none()
+    }
+
+    /// Whether the bootstrap credential is in use although there is an own one.
+    pub(super) fn is_recovering(&self) -> bool {
+        self.in_use == Which::Bootstrap && self.candidate(Which::Own).is_some()
+    }
+
+    /// The shoot knows our own token, or answers 401 to it. Says whether others are to be told.
+    pub(super) fn own_is_known(&mut self, known: bool) -> bool {
+        let issued_at = self.own.as_ref().and_then(|own| own.issued_at);
+        let refused = issued_at.filter(|_| !known);
+        std::mem::replace(&mut self.status.own_refused, refused) != refused
     }
 
     /// The ways to try, in this order.
@@ -176,8 +191,8 @@ impl Entry {
                 status.clock_offset = steady(status.clock_offset, clock_offset);
             }
             // Clock and key set stay: they are what was last known of it.
-            Sight::NotReached { detail } => {
-                status.reach = Reach::Unreachable;
+            Sight::NotReached { refused, detail } => {
+                status.reach = if refused { Reach::Refused } else { Reach::Unreachable };
                 status.credential = Credential::None;
                 status.detail = detail;
             }

@@ -36,7 +36,7 @@ async fn call(directory: &Directory) -> Which {
 }
 
 #[test]
-fn without_a_token_in_the_own_secret_the_bootstrap_credential_is_used() {
+fn f_without_a_token_in_the_own_secret_the_bootstrap_credential_is_used() {
     let directory = World::new().empty_directory();
     directory.upsert(&shoot(1), Which::Own, &Ok(connection(HERE, Inline::None)));
     assert_eq!(order(&directory, Purpose::Issue), []);
@@ -47,7 +47,7 @@ fn without_a_token_in_the_own_secret_the_bootstrap_credential_is_used() {
 }
 
 #[tokio::test]
-async fn an_own_credential_that_is_refused_is_left_until_it_changes() {
+async fn f_an_own_credential_that_is_refused_is_left_until_it_changes() {
     let world = World::new();
     let directory = world.directory();
     assert_eq!(call(&directory).await, Which::Own);
@@ -66,7 +66,7 @@ async fn an_own_credential_that_is_refused_is_left_until_it_changes() {
 }
 
 #[tokio::test]
-async fn an_own_credential_that_works_again_is_taken_up_by_a_probe() {
+async fn f_an_own_credential_that_works_again_is_taken_up_by_a_probe() {
     let world = World::new();
     let directory = world.directory();
     world.set().known.remove("own");
@@ -90,7 +90,7 @@ async fn a_bootstrap_credential_that_expired_gives_way_to_the_own_one() {
 }
 
 #[tokio::test]
-async fn a_shoot_that_moved_is_reached_at_the_address_of_the_bootstrap_secret() {
+async fn f_a_shoot_that_moved_is_reached_at_the_address_of_the_bootstrap_secret() {
     let world = World::new();
     let directory = world.directory();
     world.set().up = [ELSEWHERE].into();
@@ -136,7 +136,7 @@ async fn the_answer_to_the_second_credential_counts_where_the_shoot_took_it() {
 }
 
 #[test]
-fn a_client_is_made_anew_only_when_the_data_changed() {
+fn f_a_client_is_made_anew_only_when_the_data_changed() {
     let world = World::new();
     let directory = world.directory();
     assert_eq!(world.set().clients, 2);
@@ -148,7 +148,7 @@ fn a_client_is_made_anew_only_when_the_data_changed() {
 }
 
 #[test]
-fn a_shoot_is_known_as_long_as_one_of_its_secrets_is_there() {
+fn f_a_shoot_is_known_as_long_as_one_of_its_secrets_is_there() {
     let directory = World::new().directory();
     assert!(!directory.remove(&shoot(1), Which::Bootstrap));
     assert!(directory.ways(&shoot(1), Purpose::Issue).is_some());
@@ -177,7 +177,7 @@ fn what_an_old_client_saw_is_not_taken_for_the_new_one() {
     let directory = World::new().directory();
     let old = directory.ways(&shoot(1), Purpose::Probe).unwrap();
     directory.upsert(&shoot(1), Which::Own, &Ok(token_at(HERE, "own-2")));
-    let lost = Sight::NotReached { detail: "401".to_owned() };
+    let lost = Sight::NotReached { refused: false, detail: "401".to_owned() };
     assert!(directory.seen(&shoot(1), &old, lost, now()).is_none());
     assert_eq!(status(&directory, &shoot(1)).reach, Reach::Unknown);
 }
@@ -194,7 +194,12 @@ fn a_look_that_finds_nothing_new_is_no_change_but_its_time_is_kept() {
     assert_eq!(version(&directory), before);
     assert_eq!(status(&directory, &shoot(1)).checked_at, Some(later));
 
-    directory.seen(&shoot(1), &ways, Sight::NotReached { detail: "gone".to_owned() }, later);
+    directory.seen(
+        &shoot(1),
+        &ways,
+        Sight::NotReached { refused: false, detail: "gone".to_owned() },
+        later,
+    );
     assert!(version(&directory) > before);
     assert_eq!(status(&directory, &shoot(1)).key_ids, ["key-1"], "what was last known stays");
 }

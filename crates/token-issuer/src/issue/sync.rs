@@ -7,7 +7,7 @@ use perennial_core::name::{AccountRef, SecretRef};
 use perennial_proto::issuer::v1::SyncShootRequest;
 use perennial_rpc::convert::{self, ConvertError};
 
-use super::{Error, Issuer, LIMIT, refused, request::checked_labels};
+use super::{Error, Issuer, LIMIT, request::checked_labels};
 use crate::{
     attempt::attempt,
     directory::{Candidate, Purpose},
@@ -80,7 +80,7 @@ impl Issuer {
             if cause.is_way_lost() {
                 self.probes.soon(shoot);
             }
-            refused(cause, shoot, account)
+            self.refused(cause, shoot, account)
         })?;
         if *apply_account {
             self.directory.worked(shoot, &ways, candidate.which, self.clock.now());

@@ -101,7 +101,7 @@ async fn audiences_count_where_some_were_asked_for() {
 }
 
 #[tokio::test]
-async fn the_bootstrap_credential_steps_in_and_the_status_says_so() {
+async fn f_the_bootstrap_credential_steps_in_and_the_status_says_so() {
     let world = World::new();
     world.set().known.remove("own");
     let directory = world.directory();
@@ -129,23 +129,24 @@ async fn credentials_that_are_refused_are_both_named() {
     let world = World::new();
     world.set().known.clear();
     let error = issue(&world, &for_kube_proxy()).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Denied);
+    assert_eq!((error.kind(), error.reason()), (Kind::Unavailable, "SHOOT_WITHOUT_CREDENTIAL"));
     assert_eq!(
         error.to_string(),
         "shoot shoot--lab--1: with the own credential: failed to call: status 401; with the \
-         bootstrap credential: failed to call: status 401"
+         bootstrap credential: failed to call: status 401; put a kubeconfig with a valid credential \
+         into shoot-bootstrap-token-issuer"
     );
 }
 
 #[tokio::test]
-async fn a_new_token_of_our_own_is_proved_before_it_is_passed_on() {
+async fn f_a_new_token_of_our_own_is_proved_before_it_is_passed_on() {
     let world = World::new();
     issue(&world, &for_ourselves()).await.unwrap();
     assert_eq!(world.calls(), ["own: request token", "new: prove"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_grant_that_takes_a_moment_is_waited_for_once() {
+async fn f_a_grant_that_takes_a_moment_is_waited_for_once() {
     let world = World::new();
     world.set().proofs_denied = 1;
     issue(&world, &for_ourselves()).await.unwrap();
@@ -153,7 +154,7 @@ async fn a_grant_that_takes_a_moment_is_waited_for_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_grant_no_own_token_is_passed_on_and_the_grant_is_named() {
+async fn f_without_the_grant_no_own_token_is_passed_on_and_the_grant_is_named() {
     let world = World::new();
     world.set().proofs_denied = usize::MAX;
     let error = issue(&world, &for_ourselves()).await.unwrap_err();
@@ -166,7 +167,7 @@ async fn without_the_grant_no_own_token_is_passed_on_and_the_grant_is_named() {
 }
 
 #[tokio::test]
-async fn the_proof_goes_to_the_address_that_holds() {
+async fn f_the_proof_goes_to_the_address_that_holds() {
     let world = World::new();
     let directory = world.directory();
     directory.upsert(&shoot(1), Which::Bootstrap, &Ok(certificate_at(ELSEWHERE, "bootstrap")));

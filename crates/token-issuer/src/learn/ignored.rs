@@ -30,7 +30,7 @@ impl Ignored {
         let (namespace, which, is_there) = match change {
             Change::Upsert { shoot, which, .. } => (shoot, *which, true),
             Change::Removed { shoot, which } => (shoot, *which, false),
-            Change::SnapshotComplete | Change::Trouble(_) => return false,
+            Change::SnapshotComplete | Change::NotRead { .. } | Change::Trouble(_) => return false,
         };
         if self.admitted.admit(namespace) {
             return false;

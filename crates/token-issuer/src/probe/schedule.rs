@@ -32,6 +32,8 @@ struct Slot {
     again: bool,
     /// Looks in a row that did not reach the shoot.
     failures: u32,
+    /// Looks in a row in which the own credential did not hold.
+    doubts: u32,
     /// Whether the place in the interval was taken.
     spread: bool,
 }
@@ -57,6 +59,7 @@ impl Schedule {
                     ended: None,
                     again: false,
                     failures: 0,
+                    doubts: 0,
                     spread: false,
                 };
                 self.slots.insert(shoot.clone(), slot);
@@ -70,6 +73,15 @@ impl Schedule {
             let earliest = slot.ended.map_or(now, |ended| now.max(ended + PAUSE_MIN));
             slot.due = slot.due.min(earliest);
         }
+    }
+
+    /// Whether the own credential held in a look. Says whether its Secret should be read once more: at
+    /// the first, second, fourth, … time in a row, because each time it is less likely to say
+    /// anything new, and a shoot may be away for weeks.
+    pub(super) fn doubted(&mut self, shoot: &ShootId, is_doubtful: bool) -> bool {
+        let Some(slot) = self.slots.get_mut(shoot) else { return false };
+        slot.doubts = if is_doubtful { slot.doubts.saturating_add(1) } else { 0 };
+        slot.doubts.is_power_of_two()
     }
 
     /// A shoot is gone.
@@ -187,6 +199,16 @@ mod tests {
         assert_eq!(looks(&mut schedule, 0..62, false), [0, 1, 3, 7, 15, 30, 45, 60]);
         looks(&mut schedule, 75..76, true);
         assert_eq!(looks(&mut schedule, 300..303, false), [300, 301], "the pauses begin anew");
+    }
+
+    #[test]
+    fn f_what_does_not_hold_is_read_once_more_ever_more_seldom() {
+        let mut schedule = with_one();
+        let asked = |schedule: &mut Schedule, doubtful| schedule.doubted(&shoot(1), doubtful);
+        let times: Vec<_> = (1..=20).filter(|_| asked(&mut schedule, true)).collect();
+        assert_eq!(times, [1, 2, 4, 8, 16]);
+        assert!(!asked(&mut schedule, false), "it holds");
+        assert!(asked(&mut schedule, true), "begins anew");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use perennial_core::shoot::Credential;
-use perennial_kube::shoot_secrets::Which;
+use perennial_kube::shoot_secrets::{RereadQueue, Which, rereads};
 use perennial_process::{ready::Readiness, supervise::Supervisor};
 use prometheus_client::registry::Registry;
 
@@ -15,6 +15,7 @@ struct Lab {
     probes: Arc<Probes>,
     readiness: Readiness,
     supervisor: Supervisor,
+    _queue: RereadQueue,
 }
 
 impl Lab {
@@ -22,12 +23,14 @@ impl Lab {
         let clock: Arc<dyn Clock> = Arc::new(world.set().clock.clone());
         let probes = Arc::new(Probes::new(Duration::from_secs(60), clock));
         let (readiness, supervisor) = (Readiness::new(), Supervisor::new(GRACE));
+        let (rereads, queue) = rereads();
         let prober = Prober {
             probes: Arc::clone(&probes),
             directory: Arc::clone(&directory),
             in_flight_max: 2,
             gate: readiness.gate("first look at each shoot"),
             metrics: Metrics::register(&mut Registry::default()),
+            rereads,
         };
         for listed in directory.list() {
             probes.changed(&listed.status.shoot);
@@ -37,7 +40,7 @@ impl Lab {
             prober.run(shutdown).await;
             Ok(())
         });
-        Self { world, directory, probes, readiness, supervisor }
+        Self { world, directory, probes, readiness, supervisor, _queue: queue }
     }
 
     fn new() -> Self {
@@ -100,7 +103,7 @@ async fn the_bootstrap_credential_is_found_and_left_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shoot_that_is_away_and_comes_back_is_noticed_within_30_s() {
+async fn c_a_shoot_that_is_away_and_comes_back_is_noticed_within_30_s() {
     let lab = Lab::new();
     lab.pass(1).await;
     lab.world.set().up.clear();
@@ -117,12 +120,12 @@ async fn a_shoot_that_is_away_and_comes_back_is_noticed_within_30_s() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_no_credential_is_taken_it_says_what_to_do() {
+async fn f_where_no_credential_is_taken_it_says_what_to_do() {
     let lab = Lab::new();
     lab.world.set().known.clear();
     lab.pass(1).await;
     let seen = lab.status();
-    assert_eq!((seen.reach, seen.credential), (Reach::Unreachable, Credential::None));
+    assert_eq!((seen.reach, seen.credential), (Reach::Refused, Credential::None));
     assert!(
         seen.detail.ends_with(
             "; put a kubeconfig with a valid credential into shoot-bootstrap-token-issuer"
@@ -148,6 +151,31 @@ async fn a_shoot_that_hides_its_key_set_is_reached_all_the_same() {
     let seen = lab.status();
     assert_eq!((seen.reach, seen.credential), (Reach::Reachable, Credential::Own));
     assert!(seen.detail.contains("system:service-account-issuer-discovery"), "{}", seen.detail);
+    lab.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn f_an_own_credential_without_grants_is_not_taken_up_before_it_may_work() {
+    let lab = Lab::new();
+    lab.pass(1).await;
+    lab.world.set().up.clear();
+    lab.probes.soon(&shoot(1));
+    lab.pass(2).await;
+    lab.world.set().up.insert(HERE);
+    lab.world.set().forbidden.insert("own".to_owned());
+    lab.pass(30).await;
+    assert_eq!(lab.status().credential, Credential::Bootstrap);
+
+    // Its key set is shown again, but it may not create tokens: that comes only later.
+    lab.world.set().forbidden.clear();
+    lab.world.set().proofs_denied = 1;
+    lab.probes.changed(&shoot(1));
+    lab.pass(1).await;
+    assert_eq!(lab.status().credential, Credential::Bootstrap);
+    lab.probes.changed(&shoot(1));
+    lab.pass(1).await;
+    assert_eq!(lab.status().credential, Credential::Own);
+    assert_eq!(lab.status().own_refused, None, "it was known all the time");
     lab.stop().await;
 }
 

@@ -43,6 +43,7 @@ async fn running() -> Running {
     let trust = args.tls.trust();
     let parts = Parts {
         clock: Arc::new(world.set().clock.clone()),
+        rereads: shoot_secrets::rereads().0,
         connect: Arc::new(world.clone()),
         listener,
         tls: TlsStore::open(authority.folder("token-issuer").path()).unwrap(),

@@ -89,7 +89,7 @@ async fn changes_faster_than_the_reader_fall_together() {
     let (mut reader, _supervisor) = Reader::of(&directory, &[]);
     reader.read();
     for _ in 0..100 {
-        look_at(&directory, Sight::NotReached { detail: "gone".to_owned() });
+        look_at(&directory, Sight::NotReached { refused: false, detail: "gone".to_owned() });
         look_at(&directory, reached());
     }
     directory.upsert(&shoot(2), Which::Own, &Ok(token_at(HERE, "own")));

@@ -102,6 +102,7 @@ pub(super) fn run(bytes: &[u8]) {
         annotations: &annotations,
         token: data.get(keys::DATA_TOKEN).copied(),
         kubeconfig: data.get(keys::DATA_KUBECONFIG).copied(),
+        bundle: data.get(keys::DATA_BUNDLE).copied(),
         immutable: flag(3),
         terminating: flag(4),
     };

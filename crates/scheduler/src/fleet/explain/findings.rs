@@ -176,7 +176,9 @@ impl Subject<'_> {
     fn shoot_away(&self) -> Option<Finding> {
         let told = matches!(self.standing(), Standing::Parked { .. });
         match self.shoot {
-            ShootView::Seen(status) if status.reach == Reach::Unreachable && !told => {
+            ShootView::Seen(status)
+                if matches!(status.reach, Reach::Unreachable | Reach::Refused) && !told =>
+            {
                 Some(self.away(Away::Unreachable))
             }
             ShootView::Missing if !told => Some(self.away(Away::NotKnown)),

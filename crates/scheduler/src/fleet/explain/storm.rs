@@ -68,6 +68,11 @@ impl Subject<'_> {
                  Secret), and who removes the token; it goes on by itself."
                     .to_owned()
             }
+            Early::Refused => {
+                "Find out why the shoot refuses each new token (account, signing keys, audiences of \
+                 its API server); it goes on by itself."
+                    .to_owned()
+            }
             Early::TokenReplaced | Early::OutOfTime => {
                 "Find who else writes this Secret and stop that; it goes on by itself.".to_owned()
             }
@@ -79,7 +84,7 @@ impl Subject<'_> {
         };
         let command = match early {
             // They leave no trace on the Secret.
-            Early::Asked | Early::AccountReplaced => String::new(),
+            Early::Asked | Early::AccountReplaced | Early::Refused => String::new(),
             Early::TimestampRemoved
             | Early::TimestampChanged
             | Early::InputsChanged

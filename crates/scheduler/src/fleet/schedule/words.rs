@@ -107,6 +107,7 @@ pub(in crate::fleet) fn held_after_failure(entry: &Entry, until: Timestamp) -> S
         | Early::TimestampChanged
         | Early::InputsChanged
         | Early::TokenReplaced
+        | Early::Refused
         | Early::OutOfTime => "another token so soon would be a storm",
     };
     format!("the Secret is held until {until:.0}, because {why}")

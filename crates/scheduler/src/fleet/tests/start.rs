@@ -67,7 +67,7 @@ fn after_a_restart_every_renewal_still_has_its_reason() {
 }
 
 #[test]
-fn the_own_credential_goes_first_and_the_unusable_before_the_ordinary() {
+fn f_the_own_credential_goes_first_and_the_unusable_before_the_ordinary() {
     let due = [
         bare("shoot-1/b"),
         fresh("shoot-1/c", 0),

@@ -104,6 +104,7 @@ fn shoot(known: ShootKnown, signing_key_published: Option<bool>) -> proto::Shoot
 fn attempt(tried: Tried, replica: &Replica) -> proto::Attempt {
     let outcome = match (tried.took, &tried.trouble) {
         (_, Some(trouble)) => trouble.kind.as_str(),
+        (Some(_), None) if !tried.reason.needs_token() => "repaired",
         (Some(_), None) => "renewed",
         (None, None) => "under_way",
     };

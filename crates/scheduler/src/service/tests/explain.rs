@@ -136,6 +136,7 @@ fn reached() -> ShootStatus {
         clock_offset: Some(jiff::SignedDuration::ZERO),
         checked_at: Some(at(BEGIN - 60)),
         key_ids: vec!["key-1".to_owned()],
+        own_refused: None,
         ..shoot("shoot--lab--1", Reach::Reachable)
     }
 }
