@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! samples ──► tests/integration, tests/e2e        (are they served, are they told of?)
-//!    └──────► targets ◄── corpus/TARGET/*         (findings, kept)
+//!    └──────► targets ◄── corpus/TARGET/*         (findings, and what covers much)
 //!                ├── cargo test: corpus, samples and some mutations of both
 //!                └── make fuzz: guided by coverage, as long as you like
 //! ```
