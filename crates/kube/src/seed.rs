@@ -5,7 +5,7 @@ use std::path::Path;
 use kube::{
     Client, Config,
     client::ClientBuilder,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{KubeConfigOptions, Kubeconfig, NamedCluster},
 };
 use perennial_core::failure;
 use tower::{buffer::BufferLayer, retry::RetryLayer, util::MapResponseLayer};
@@ -48,7 +48,15 @@ pub async fn connect(path: Option<&Path>) -> Result<Client, SeedError> {
 async fn from_file(path: &Path) -> Result<Config, SeedError> {
     let kubeconfig =
         Kubeconfig::read_from(path).map_err(|error| SeedError::reading(path, &error))?;
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+    let says_proxy = |named: &NamedCluster| {
+        named.cluster.as_ref().is_some_and(|cluster| cluster.proxy_url.is_some())
+    };
+    let says_proxy = kubeconfig.clusters.iter().any(says_proxy);
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
-        .map_err(|error| SeedError::using(path, &error))
+        .map_err(|error| SeedError::using(path, &error))?;
+    if !says_proxy {
+        config.proxy_url = None; // of the environment: no API server of ours is behind one
+    }
+    Ok(config)
 }

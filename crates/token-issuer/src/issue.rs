@@ -173,7 +173,8 @@ impl Issuer {
         let Some(outcome) = attempt(&ways.candidates, Purpose::Issue, call).await else {
             ticket.refused(); // there was nobody to ask
             let obstacle = ways.obstacle.clone();
-            return Err(Error::NoCredential { shoot: shoot.clone(), obstacle });
+            let (shoot, refused) = (shoot.clone(), false);
+            return Err(Error::NoCredential { shoot, refused, obstacle });
         };
         match outcome {
             Ok((candidate, (token, created))) => {
@@ -209,7 +210,7 @@ impl Issuer {
                 let bootstrap = &self.directory.names().bootstrap;
                 let obstacle =
                     format!("{cause}; put a kubeconfig with a valid credential into {bootstrap}");
-                Error::NoCredential { shoot, obstacle }
+                Error::NoCredential { shoot, refused: true, obstacle }
             }
             _ => Error::Shoot { shoot, cause: Box::new(cause) },
         }

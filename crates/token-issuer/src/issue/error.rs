@@ -39,11 +39,13 @@ pub enum Error {
     /// Not now.
     #[error(transparent)]
     Held(#[from] Held),
-    /// It is known, but there is nothing to reach it with.
+    /// It is known, but no credential that it takes.
     #[error("shoot {shoot}: {obstacle}")]
     NoCredential {
         /// Which shoot.
         shoot: ShootId,
+        /// Whether it was asked and knows none of ours (401).
+        refused: bool,
         /// Why, and what to do.
         obstacle: String,
     },
@@ -107,7 +109,8 @@ impl Failure for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Request(_) => Kind::Invalid,
-            Self::Starting | Self::NoCredential { .. } => Kind::Unavailable,
+            Self::NoCredential { refused: true, .. } => Kind::Denied,
+            Self::Starting | Self::NoCredential { refused: false, .. } => Kind::Unavailable,
             Self::ShootUnknown { .. } | Self::NamespaceMissing { .. } => Kind::NotFound,
             Self::Policy(refusal) => refusal.kind(),
             Self::Held(held) => held.kind(),

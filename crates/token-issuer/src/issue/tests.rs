@@ -129,7 +129,7 @@ async fn credentials_that_are_refused_are_both_named() {
     let world = World::new();
     world.set().known.clear();
     let error = issue(&world, &for_kube_proxy()).await.unwrap_err();
-    assert_eq!((error.kind(), error.reason()), (Kind::Unavailable, "SHOOT_WITHOUT_CREDENTIAL"));
+    assert_eq!((error.kind(), error.reason()), (Kind::Denied, "SHOOT_WITHOUT_CREDENTIAL"));
     assert_eq!(
         error.to_string(),
         "shoot shoot--lab--1: with the own credential: failed to call: status 401; with the \
