@@ -1,4 +1,5 @@
-//! Labels, annotations and data keys of an access Secret (contract, section A).
+//! Labels, annotations and data keys of an access Secret (contract, section A) and of a generic
+//! kubeconfig (section E).
 
 /// Label that makes a Secret ours.
 pub const PURPOSE: &str = "resources.gardener.cloud/purpose";
@@ -53,3 +54,10 @@ pub const DATA_TOKEN: &str = "token";
 pub const DATA_KUBECONFIG: &str = "kubeconfig";
 /// Data key of the CA bundle.
 pub const DATA_BUNDLE: &str = "bundle.crt";
+
+/// Label of the Secret with the generic kubeconfig of a shoot; whoever makes the shoot sets it.
+pub const GENERIC: &str = "perennial.dev/purpose";
+/// The value of [`GENERIC`].
+pub const GENERIC_KUBECONFIG: &str = "generic-kubeconfig";
+/// Data key of a generic kubeconfig, the only one that we write there.
+pub const DATA_GENERIC: &str = "kubeconfig.yaml";

@@ -7,7 +7,8 @@
 //! to that scalar is refused with a remedy, before a token is issued for it (B10).
 //!
 //! `tree` parses, `current` finds the way from `current-context`, `edit` plans and proves a
-//! change, and `connection` reads how a shoot is reached (section F).
+//! change, and `connection` reads how a shoot is reached (section F). `generic` is the one that
+//! writes a document of its own: the kubeconfig without a credential (section E).
 
 use crate::token::Token;
 
@@ -15,6 +16,7 @@ mod connection;
 mod current;
 mod edit;
 mod error;
+mod generic;
 mod tree;
 
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod tests;
 
 pub use connection::{Connection, Inline, connection};
 pub use error::{KubeconfigError, Part};
+pub use generic::{Endpoint, EndpointError, TokenFile, TokenFileError, generic};
 
 use current::{Current, Kind};
 use edit::Change;

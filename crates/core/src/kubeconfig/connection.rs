@@ -121,7 +121,7 @@ pub fn connection(document: &[u8]) -> Result<Connection, KubeconfigError> {
         .filter(|pem| looks_like_certificates(pem))
         .ok_or_else(|| malformed(CA_DATA, "PEM certificates in base64"))?;
     let tls_server_name = cluster.text(SERVER_NAME)?;
-    if !tls_server_name.is_none_or(|name| is_host(name) || Ipv6Addr::from_str(name).is_ok()) {
+    if !tls_server_name.is_none_or(is_server_name) {
         return Err(malformed(SERVER_NAME, "a host name or an IP address"));
     }
     let credential = match current.entry(Kind::User)?.inner {
@@ -210,8 +210,13 @@ fn labels(pem: &[u8]) -> Vec<&str> {
     if begun == ended { begun } else { Vec::new() }
 }
 
+/// Whether a certificate can be verified against this: a host name or an IP address.
+pub(super) fn is_server_name(name: &str) -> bool {
+    is_host(name) || Ipv6Addr::from_str(name).is_ok()
+}
+
 /// Whether this is `https://`, a host, perhaps a port and a path; no user, query or fragment.
-fn is_server(server: &str) -> bool {
+pub(super) fn is_server(server: &str) -> bool {
     let Some(rest) = server.strip_prefix("https://") else {
         return false;
     };
