@@ -16,6 +16,7 @@ mod contract;
 mod credential;
 mod fake;
 mod first_token;
+mod generic;
 mod house;
 mod issuer_refuses;
 mod logs;

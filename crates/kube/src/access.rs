@@ -4,10 +4,10 @@
 //! [`Record`], and what goes out is one JSON Patch that succeeds only on the Secret that the
 //! decision saw ([`Order`], contract B8).
 
-mod operations;
+pub(crate) mod operations;
 mod order;
-mod other_writer;
-mod reduce;
+pub(crate) mod other_writer;
+pub(crate) mod reduce;
 mod repair;
 mod watch;
 mod write;
@@ -18,6 +18,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use perennial_core::{inputs::Interpretation, name::SecretRef, record::Record};
 
+pub(crate) use self::watch::WATCH_SECONDS;
 pub use self::{
     order::{CaOrder, Order, Outcome, WriteError},
     watch::Change,

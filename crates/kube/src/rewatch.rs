@@ -20,6 +20,8 @@ use kube::runtime::{
     watcher::{self, ExponentialBackoff},
 };
 
+use crate::error::Error;
+
 /// First pause, as in client-go's reflector.
 const PAUSE_MIN: Duration = Duration::from_millis(800);
 /// Longest pause. With 30 s, as in client-go, a Secret made after an outage waited for a minute.
@@ -31,6 +33,21 @@ const _: () = assert!(BEFORE_JITTER_MAX.as_millis() * 2 == PAUSE_MAX.as_millis()
 const QUIET: Duration = Duration::from_secs(120);
 /// HTTP 410: the version is too old.
 const GONE: u16 = 410;
+
+/// An error of a watch as one of ours; `operation` is a phrase like `watch access Secrets`. Through
+/// [`Error`], because the text of a parse error may quote the Secret.
+pub(crate) fn trouble(operation: &str, error: watcher::Error) -> Error {
+    match error {
+        watcher::Error::InitialListFailed(cause)
+        | watcher::Error::WatchStartFailed(cause)
+        | watcher::Error::WatchFailed(cause) => Error::from_kube(operation, cause),
+        watcher::Error::WatchError(status) => Error::from_kube(operation, kube::Error::Api(status)),
+        watcher::Error::NoResourceVersion => Error::Nonsense {
+            operation: operation.to_owned(),
+            problem: "the list has no version".to_owned(),
+        },
+    }
+}
 
 /// The stream with a pause after each error: 0.8 s, doubling, at most 5 s with jitter; none after
 /// "too old resource version", but never twice in a row.

@@ -21,7 +21,10 @@ use perennial_core::{
 
 use self::reduce::Known;
 pub use self::reread::{RereadQueue, Rereads, rereads};
-use crate::{error::Error, rewatch::with_pauses};
+use crate::{
+    error::Error,
+    rewatch::{trouble, with_pauses},
+};
 
 /// Data key of the kubeconfig in either Secret.
 const DATA_KUBECONFIG: &str = perennial_core::keys::DATA_KUBECONFIG;
@@ -156,7 +159,8 @@ impl Both {
         let mut changes = match heard {
             Heard::Event(which, Ok(event)) => self.known(which).reduce(event),
             Heard::Event(which, Err(error)) => {
-                vec![Change::Trouble(trouble(self.names.of(which), error))]
+                let operation = format!("watch Secrets {}", self.names.of(which));
+                vec![Change::Trouble(trouble(&operation, error))]
             }
             Heard::Read(shoot, which, Ok(secret)) => {
                 self.known(which).read(shoot, secret).into_iter().collect()
@@ -177,21 +181,4 @@ impl Both {
             Which::Bootstrap => &mut self.bootstrap,
         }
     }
-}
-
-/// Through [`Error`], because the text of a parse error may quote the Secret.
-fn trouble(name: &SecretName, error: watcher::Error) -> Error {
-    use watcher::Error::{
-        InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
-    };
-    let operation = format!("watch Secrets {name}");
-    let cause = match error {
-        InitialListFailed(cause) | WatchStartFailed(cause) | WatchFailed(cause) => cause,
-        WatchError(status) => kube::Error::Api(status),
-        NoResourceVersion => {
-            let problem = "the list has no version".to_owned();
-            return Error::Nonsense { operation, problem };
-        }
-    };
-    Error::from_kube(&operation, cause)
 }

@@ -35,7 +35,7 @@ pub const METHODS: &[(&str, Callers)] = &[
     ("/perennial.issuer.v1.TokenIssuer/SyncShoot", Roles(&[SecretWriter])),
     ("/perennial.issuer.v1.TokenIssuer/ObserveShoot", Roles(&[Scheduler])),
     ("/perennial.issuer.v1.TokenIssuer/ListShoots", Roles(&[Scheduler, Operator])),
-    ("/perennial.issuer.v1.TokenIssuer/WatchShoots", Roles(&[Scheduler, Operator])),
+    ("/perennial.issuer.v1.TokenIssuer/WatchShoots", Roles(&[Scheduler, SecretWriter, Operator])),
     ("/perennial.writer.v1.SecretWriter/RenewToken", Roles(&[Scheduler])),
     ("/perennial.writer.v1.SecretWriter/SyncSecret", Roles(&[Scheduler])),
     ("/perennial.writer.v1.SecretWriter/WatchAccessSecrets", Roles(&[Scheduler])),
@@ -225,7 +225,7 @@ mod tests {
     fn each_method_answers_its_callers_and_nobody_else() {
         let issuer = |method| callers(&format!("/perennial.issuer.v1.TokenIssuer/{method}"));
         assert_eq!(issuer("IssueToken"), [SecretWriter]);
-        assert_eq!(issuer("WatchShoots"), [Scheduler, Operator]);
+        assert_eq!(issuer("WatchShoots"), [SecretWriter, Scheduler, Operator]);
         assert_eq!(issuer("ListShoots"), [Scheduler, Operator]);
 
         let writer = |method| callers(&format!("/perennial.writer.v1.SecretWriter/{method}"));

@@ -5,7 +5,7 @@
 
 mod connector;
 
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 use tonic::{Request, transport::Endpoint};
@@ -74,6 +74,14 @@ impl Replicas {
     pub fn pick(&self, key: &str) -> Channel {
         let ranked = self.replicas.iter().max_by_key(|replica| rank(key, &replica.address));
         ranked.expect("never empty: checked when it was made").channel.clone()
+    }
+
+    /// Positions in [`Replicas::all`], the replica of the key first, then who comes after it.
+    #[must_use]
+    pub fn rank(&self, key: &str) -> Vec<usize> {
+        let mut ranked: Vec<usize> = (0..self.replicas.len()).collect();
+        ranked.sort_by_cached_key(|at| Reverse(rank(key, &self.replicas[*at].address)));
+        ranked
     }
 
     /// All replicas with their addresses, sorted by address.
@@ -150,6 +158,15 @@ mod tests {
         for (key, held) in &before {
             assert!(*held == REPLICAS[3] || after[key] == *held, "{key} moved");
         }
+    }
+
+    #[tokio::test]
+    async fn the_first_of_a_rank_is_the_one_that_is_picked_and_all_are_in_it() {
+        let mut ranked: Vec<_> = (0..REPLICAS.len()).collect();
+        ranked.sort_by_cached_key(|at| Reverse(rank("shoot--p--1", REPLICAS[*at])));
+        assert_eq!(REPLICAS[ranked[0]], picks(&REPLICAS)["shoot--p--1"]);
+        ranked.sort_unstable();
+        assert_eq!(ranked, [0, 1, 2, 3]);
     }
 
     #[test]

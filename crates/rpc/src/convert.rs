@@ -11,7 +11,7 @@ mod shoot;
 pub use record::{record_from_proto, record_to_proto};
 pub use shoot::{
     account_from_proto, account_seen_from_proto, account_seen_to_proto, account_to_proto,
-    shoot_from_proto, shoot_to_proto,
+    endpoint_from_proto, shoot_from_proto, shoot_to_proto,
 };
 
 /// A message that cannot be understood. It names the field.

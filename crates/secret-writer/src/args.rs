@@ -5,6 +5,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use clap::Parser;
 use perennial_core::{
     inputs::{Classes, Interpretation},
+    kubeconfig::TokenFile,
     name::Namespace,
 };
 use perennial_process::args::{AdminArgs, DrainArgs, LogArgs, audience, duration, optional_path};
@@ -44,6 +45,15 @@ pub struct Args {
     /// How Secrets are interpreted.
     #[command(flatten)]
     pub interpretation: InterpretationArgs,
+
+    /// Path of the token in generic kubeconfigs: where components of a shoot mount theirs, absolute
+    #[arg(
+        long,
+        env = "PERENNIAL_TOKEN_FILE",
+        value_name = "PATH",
+        default_value = TokenFile::DEFAULT
+    )]
+    pub token_file: TokenFile,
 
     /// Name under which this process reports Events, that of its Pod; Kubernetes sets HOSTNAME
     #[arg(long, env = "HOSTNAME", value_name = "NAME", default_value = "secret-writer")]
@@ -201,6 +211,7 @@ mod tests {
             &["--account-namespace=Kube.System"],
             &["--renewals-in-flight-max=0"],
             &["--renewal-interval-min=0s"],
+            &["--token-file=token"],
         ] {
             assert!(parse(flags).is_err(), "{flags:?}");
         }

@@ -3,11 +3,13 @@
 //! [`follow`] feeds the [`store`] from the watch, [`stream`] and [`grpc`] show it, [`renew`]
 //! carries out one renewal: permit it (digest, one at a time, no storm), ask the token-issuer
 //! ([`issuer`]), check what came back, write it. It sees tokens in flight and keeps none; it
-//! reaches no shoot. [`events`] tells people what only a person can end.
+//! reaches no shoot. [`events`] tells people what only a person can end. [`generic`] keeps the
+//! kubeconfigs without a credential.
 
 pub mod args;
 pub mod events;
 pub mod follow;
+pub mod generic;
 pub mod grpc;
 pub mod issuer;
 pub mod metrics;

@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use perennial_core::clock::Clock;
-use perennial_kube::{access::AccessSecrets, events::Events};
+use perennial_kube::{access::AccessSecrets, events::Events, generic::GenericKubeconfigs};
 use perennial_process::{
     admin::{self, Admin},
     clock::SystemClock,
@@ -28,6 +28,7 @@ use crate::{
     args::Args,
     events::{self, Publish, Reporter},
     follow::follow,
+    generic::{self, TokenIssuers},
     grpc,
     issuer::{Issue, TokenIssuer},
     metrics::{self, Metrics},
@@ -50,6 +51,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         token_issuer_addr,
         seed_kubeconfig,
         interpretation,
+        token_file,
         instance_name,
         renewal_interval_min: _, // in the settings
         renewals_in_flight_max: _,
@@ -66,7 +68,13 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     let client = perennial_kube::seed::connect(seed_kubeconfig.as_deref())
         .await
         .map_err(StartError::configuration)?;
+    let generic = generic::Source {
+        secrets: GenericKubeconfigs::new(client.clone()),
+        shoots: Arc::new(TokenIssuers::new(issuer.clone())),
+        token_file,
+    };
     let parts = Parts {
+        generic,
         events: Arc::new(Events::new(client.clone(), &instance_name)),
         access: AccessSecrets::new(client, interpretation.into()),
         issuer: Arc::new(TokenIssuer::new(issuer)),
@@ -87,6 +95,8 @@ pub async fn run(args: Args) -> Result<(), StartError> {
 pub struct Parts {
     /// The access Secrets of the seed.
     pub access: AccessSecrets,
+    /// What generic kubeconfigs are made from.
+    pub generic: generic::Source,
     /// Where Events about them go.
     pub events: Arc<dyn Publish>,
     /// Where tokens come from.
@@ -108,7 +118,7 @@ pub struct Parts {
 /// Starts all tasks of a secret-writer; they end with the supervisor of `tasks`. Returns its
 /// readiness.
 pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
-    let Parts { access, events: publish, issuer, clock, settings, tls, trust, .. } = parts;
+    let Parts { access, generic, events: publish, issuer, clock, settings, tls, trust, .. } = parts;
     let (listener, admin_listener) = (parts.listener, parts.admin_listener);
     let readiness = Readiness::new();
     let gate = readiness.gate("snapshot of access Secrets");
@@ -116,6 +126,8 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     tls.register_metrics(metrics::PREFIX, &mut registry);
+    let keeper =
+        generic::Keeper::new(generic, Arc::clone(&publish), Arc::clone(&clock), &mut registry);
     let store = Store::default();
     let (reporter, refused) = Reporter::new(metrics.clone());
     let desk = events::Means {
@@ -155,6 +167,7 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
     let renewed = tls.reload_loop(clock, shutdown.clone().requested_owned());
     tasks.spawn("certificates", until_shutdown(renewed));
     tasks.spawn("watch", follow(access.watch(), store, outage, metrics, shutdown.clone()));
+    tasks.spawn("generic kubeconfigs", keeper.run(shutdown.clone()));
     tasks.spawn("events", events::run(desk, shutdown.clone()));
     tasks.spawn("renewals", until_shutdown(renew::run(jobs, shutdown.clone())));
     tasks.spawn(

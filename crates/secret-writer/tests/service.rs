@@ -5,14 +5,19 @@
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use futures::future::BoxFuture;
+use futures::{
+    StreamExt as _,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use jiff::Timestamp;
 use perennial_core::{
     inputs::{Inputs, Interpretation},
-    name::SecretRef,
+    kubeconfig::TokenFile,
+    name::{Namespace, SecretRef},
     token::Token,
 };
-use perennial_kube::{access::AccessSecrets, events::Events};
+use perennial_kube::{access::AccessSecrets, events::Events, generic::GenericKubeconfigs};
 use perennial_process::supervise::{Supervisor, Tasks};
 use perennial_proto::writer::v1::{
     AccessSecret, GetAccessSecretRequest, RenewTokenRequest, WatchAccessSecretsRequest,
@@ -27,6 +32,7 @@ use perennial_rpc::{
     tls::TlsStore,
 };
 use perennial_secret_writer::{
+    generic::{Shoots, Source, Told},
     issuer::{Issuance, Issue},
     renew::Settings,
     service::{self, Parts},
@@ -74,6 +80,17 @@ impl Issue for Issuer {
     }
 }
 
+/// Nobody says where shoots are.
+impl Shoots for Issuer {
+    fn watch(&self) -> BoxStream<'static, Told> {
+        stream::pending().boxed()
+    }
+
+    fn rank(&self, _: &Namespace) -> Vec<usize> {
+        Vec::new()
+    }
+}
+
 /// A seed with one access Secret, and who may talk to each other.
 struct Scene {
     seed: FakeApiServer,
@@ -99,6 +116,11 @@ impl Scene {
         let address = listener.local_addr().unwrap().to_string();
         let folder = self.authority.folder("secret-writer");
         let parts = Parts {
+            generic: Source {
+                secrets: GenericKubeconfigs::new(seed.clone()),
+                shoots: Arc::new(Issuer),
+                token_file: TokenFile::DEFAULT.parse().unwrap(),
+            },
             events: Arc::new(Events::new(seed.clone(), "test")),
             access: AccessSecrets::new(seed, Interpretation::default()),
             issuer: Arc::new(Issuer),

@@ -66,6 +66,8 @@ pub struct Listed {
     pub status: ShootStatus,
     /// Address of its API server; empty where no Secret says it.
     pub address: String,
+    /// Where a call succeeded last; `None` until one did.
+    pub proved: Option<Arc<Endpoint>>,
     /// Grows with every change that others are told of.
     pub version: u64,
 }
@@ -214,6 +216,7 @@ impl Directory {
         let listed = |entry: &Entry| Listed {
             status: entry.status.clone(),
             address: entry.address().to_owned(),
+            proved: entry.proved.clone(),
             version: entry.version,
         };
         self.lock().shoots.values().map(listed).collect()

@@ -141,7 +141,8 @@ impl TokenIssuer for Service {
         &self,
         request: Request<WatchShootsRequest>,
     ) -> Result<Response<Self::WatchShootsStream>, Status> {
-        let stream = Filter::parse(&request.into_inner().shoots)
+        let WatchShootsRequest { shoots, with_connection } = request.into_inner();
+        let stream = Filter::parse(&shoots, with_connection)
             .and_then(|filter| self.watches.watch(filter, self.shutdown.clone()))
             .map_err(|error| to_status(&error))?;
         Ok(Response::new(Box::pin(stream.map(Ok))))
@@ -151,7 +152,8 @@ impl TokenIssuer for Service {
         &self,
         request: Request<ListShootsRequest>,
     ) -> Result<Response<ListShootsResponse>, Status> {
-        let shoots = Filter::parse(&request.into_inner().shoots)
+        let ListShootsRequest { shoots, with_connection } = request.into_inner();
+        let shoots = Filter::parse(&shoots, with_connection)
             .and_then(|filter| self.watches.list(&filter))
             .map_err(|error| to_status(&error))?;
         Ok(Response::new(ListShootsResponse { shoots }))

@@ -20,12 +20,12 @@ use perennial_core::{
 };
 use perennial_process::supervise::Shutdown;
 use perennial_proto::issuer::v1::{
-    Shoot, SnapshotComplete, WatchShootsResponse, watch_shoots_response::Event,
+    Connection, Shoot, SnapshotComplete, WatchShootsResponse, watch_shoots_response::Event,
 };
 use perennial_rpc::convert::{self, ConvertError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::directory::{Directory, Listed};
+use crate::directory::{Directory, Endpoint, Listed};
 
 /// Most streams at once: two a replica of the scheduler, and a few operators.
 const STREAMS_MAX: usize = 64;
@@ -62,25 +62,41 @@ impl Failure for Error {
     }
 }
 
-/// Which shoots a caller wants.
+/// Which shoots a caller wants, and what of them.
 #[derive(Clone, Debug)]
-pub struct Filter(Option<BTreeSet<ShootId>>);
+pub struct Filter {
+    shoots: Option<BTreeSet<ShootId>>,
+    with_connection: bool,
+}
 
 impl Filter {
     /// Those of the list; all where it is empty.
     ///
     /// # Errors
     /// When one is not a namespace.
-    pub fn parse(shoots: &[String]) -> Result<Self, Error> {
+    pub fn parse(shoots: &[String], with_connection: bool) -> Result<Self, Error> {
         if shoots.is_empty() {
-            return Ok(Self(None));
+            return Ok(Self { shoots: None, with_connection });
         }
         let parsed = shoots.iter().map(|shoot| convert::parsed("shoots", shoot));
-        Ok(Self(Some(parsed.collect::<Result<_, _>>()?)))
+        Ok(Self { shoots: Some(parsed.collect::<Result<_, _>>()?), with_connection })
+    }
+
+    fn message(&self, listed: &Listed) -> Shoot {
+        let proved = listed.proved.as_ref().filter(|_| self.with_connection);
+        let connection = |endpoint: &Arc<Endpoint>| Connection {
+            server: endpoint.server().to_owned(),
+            ca_pem: endpoint.ca_pem().to_vec(),
+            tls_server_name: endpoint.tls_server_name().unwrap_or_default().to_owned(),
+        };
+        Shoot {
+            connection: proved.map(connection),
+            ..convert::shoot_to_proto(&listed.status, &listed.address)
+        }
     }
 
     fn admits(&self, listed: &Listed) -> bool {
-        self.0.as_ref().is_none_or(|shoots| shoots.contains(&listed.status.shoot))
+        self.shoots.as_ref().is_none_or(|shoots| shoots.contains(&listed.status.shoot))
     }
 }
 
@@ -107,7 +123,8 @@ impl Watches {
             return Err(Error::Starting);
         }
         let listed = self.directory.list();
-        Ok(listed.iter().filter(|listed| filter.admits(listed)).map(message).collect())
+        let admitted = listed.iter().filter(|listed| filter.admits(listed));
+        Ok(admitted.map(|listed| filter.message(listed)).collect())
     }
 
     /// A stream that ends at shutdown. The mark comes when the first lists of the seed are in.
@@ -183,14 +200,10 @@ impl Watch {
             self.sent.get(&listed.status.shoot).is_none_or(|sent| *sent != listed.version)
         };
         let new = listed.iter().filter(is_new);
-        self.queue.extend(new.map(|listed| Event::Upsert(message(listed))));
+        self.queue.extend(new.map(|listed| Event::Upsert(self.filter.message(listed))));
         self.sent = now;
         if complete && !std::mem::replace(&mut self.marked, true) {
             self.queue.push_back(Event::SnapshotComplete(SnapshotComplete {}));
         }
     }
-}
-
-fn message(listed: &Listed) -> Shoot {
-    convert::shoot_to_proto(&listed.status, &listed.address)
 }

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use clap::Parser as _;
 use perennial_core::{clock::Clock, decision::Policy, inputs::Interpretation};
-use perennial_kube::{access::AccessSecrets, events::Events, shoot_secrets};
+use perennial_kube::{
+    access::AccessSecrets, events::Events, generic::GenericKubeconfigs, shoot_secrets,
+};
 use perennial_process::{ready::Readiness, supervise::Supervisor};
 use perennial_rpc::{
     client::Replicas,
@@ -140,6 +142,7 @@ impl Services {
     ) -> Readiness {
         use perennial_secret_writer::{
             args::Args,
+            generic::{Source, TokenIssuers},
             issuer::TokenIssuer,
             service::{self, Parts},
         };
@@ -148,7 +151,13 @@ impl Services {
         let flag = format!("--token-issuer-addr={address}");
         let args = Args::try_parse_from(["secret-writer", &flag]).unwrap();
         let issuer = Replicas::new([address], trust().id(Role::TokenIssuer), &tls).unwrap();
+        let generic = Source {
+            secrets: GenericKubeconfigs::new(self.site.seed.clone()),
+            shoots: Arc::new(TokenIssuers::new(issuer.clone())),
+            token_file: args.token_file.clone(),
+        };
         let parts = Parts {
+            generic,
             events: Arc::new(Events::new(self.site.seed.clone(), "secret-writer-test")),
             access: AccessSecrets::new(self.site.seed.clone(), Interpretation::default()),
             issuer: Arc::new(TokenIssuer::new(issuer)),

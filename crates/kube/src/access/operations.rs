@@ -25,7 +25,7 @@ use super::{
 /// One operation of RFC 6902. `Debug` shows no value: it may be a credential.
 #[derive(Serialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
-pub(super) enum Operation {
+pub(crate) enum Operation {
     Test { path: String, value: Value },
     Add { path: String, value: Value },
     Remove { path: String },
@@ -152,20 +152,20 @@ fn put_annotations(order: &Order) -> [Operation; 2] {
     [put(keys::RENEW_TIMESTAMP, order.latest.to_string()), put(keys::ISSUED, order.note.to_line())]
 }
 
-fn test(path: &str, value: Value) -> Operation {
+pub(crate) fn test(path: &str, value: Value) -> Operation {
     Operation::Test { path: path.to_owned(), value }
 }
 
-fn add(path: String, value: Value) -> Operation {
+pub(crate) fn add(path: String, value: Value) -> Operation {
     Operation::Add { path, value }
 }
 
 /// A JSON Pointer (RFC 6901) to a key that may hold `/` and `~`.
-fn pointer(parent: &str, key: &str) -> String {
+pub(crate) fn pointer(parent: &str, key: &str) -> String {
     format!("{parent}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-fn base64(bytes: &[u8]) -> Value {
+pub(crate) fn base64(bytes: &[u8]) -> Value {
     json!(ByteString(bytes.to_vec()))
 }
 

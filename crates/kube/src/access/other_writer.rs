@@ -18,10 +18,18 @@ const MANAGER_BYTES_MAX: usize = 128;
 /// The last writer of the token, its timestamp or our note who is not us; `None` where there is
 /// none, or it took something away, which leaves no trace.
 pub(super) fn other_writer(object: &Secret) -> Option<OtherWriter> {
+    last_stranger(object, |entry| wrote_token(entry, object))
+}
+
+/// The same for one data key.
+pub(crate) fn other_writer_of(object: &Secret, key: &str) -> Option<OtherWriter> {
+    last_stranger(object, |entry| wrote(entry, &["f:data"], key))
+}
+
+fn last_stranger(object: &Secret, wrote: impl Fn(&Entry) -> bool) -> Option<OtherWriter> {
     let entries = object.metadata.managed_fields.iter().flatten();
-    let strangers = entries.filter(|entry| {
-        entry.manager.as_deref().is_some_and(is_a_stranger) && wrote_token(entry, object)
-    });
+    let strangers =
+        entries.filter(|entry| entry.manager.as_deref().is_some_and(is_a_stranger) && wrote(entry));
     let last = strangers.max_by_key(|entry| entry.time.as_ref().map(|time| time.0))?;
     Some(OtherWriter { manager: last.manager.clone()?, at: last.time.as_ref().map(|time| time.0) })
 }
@@ -31,19 +39,20 @@ fn is_a_stranger(manager: &str) -> bool {
 }
 
 fn wrote_token(entry: &Entry, object: &Secret) -> bool {
-    let Some(fields) = &entry.fields_v1 else { return false };
-    let has = |parents: &[&str], key: &str| {
-        let parent = parents.iter().try_fold(&fields.0, |fields: &Value, name| fields.get(name));
-        parent.is_some_and(|parent| parent.get(format!("f:{key}")).is_some())
-    };
     let token = match data(object, keys::DATA_KUBECONFIG) {
         Some(_) => keys::DATA_KUBECONFIG,
         None => keys::DATA_TOKEN,
     };
     let annotations = ["f:metadata", "f:annotations"];
-    has(&["f:data"], token)
-        || has(&annotations, keys::RENEW_TIMESTAMP)
-        || has(&annotations, keys::ISSUED)
+    wrote(entry, &["f:data"], token)
+        || wrote(entry, &annotations, keys::RENEW_TIMESTAMP)
+        || wrote(entry, &annotations, keys::ISSUED)
+}
+
+fn wrote(entry: &Entry, parents: &[&str], key: &str) -> bool {
+    let Some(fields) = &entry.fields_v1 else { return false };
+    let parent = parents.iter().try_fold(&fields.0, |fields: &Value, name| fields.get(name));
+    parent.is_some_and(|parent| parent.get(format!("f:{key}")).is_some())
 }
 
 #[cfg(test)]

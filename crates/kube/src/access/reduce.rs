@@ -13,18 +13,18 @@ use perennial_core::{
 use super::{Layout, ResourceVersion, Seen, other_writer::other_writer};
 
 /// Which Secret this is; `None` only where the API server breaks its own rules for names.
-pub(super) fn secret_ref(object: &impl kube::Resource) -> Option<SecretRef> {
+pub(crate) fn secret_ref(object: &impl kube::Resource) -> Option<SecretRef> {
     let meta = object.meta();
     SecretRef::parse(meta.namespace.as_deref()?, meta.name.as_deref()?).ok()
 }
 
 /// The version of an object; empty where it has none, which is older than nothing.
-pub(super) fn resource_version(object: &impl kube::Resource) -> ResourceVersion {
+pub(crate) fn resource_version(object: &impl kube::Resource) -> ResourceVersion {
     ResourceVersion::new(object.meta().resource_version.clone().unwrap_or_default())
 }
 
 /// The value of a data key.
-pub(super) fn data<'a>(object: &'a Secret, key: &str) -> Option<&'a [u8]> {
+pub(crate) fn data<'a>(object: &'a Secret, key: &str) -> Option<&'a [u8]> {
     object.data.as_ref()?.get(key).map(|value| value.0.as_slice())
 }
 

@@ -18,12 +18,17 @@ use super::{
     AccessSecrets, ResourceVersion, Seen,
     reduce::{reduce, resource_version, secret_ref},
 };
-use crate::{error::Error, rewatch::with_pauses};
+use crate::{
+    error::Error,
+    rewatch::{trouble, with_pauses},
+};
+
+const OPERATION: &str = "watch access Secrets";
 
 /// The API server ends a watch after so long and kube resumes it where it was. A connection that
 /// died without a word is noticed 5 s after this; with kube's 290 s a new Secret could wait for
 /// five minutes.
-const WATCH_SECONDS: u32 = 60;
+pub(crate) const WATCH_SECONDS: u32 = 60;
 
 /// What the watch tells.
 #[derive(Debug)]
@@ -51,7 +56,7 @@ impl AccessSecrets {
         with_pauses(watcher(api, config)).filter_map(move |event| {
             let change = match event {
                 Ok(event) => change(event, &interpretation),
-                Err(error) => Some(Change::Trouble(trouble(error))),
+                Err(error) => Some(Change::Trouble(trouble(OPERATION, error))),
             };
             std::future::ready(change)
         })
@@ -100,20 +105,6 @@ fn seen(object: &DeserializeGuard<Secret>, interpretation: &Interpretation) -> O
 
 fn removed(object: &DeserializeGuard<Secret>) -> Option<Change> {
     Some(Change::Removed(secret_ref(object)?, resource_version(object)))
-}
-
-fn trouble(error: watcher::Error) -> Error {
-    const OPERATION: &str = "watch access Secrets";
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => Error::from_kube(OPERATION, error),
-        watcher::Error::WatchError(status) => Error::from_kube(OPERATION, kube::Error::Api(status)),
-        watcher::Error::NoResourceVersion => Error::Nonsense {
-            operation: OPERATION.to_owned(),
-            problem: "the answer has no resourceVersion".to_owned(),
-        },
-    }
 }
 
 #[cfg(test)]
@@ -171,7 +162,7 @@ mod tests {
     #[test]
     fn trouble_never_quotes_what_could_not_be_parsed() {
         let error = serde_json::from_value::<u8>(json!("eyJhbGciOi")).unwrap_err();
-        let told = trouble(watcher::Error::WatchFailed(kube::Error::SerdeError(error)));
+        let told = trouble(OPERATION, watcher::Error::WatchFailed(kube::Error::SerdeError(error)));
         assert!(!told.to_string().contains("eyJ"), "{told}");
         assert!(!format!("{told:?}").contains("eyJ"), "{told:?}");
     }

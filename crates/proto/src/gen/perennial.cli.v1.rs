@@ -82,6 +82,19 @@ pub struct Renewed {
     #[prost(string, tag = "6")]
     pub message: ::prost::alloc::string::String,
 }
+/// `perennial kubeconfig`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Kubeconfig {
+    /// Namespace of the shoot on the seed.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Address of its API server, as it stands in the kubeconfig.
+    #[prost(string, tag = "2")]
+    pub server: ::prost::alloc::string::String,
+    /// The kubeconfig, YAML. It holds no credential, only the path of a token file.
+    #[prost(string, tag = "3")]
+    pub document: ::prost::alloc::string::String,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Health {

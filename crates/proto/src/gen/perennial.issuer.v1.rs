@@ -89,6 +89,9 @@ pub struct WatchShootsRequest {
     /// Shoots to watch, by their namespace on the seed; empty means every one that is known.
     #[prost(string, repeated, tag = "1")]
     pub shoots: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether each shoot comes with its connection.
+    #[prost(bool, tag = "2")]
+    pub with_connection: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchShootsResponse {
@@ -167,6 +170,9 @@ pub struct ListShootsRequest {
     /// Shoots to list, by their namespace on the seed; empty means every one that is known.
     #[prost(string, repeated, tag = "1")]
     pub shoots: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether each shoot comes with its connection.
+    #[prost(bool, tag = "2")]
+    pub with_connection: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListShootsResponse {
@@ -207,8 +213,25 @@ pub struct Shoot {
     pub ca_hash: ::core::option::Option<u64>,
     /// The shoot does not know our own token (401), which was issued then by its own claims, in whole
     /// seconds of the shoot's clock; absent where it knows it, or was not asked.
-    #[prost(message, optional, tag = "15")]
+    #[prost(message, optional, tag = "10")]
     pub own_refused: ::core::option::Option<::prost_types::Timestamp>,
+    /// Where it is, as a call that succeeded proved it last; absent where the request did not ask for
+    /// it, and until a call succeeded.
+    #[prost(message, optional, tag = "15")]
+    pub connection: ::core::option::Option<Connection>,
+}
+/// Where a shoot is, without a credential.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Connection {
+    /// `<https://`> with a host, perhaps a port and a path.
+    #[prost(string, tag = "1")]
+    pub server: ::prost::alloc::string::String,
+    /// Its CA certificates, PEM.
+    #[prost(bytes = "vec", tag = "2")]
+    pub ca_pem: ::prost::alloc::vec::Vec<u8>,
+    /// Name to verify its certificate against; empty where that is the host.
+    #[prost(string, tag = "3")]
+    pub tls_server_name: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -459,7 +482,7 @@ pub mod token_issuer_client {
             self.inner.unary(req, path, codec).await
         }
         /// Streams the state of shoots: all of them first, then a mark, then every change. Callers:
-        /// scheduler, operator.
+        /// scheduler, secret-writer, operator.
         pub async fn watch_shoots(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchShootsRequest>,
@@ -572,7 +595,7 @@ pub mod token_issuer_server {
             + std::marker::Send
             + 'static;
         /// Streams the state of shoots: all of them first, then a mark, then every change. Callers:
-        /// scheduler, operator.
+        /// scheduler, secret-writer, operator.
         async fn watch_shoots(
             &self,
             request: tonic::Request<super::WatchShootsRequest>,

@@ -1,6 +1,7 @@
 use perennial_core::{
     ca::CaHash,
     inputs::LabelsHash,
+    kubeconfig::Endpoint,
     name::AccountRef,
     shoot::{AccountSeen, AccountState, Credential, Reach, ShootId, ShootStatus},
 };
@@ -33,6 +34,7 @@ pub fn shoot_to_proto(status: &ShootStatus, address: &str) -> proto::Shoot {
         address: address.to_owned(),
         ca_hash: status.ca.map(|ca| ca.0),
         own_refused: status.own_refused.map(timestamp),
+        connection: None,
     }
 }
 
@@ -144,4 +146,15 @@ pub fn account_seen_from_proto(
         account_from_proto(message.account)?,
         AccountSeen { state, at },
     ))
+}
+
+/// Where a shoot is, out of a message.
+///
+/// # Errors
+/// When it is nothing that we would connect to.
+pub fn endpoint_from_proto(message: proto::Connection) -> Result<Endpoint, ConvertError> {
+    let proto::Connection { server, ca_pem, tls_server_name } = message;
+    let name = Some(tls_server_name).filter(|name| !name.is_empty());
+    Endpoint::new(server, ca_pem, name)
+        .map_err(|error| ConvertError { field: "shoot.connection", problem: error.to_string() })
 }

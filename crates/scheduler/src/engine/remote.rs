@@ -197,7 +197,7 @@ impl Origin for Shoots {
 
     async fn open(&mut self) -> Result<Events<ShootNews, ShootId>, Remote> {
         let mut client = TokenIssuerClient::new(self.channel.clone());
-        let everything = issuer::WatchShootsRequest { shoots: Vec::new() };
+        let everything = issuer::WatchShootsRequest::default();
         let stream = client.watch_shoots(everything).await?;
         let event = |message: issuer::WatchShootsResponse| {
             Ok(match message.event {

@@ -57,6 +57,12 @@ impl Endpoint {
         self.ca
     }
 
+    /// Name to verify its certificate against, where that is not the host.
+    #[must_use]
+    pub fn tls_server_name(&self) -> Option<&str> {
+        self.tls_server_name.as_deref()
+    }
+
     /// A connection to it with this token.
     #[must_use]
     pub fn with_token(&self, token: Token) -> Connection {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
-    ca::CaHash,
     shoot::{Credential, Reach, ShootId, ShootStatus},
 };
 use perennial_kube::shoot_secrets::{Names, Which};
@@ -63,6 +62,9 @@ pub(super) struct Entry {
     own: Option<Access>,
     bootstrap: Option<Access>,
     in_use: Which,
+    /// Where a call succeeded last. An address that is new, or away, takes nothing from it: those
+    /// who follow keep what works.
+    pub(super) proved: Option<Arc<Endpoint>>,
     /// Counts changes of the connections, so that what an old client saw is not taken for the new.
     pub(super) generation: u64,
     pub(super) status: ShootStatus,
@@ -73,7 +75,15 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(shoot: ShootId) -> Self {
         let status = ShootStatus::unseen(shoot);
-        Self { own: None, bootstrap: None, in_use: Which::Own, generation: 0, status, version: 0 }
+        Self {
+            own: None,
+            bootstrap: None,
+            in_use: Which::Own,
+            proved: None,
+            generation: 0,
+            status,
+            version: 0,
+        }
     }
 
     pub(super) fn access(&self, which: Which) -> Option<&Access> {
@@ -163,26 +173,25 @@ impl Entry {
     /// A call succeeded with this credential. Says whether others are to be told.
     pub(super) fn worked(&mut self, which: Which, now: Timestamp) -> bool {
         let before = (self.status.clone(), self.address().to_owned());
-        self.in_use = which;
-        self.status.ca = self.ca(which);
+        let moved = self.prove(which);
         if (before.0.reach, before.0.credential) != (Reach::Reachable, credential(which)) {
             self.status.reach = Reach::Reachable;
             self.status.credential = credential(which);
             self.status.detail.clear();
         }
-        self.checked(before, now)
+        self.checked(before, now) || moved
     }
 
     /// A probe ended. Says whether others are to be told.
     pub(super) fn seen(&mut self, sight: Sight, now: Timestamp) -> bool {
         let before = (self.status.clone(), self.address().to_owned());
-        if let Sight::Reached { which, .. } = sight {
-            self.status.ca = self.ca(which);
-        }
+        let moved = match &sight {
+            Sight::Reached { which, .. } => self.prove(*which),
+            Sight::NotReached { .. } => false,
+        };
         let status = &mut self.status;
         match sight {
             Sight::Reached { which, key_ids, clock_offset, detail } => {
-                self.in_use = which;
                 status.reach = Reach::Reachable;
                 status.credential = credential(which);
                 status.detail = detail;
@@ -197,12 +206,19 @@ impl Entry {
                 status.detail = detail;
             }
         }
-        self.checked(before, now)
+        self.checked(before, now) || moved
     }
 
-    /// The CA by which this credential's way holds.
-    fn ca(&self, which: Which) -> Option<CaHash> {
-        self.access(which)?.endpoint.as_ref().map(Endpoint::ca)
+    /// This way works. Says whether it leads elsewhere than what worked before.
+    fn prove(&mut self, which: Which) -> bool {
+        self.in_use = which;
+        let endpoint = self.access(which).and_then(|access| access.endpoint.clone());
+        self.status.ca = endpoint.as_ref().map(Endpoint::ca);
+        let moved = endpoint.is_some() && endpoint.as_ref() != self.proved.as_deref();
+        if moved {
+            self.proved = endpoint.map(Arc::new);
+        }
+        moved
     }
 
     /// Whether anything but `checked_at` changed: that alone would flood the streams.

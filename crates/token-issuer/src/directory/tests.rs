@@ -100,6 +100,48 @@ async fn f_a_shoot_that_moved_is_reached_at_the_address_of_the_bootstrap_secret(
 }
 
 #[tokio::test]
+async fn e_an_address_counts_as_the_shoots_once_a_call_there_succeeded() {
+    let world = World::new();
+    let directory = world.directory();
+    let proved = || {
+        let listed = directory.list();
+        listed[0].proved.as_ref().map(|endpoint| endpoint.server().to_owned())
+    };
+    assert_eq!(proved(), None, "no call yet");
+    call(&directory).await;
+    assert_eq!(proved().as_deref(), Some(HERE));
+
+    directory.upsert(&shoot(1), Which::Own, &Ok(token_at(ELSEWHERE, "own")));
+    assert_eq!(proved().as_deref(), Some(HERE), "nobody has answered elsewhere");
+    let ways = directory.ways(&shoot(1), Purpose::Probe).unwrap();
+    directory.seen(&shoot(1), &ways, Sight::NotReached { detail: "away".to_owned() }, now());
+    assert_eq!(proved().as_deref(), Some(HERE), "what worked is kept");
+    let before = version(&directory);
+    directory.seen(&shoot(1), &ways, reached(Which::Own), now());
+    assert_eq!(proved().as_deref(), Some(ELSEWHERE));
+    assert!(version(&directory) > before, "and told");
+}
+
+#[test]
+fn e_another_ca_at_the_same_address_is_told_once_it_works() {
+    let directory = World::new().directory();
+    let look = || {
+        let ways = directory.ways(&shoot(1), Purpose::Probe).unwrap();
+        directory.seen(&shoot(1), &ways, reached(Which::Own), now());
+        (version(&directory), directory.list()[0].proved.clone().unwrap())
+    };
+    look();
+    let (before, old) = look();
+    directory.upsert(&shoot(1), Which::Own, &Ok(token_at(HERE, "own-2")));
+    assert_eq!(look().1, old, "another token is no other endpoint");
+    let mut connection = token_at(HERE, "own-2");
+    connection.ca_pem = b"two".to_vec();
+    directory.upsert(&shoot(1), Which::Own, &Ok(connection));
+    let (after, new) = look();
+    assert!(after > before && new.ca_pem() == b"two");
+}
+
+#[tokio::test]
 async fn a_shoot_that_is_away_is_asked_once_where_both_secrets_name_one_address() {
     let world = World::new();
     let directory = world.directory();

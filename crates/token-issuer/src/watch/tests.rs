@@ -19,7 +19,8 @@ impl Reader {
         let supervisor = Supervisor::new(Duration::from_secs(1));
         let shoots: Vec<_> = shoots.iter().map(|&shoot| shoot.to_owned()).collect();
         let watches = Watches::new(Arc::clone(directory));
-        let stream = watches.watch(Filter::parse(&shoots).unwrap(), supervisor.shutdown()).unwrap();
+        let stream =
+            watches.watch(Filter::parse(&shoots, false).unwrap(), supervisor.shutdown()).unwrap();
         (Self(Box::pin(stream)), supervisor)
     }
 
@@ -116,7 +117,7 @@ async fn a_caller_sees_the_shoots_it_asked_for() {
     directory.upsert(&shoot(2), Which::Own, &Ok(token_at(HERE, "own")));
     look_at(&directory, reached());
     assert_eq!(reader.read(), ["+shoot--lab--2"]);
-    assert!(Filter::parse(&["not a name".to_owned()]).is_err());
+    assert!(Filter::parse(&["not a name".to_owned()], false).is_err());
 }
 
 #[tokio::test]
@@ -132,7 +133,7 @@ fn a_list_is_ordered_and_whole_or_not_given() {
     let world = World::new();
     let directory = world.empty_directory();
     let watches = Watches::new(Arc::clone(&directory));
-    let all = Filter::parse(&[]).unwrap();
+    let all = Filter::parse(&[], false).unwrap();
     assert_eq!(watches.list(&all), Err(Error::Starting));
     for number in [2, 1] {
         directory.upsert(&shoot(number), Which::Own, &Ok(token_at(HERE, "own")));
@@ -148,9 +149,25 @@ fn a_list_is_ordered_and_whole_or_not_given() {
 fn streams_have_a_limit() {
     let supervisor = Supervisor::new(Duration::from_secs(1));
     let watches = Watches::new(World::new().directory());
-    let open = || watches.watch(Filter::parse(&[]).unwrap(), supervisor.shutdown());
+    let open = || watches.watch(Filter::parse(&[], false).unwrap(), supervisor.shutdown());
     let streams: Vec<_> = (0..STREAMS_MAX).map(|_| open().unwrap()).collect();
     assert!(matches!(open().map(|_| ()), Err(Error::Busy)));
     drop(streams);
     assert!(open().is_ok());
+}
+
+#[test]
+fn e_a_connection_is_told_to_whoever_asks_for_it_and_holds_no_credential() {
+    let directory = World::new().directory();
+    look_at(&directory, reached());
+    let watches = Watches::new(directory);
+    let listed = |with_connection| {
+        let filter = Filter::parse(&[], with_connection).unwrap();
+        watches.list(&filter).unwrap().remove(0)
+    };
+    assert_eq!(listed(false).connection, None, "the scheduler has no use for it");
+    let connection = listed(true).connection.unwrap();
+    assert_eq!(connection.server, HERE);
+    assert_eq!(connection.ca_pem, format!("CA of {HERE}").as_bytes());
+    assert_eq!(connection.tls_server_name, "");
 }
