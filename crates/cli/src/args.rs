@@ -1,21 +1,25 @@
 //! Flags, and help with examples.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use perennial_core::name::{Namespace, SecretRef};
+use perennial_core::{
+    kubeconfig::TokenFile,
+    name::{Namespace, SecretRef},
+};
 use perennial_proto::scheduler::v1::State;
 
 use crate::{connect::ConnectArgs, exit::Exit};
 
 mod ending;
 
-use self::ending::{ASKING, EXPLAIN, RENEW, STATUS, ending};
+use self::ending::{ASKING, EXPLAIN, KUBECONFIG, RENEW, STATUS, ending};
 
 const EXAMPLES: &str = "  \
   perennial status
   perennial list --troubled
   perennial explain shoot--lab--1/shoot-access-kube-scheduler
   perennial renew shoot--lab--1/shoot-access-kube-scheduler
-  perennial watch --namespace shoot--lab--1";
+  perennial watch --namespace shoot--lab--1
+  perennial kubeconfig shoot--lab--1";
 
 /// See when the tokens of shoot control planes are renewed, and why then.
 #[derive(Debug, Parser)]
@@ -36,6 +40,7 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     Renew(RenewArgs),
     Watch(WatchArgs),
+    Kubeconfig(KubeconfigArgs),
 }
 
 /// Say whether all is well, and what is not.
@@ -132,6 +137,31 @@ pub(crate) struct WatchArgs {
     /// Only those of this namespace on the seed.
     #[arg(long, short)]
     pub(crate) namespace: Option<Namespace>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Print the generic kubeconfig of a shoot, for those who keep it themselves.
+///
+/// It has address and CA of the shoot as Perennial reaches it, and the path of a token file; no
+/// credential. The same shoot gives the same bytes until its address or CA changes.
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "perennial kubeconfig [OPTIONS] <SHOOT-NAMESPACE>")]
+#[command(after_help = ending("  \
+  perennial kubeconfig shoot--lab--1 > kubeconfig.yaml
+  perennial kubeconfig shoot--lab--1 --token-file /var/run/secrets/tokens/shoot
+  perennial kubeconfig shoot--lab--1 -o json | jq -r .server", KUBECONFIG))]
+pub(crate) struct KubeconfigArgs {
+    /// The shoot, by its namespace on the seed.
+    #[arg(value_name = "SHOOT-NAMESPACE")]
+    pub(crate) shoot: Namespace,
+    /// Where components mount the token, absolute.
+    #[arg(long, value_name = "PATH", default_value = TokenFile::DEFAULT)]
+    pub(crate) token_file: TokenFile,
+    /// HOST:PORT of the token-issuers, separated by commas.
+    #[arg(long, env = "PERENNIAL_TOKEN_ISSUER_ADDR", value_name = "HOST:PORT", required = true)]
+    #[arg(value_delimiter = ',', hide_env_values = true)]
+    pub(crate) token_issuer_addr: Vec<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

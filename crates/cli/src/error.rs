@@ -19,6 +19,20 @@ pub enum CliError {
     /// The scheduler refused or did not answer.
     #[error("{}", told(.0))]
     Call(Box<Remote>),
+    /// A token-issuer refused or did not answer.
+    #[error("the token-issuer {addr}: {remote}")]
+    Issuer {
+        /// Its address.
+        addr: String,
+        /// What it said, or how the way to it failed.
+        remote: Box<Remote>,
+    },
+    /// No token-issuer knows the shoot; the text says what to do.
+    #[error("{0}")]
+    NoShoot(String),
+    /// No token-issuer has reached the shoot; the text says why.
+    #[error("{0}")]
+    ShootAway(String),
     /// An answer that cannot be shown.
     #[error("cannot show the answer of the scheduler: {0}; are both of one version?")]
     Nonsense(String),
@@ -38,8 +52,13 @@ impl CliError {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Call(remote) => remote.kind().retryable(),
-            Self::Usage(_) | Self::Configuration(_) | Self::Nonsense(_) | Self::Output(_) => false,
+            Self::Call(remote) | Self::Issuer { remote, .. } => remote.kind().retryable(),
+            Self::ShootAway(_) => true,
+            Self::Usage(_)
+            | Self::Configuration(_)
+            | Self::NoShoot(_)
+            | Self::Nonsense(_)
+            | Self::Output(_) => false,
         }
     }
 
@@ -47,8 +66,13 @@ impl CliError {
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
-            Self::Call(remote) => remote.reason(),
-            Self::Usage(_) | Self::Configuration(_) | Self::Nonsense(_) | Self::Output(_) => "",
+            Self::Call(remote) | Self::Issuer { remote, .. } => remote.reason(),
+            Self::Usage(_)
+            | Self::Configuration(_)
+            | Self::NoShoot(_)
+            | Self::ShootAway(_)
+            | Self::Nonsense(_)
+            | Self::Output(_) => "",
         }
     }
 
@@ -58,7 +82,9 @@ impl CliError {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Configuration(_) => Exit::Configuration,
-            Self::Call(remote) => Exit::of(remote.kind()),
+            Self::Call(remote) | Self::Issuer { remote, .. } => Exit::of(remote.kind()),
+            Self::NoShoot(_) => Exit::NotFound,
+            Self::ShootAway(_) => Exit::Unavailable,
             Self::Nonsense(_) => Exit::Internal,
             Self::Output(_) => Exit::Output,
         }

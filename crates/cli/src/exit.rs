@@ -15,7 +15,7 @@ pub enum Exit {
     Usage = 64,
     /// The Secret asks for something impossible.
     Invalid = 65,
-    /// There is no such access Secret.
+    /// There is no such access Secret or shoot.
     NotFound = 66,
     /// A service or the shoot cannot be reached.
     Unavailable = 69,
@@ -55,7 +55,7 @@ impl Exit {
             Self::Trouble => "status found something that needs somebody",
             Self::Usage => "wrong usage",
             Self::Invalid => "the Secret asks for something impossible",
-            Self::NotFound => "no such access Secret",
+            Self::NotFound => "no such access Secret or shoot",
             Self::Unavailable => "a service or the shoot cannot be reached",
             Self::Internal => "a mistake of the scheduler or of this program",
             Self::Output => "the answer cannot be written",

@@ -30,6 +30,7 @@ macro_rules! shown {
 }
 
 shown! {
+    cli::Kubeconfig = "perennial.cli.v1.Kubeconfig",
     cli::Renewed = "perennial.cli.v1.Renewed",
     cli::Status = "perennial.cli.v1.Status",
     issuer::Shoot = "perennial.issuer.v1.Shoot",

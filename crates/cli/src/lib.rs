@@ -19,6 +19,7 @@ pub mod error;
 pub mod exit;
 pub mod explain;
 pub mod json;
+pub mod kubeconfig;
 pub mod list;
 pub mod live;
 pub mod moment;
@@ -66,5 +67,6 @@ async fn run(args: Args) -> Result<Exit, CliError> {
         Command::Explain(args) => explain::run(connect.scheduler()?, args).await.map(|()| Exit::Ok),
         Command::Renew(args) => renew::run(connect.scheduler()?, args).await,
         Command::Watch(args) => watch::run(connect.scheduler()?, args).await.map(|()| Exit::Ok),
+        Command::Kubeconfig(args) => kubeconfig::run(&connect, args).await.map(|()| Exit::Ok),
     }
 }

@@ -45,6 +45,17 @@ pub(super) const RENEW: &[Exit] = &[
     Exit::Denied,
     Exit::Configuration,
 ];
+pub(super) const KUBECONFIG: &[Exit] = &[
+    Exit::Ok,
+    Exit::Usage,
+    Exit::NotFound,
+    Exit::Unavailable,
+    Exit::Internal,
+    Exit::Output,
+    Exit::Temporary,
+    Exit::Denied,
+    Exit::Configuration,
+];
 
 /// Examples, and what the exit codes mean.
 pub(super) fn ending(examples: &str, codes: &[Exit]) -> String {

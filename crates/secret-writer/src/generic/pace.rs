@@ -92,7 +92,7 @@ mod tests {
     fn e_a_fight_without_end_costs_six_writes_an_hour() {
         let mut pace = Pace::default();
         let first_hour = writes_in(3_600, &mut pace);
-        assert_eq!(first_hour, 14, "0, 1, 3, 7, … 511 s, then every 600 s");
+        assert_eq!(first_hour, 15, "0, 1, 3, 7, … 1,023 s, then every 600 s");
         let day = writes_in(25 * 3_600, &mut Pace::default());
         assert_eq!(day - first_hour, 24 * 6);
     }
