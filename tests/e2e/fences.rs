@@ -3,6 +3,7 @@
 
 mod attempt;
 mod cases;
+mod generic;
 mod stage;
 mod table;
 mod type_check;

@@ -27,6 +27,7 @@ mod fake;
 mod fences;
 mod first_token;
 mod forced;
+mod generic;
 mod grpc;
 mod house;
 mod kill;

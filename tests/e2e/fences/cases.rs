@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     attempt::{Act, Case, Outcome, Who},
+    generic,
     stage::{
         access, access_with, case, in_kubeconfig_mode, label, note, of_class, unlabelled, value,
         with_target, without_data,
@@ -25,8 +26,9 @@ const NOTES: &str = "no annotations but token-renew-timestamp and perennial.dev/
 const REST: &str = "may not change finalizers, ownerReferences, generateName or immutable";
 
 pub(super) fn cases() -> Vec<Case> {
-    let groups = [others(), labels(), data(), annotations(), rest(), passes(), free(), remains()];
-    groups.into_iter().flatten().collect()
+    let denied = [others(), labels(), data(), annotations(), rest(), generic::denied()];
+    let passes = [passes(), generic::passes(), free(), remains(), generic::remains()];
+    denied.into_iter().chain(passes).flatten().collect()
 }
 
 /// Secrets that are none of its business, and Secrets that come and go.
