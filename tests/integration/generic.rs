@@ -171,15 +171,16 @@ async fn e_an_immutable_secret_gets_an_event_and_no_write() {
     house.seed.create(json!({"kind": "Secret", "immutable": true, "metadata": {
         "namespace": namespace(1), "name": NAME,
         "labels": {keys::GENERIC: keys::GENERIC_KUBECONFIG}}}));
-    house
+    let event = house
         .until("an Event", async || {
             let events = house.seed.list("events", &namespace(1));
             let told = |event: &&Value| event["involvedObject"]["name"] == NAME;
             match events.iter().find(told) {
-                Some(event) => Look::Done(assert_eq!(event["reason"], "SecretImmutable")),
+                Some(event) => Look::Done(event.clone()),
                 None => Look::Waiting(format!("{events:?}")),
             }
         })
         .await;
+    assert_eq!(event["reason"], "SecretImmutable");
     assert_eq!(calls(&house), [0, 0]);
 }

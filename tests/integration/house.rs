@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub shoots: usize,
     /// `--renewal-basis`
     pub basis: Duration,
+    /// `--audit`
+    pub audit: bool,
     /// What shoots answer when the token-issuer proves its new token.
     pub proofs_hold: bool,
     /// The token-issuer's own Secret in each shoot namespace, and the account it is for.
@@ -46,6 +48,7 @@ impl Default for Setup {
         Self {
             shoots: 1,
             basis: Duration::from_secs(24 * 60 * 60),
+            audit: false,
             proofs_hold: true,
             own: (OWN, "perennial-token-issuer"),
         }
@@ -93,6 +96,7 @@ impl House {
             seed: seed_client(&seed).await,
             basis: setup.basis,
             own_secret: setup.own.0,
+            audit: setup.audit,
         };
         let house = Self { clock, seed, shoots, services: Services::start(site).await };
         house.ready().await;
@@ -122,6 +126,12 @@ impl House {
         self.stop(role).await;
         self.services.run(role).await;
         self.ready().await;
+    }
+
+    /// Starts the scheduler anew without `--audit`.
+    pub(crate) async fn end_audit(&mut self) {
+        self.services.set_audit(false);
+        self.restart(Role::Scheduler).await;
     }
 
     pub(crate) async fn stop(&mut self, role: Role) {

@@ -12,6 +12,7 @@
 )]
 
 mod access;
+mod audit;
 mod contract;
 mod credential;
 mod fake;

@@ -103,7 +103,7 @@ mod tests {
     fn e_a_shoot_that_was_reached_has_a_kubeconfig_and_another_has_a_reason() {
         let ca_pem = b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_vec();
         let server = "https://shoot:6443".to_owned();
-        let connection = Connection { server, ca_pem: ca_pem.into(), ..Connection::default() };
+        let connection = Connection { server, ca_pem, ..Connection::default() };
         let made = of(Some(connection)).unwrap();
         assert_eq!(
             (made.namespace.as_str(), made.server.as_str()),

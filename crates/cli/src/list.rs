@@ -15,6 +15,19 @@ use crate::{
     json, live, table,
 };
 
+/// All schedules, and whether the scheduler only decides and shows.
+#[derive(Clone, Debug, Default)]
+pub struct All {
+    /// Ordered by namespace and name.
+    pub schedules: Vec<Schedule>,
+    /// Audit mode.
+    pub audit: bool,
+}
+
+/// What is said where nothing is renewed on purpose.
+pub(crate) const AUDIT: &str =
+    "audit mode: the scheduler decides and shows, and nothing is renewed";
+
 /// All schedules, page by page.
 ///
 /// # Errors
@@ -22,33 +35,34 @@ use crate::{
 pub async fn all(
     scheduler: &mut Scheduler,
     namespace: Option<&Namespace>,
-) -> Result<Vec<Schedule>, CliError> {
-    let mut schedules = Vec::new();
+) -> Result<All, CliError> {
+    let mut all = All::default();
     let mut page_token = String::new();
     loop {
         let namespace = namespace.map(ToString::to_string).unwrap_or_default();
         let request = ListSchedulesRequest { namespace, page_size: 0, page_token };
         let page =
             scheduler.list_schedules(with_deadline(request)).await.map_err(CliError::call)?;
-        let ListSchedulesResponse { schedules: more, next_page_token } = page.into_inner();
-        schedules.extend(more);
+        let ListSchedulesResponse { schedules, next_page_token, audit } = page.into_inner();
+        all.schedules.extend(schedules);
+        all.audit = audit;
         page_token = next_page_token;
         if page_token.is_empty() {
-            return Ok(schedules);
+            return Ok(all);
         }
     }
 }
 
 pub(crate) async fn run(mut scheduler: Scheduler, args: ListArgs) -> Result<(), CliError> {
     let ListArgs { namespace, state, troubled, output } = args;
-    let mut schedules = all(&mut scheduler, namespace.as_ref()).await?;
+    let All { mut schedules, audit } = all(&mut scheduler, namespace.as_ref()).await?;
     let any = !schedules.is_empty();
     schedules.retain(|schedule| is_wanted(schedule, &state, troubled));
     let now = SystemClock.now();
     let lines = match output {
         ListOutput::Json => {
             let next_page_token = String::new();
-            return json::print(&ListSchedulesResponse { schedules, next_page_token });
+            return json::print(&ListSchedulesResponse { schedules, next_page_token, audit });
         }
         ListOutput::Name => schedules.iter().map(table::name).collect(),
         _ if schedules.is_empty() => {
@@ -59,6 +73,10 @@ pub(crate) async fn run(mut scheduler: Scheduler, args: ListArgs) -> Result<(), 
         ListOutput::Table => table::lines(&schedules, now, live::columns()),
         ListOutput::Wide => table::wide(&schedules, now),
     };
+    if audit {
+        // On stderr, so that a program that reads the table does not take it for a Secret.
+        writeln!(io::stderr(), "{AUDIT}").map_err(CliError::Output)?;
+    }
     print(&lines)
 }
 

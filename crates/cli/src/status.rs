@@ -10,7 +10,7 @@ use perennial_process::clock::SystemClock;
 use perennial_proto::{
     cli::v1::{Health, Service},
     issuer::v1::{ListShootsRequest, Shoot, token_issuer_client::TokenIssuerClient},
-    scheduler::v1::{Schedule, scheduler_client::SchedulerClient},
+    scheduler::v1::scheduler_client::SchedulerClient,
 };
 use perennial_rpc::client::Channel;
 use perennial_rpc::{client, convert, status::Remote};
@@ -59,7 +59,7 @@ pub(crate) async fn run(connect: &ConnectArgs, args: StatusArgs) -> Result<Exit,
 async fn ask_scheduler(
     addr: &str,
     identity: &Identity,
-) -> Result<(Service, Option<Vec<Schedule>>), CliError> {
+) -> Result<(Service, Option<list::All>), CliError> {
     let channel = identity.channel(addr)?;
     let mut service = ask("scheduler", addr, channel.clone()).await;
     if service.health() == Health::Unreachable {

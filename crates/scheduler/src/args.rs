@@ -53,6 +53,11 @@ pub struct Args {
     )]
     pub renewal_basis: Duration,
 
+    /// Audit mode: everything is decided and shown, and nothing is done. No Secret is renewed, on
+    /// request neither. The first step on a seed that is already running
+    #[arg(long, env = "PERENNIAL_AUDIT")]
+    pub audit: bool,
+
     /// Most renewals under way at once
     #[arg(long, env = "PERENNIAL_IN_FLIGHT_MAX", value_name = "COUNT", default_value = "64")]
     pub in_flight_max: NonZeroUsize,
@@ -122,6 +127,7 @@ mod tests {
         assert_eq!(args.renewal_basis, Duration::from_secs(24 * 60 * 60));
         assert_eq!((args.in_flight_max.get(), args.in_flight_per_shoot_max.get()), (64, 8));
         assert_eq!(args.own_secret.as_str(), "shoot-access-token-issuer");
+        assert!(!args.audit && parse(&["--audit"]).unwrap().audit);
     }
 
     #[test]

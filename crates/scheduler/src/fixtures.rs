@@ -149,6 +149,7 @@ pub(crate) fn settings() -> crate::fleet::Settings {
         policy: perennial_core::decision::Policy::default(),
         in_flight_max: 64,
         in_flight_per_shoot_max: 8,
+        audit: false,
         own_secret: "shoot-access-token-issuer".parse().unwrap(),
     }
 }

@@ -54,6 +54,8 @@ mod tests;
 pub struct Settings {
     /// Decides when a token is due.
     pub policy: Policy,
+    /// Decide and show, and order nothing.
+    pub audit: bool,
     /// Most orders in flight at once.
     pub in_flight_max: usize,
     /// Most orders in flight at once for one shoot.

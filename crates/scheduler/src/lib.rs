@@ -85,6 +85,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         secret_writer_addr,
         token_issuer_addr,
         renewal_basis,
+        audit,
         in_flight_max,
         in_flight_per_shoot_max,
         own_secret,
@@ -104,6 +105,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     let config = Config {
         settings: Settings {
             policy: Policy { basis_seconds },
+            audit,
             in_flight_max: in_flight_max.get(),
             in_flight_per_shoot_max: in_flight_per_shoot_max.get(),
             own_secret,
@@ -115,6 +117,11 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         // The rest of the grace is for the answers that follow.
         finish_within: drain.drain_grace.mul_f64(0.8),
     };
+    if audit {
+        tracing::warn!(
+            "audit mode (--audit): everything is decided and shown, and nothing is renewed"
+        );
+    }
     let supervisor = Supervisor::new(drain.drain_grace);
     start(config, listeners, tls, Arc::new(SystemClock), &supervisor.tasks())
         .map_err(StartError::usage)?;

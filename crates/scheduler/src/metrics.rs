@@ -26,6 +26,7 @@ pub struct Metrics {
     in_flight: Gauge,
     ready: Gauge,
     overdue: Gauge,
+    audit: Gauge,
     lateness: Histogram,
 }
 
@@ -50,10 +51,12 @@ impl Metrics {
             in_flight: Gauge::default(),
             ready: Gauge::default(),
             overdue: Gauge::default(),
+            audit: Gauge::default(),
             lateness: Histogram::new(LATENESS_SECONDS),
         };
         let ours = registry.sub_registry_with_prefix(PREFIX);
-        let Self { renewals, secrets, in_flight, ready, overdue, lateness } = metrics.clone();
+        let Self { renewals, secrets, in_flight, ready, overdue, audit, lateness } =
+            metrics.clone();
         ours.register(
             "renewals",
             "Attempts that ended, by result (renewed, repaired or the class of the failure) and reason",
@@ -63,6 +66,7 @@ impl Metrics {
         ours.register("in_flight", "Renewals under way", in_flight);
         ours.register("ready", "Secrets that are due and wait for the limits", ready);
         ours.register("overdue", "Secrets past their latest moment of renewal", overdue);
+        ours.register("audit", "1 in audit mode, where nothing is renewed, else 0", audit);
         ours.register(
             "lateness_seconds",
             "From the planned moment to the written Secret, for renewals that fell due",
@@ -95,6 +99,7 @@ impl Metrics {
         self.in_flight.set(gauge(stats.in_flight));
         self.ready.set(gauge(stats.ready));
         self.overdue.set(gauge(stats.overdue));
+        self.audit.set(i64::from(stats.audit));
     }
 }
 
@@ -111,7 +116,7 @@ mod tests {
         let lateness = Some(Duration::from_millis(300));
         let finished = Finished { reason: Reason::Due, took: Duration::ZERO, lateness };
         metrics.finished(&finished, None);
-        metrics.show(&Stats { overdue: 3, ..Stats::default() });
+        metrics.show(&Stats { overdue: 3, audit: true, ..Stats::default() });
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
         for line in [
@@ -120,6 +125,7 @@ mod tests {
             "perennial_scheduler_in_flight 0",
             "perennial_scheduler_ready 0",
             "perennial_scheduler_overdue 3",
+            "perennial_scheduler_audit 1",
             r#"perennial_scheduler_lateness_seconds_bucket{le="0.5"} 1"#,
         ] {
             assert!(page.contains(line), "{line} is missing in\n{page}");

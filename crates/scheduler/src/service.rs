@@ -67,6 +67,7 @@ impl Service {
         Ok(ListSchedulesResponse {
             next_page_token: last.map(|last| last.secret.to_string()).unwrap_or_default(),
             schedules: page.into_iter().map(convert::schedule).collect(),
+            audit: self.board.read(|fleet, _| fleet.is_auditing()),
         })
     }
 

@@ -31,6 +31,7 @@ pub(super) struct Site {
     pub basis: Duration,
     /// `--shoot-secret`, `--own-secret`
     pub own_secret: &'static str,
+    pub audit: bool,
 }
 
 /// The services, by the names of their ServiceAccounts.
@@ -72,6 +73,11 @@ impl Services {
     pub(super) async fn run(&mut self, role: Role) {
         let listener = TcpListener::bind(self.address(role)).await.unwrap();
         self.run_on(role, listener).await;
+    }
+
+    /// Of the scheduler from its next start on.
+    pub(super) fn set_audit(&mut self, audit: bool) {
+        self.site.audit = audit;
     }
 
     pub(super) async fn stop(&mut self, role: Role) {
@@ -184,6 +190,7 @@ impl Services {
                 policy: Policy { basis_seconds },
                 in_flight_max: 64,
                 in_flight_per_shoot_max: 8,
+                audit: self.site.audit,
                 own_secret: self.site.own_secret.parse().unwrap(),
             },
             secret_writers: vec![self.address(Role::SecretWriter).to_string()],

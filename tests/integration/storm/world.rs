@@ -288,6 +288,7 @@ fn fleet() -> Fleet {
         policy: Policy::default(),
         in_flight_max: 64,
         in_flight_per_shoot_max: 8,
+        audit: false,
         own_secret: "shoot-access-token-issuer".parse().unwrap(),
     })
 }

@@ -72,7 +72,8 @@ impl Page {
     fn head(&mut self, schedule: &Schedule, explanation: &Explanation) {
         let state = table::state(schedule);
         let overdue = if schedule.overdue { ", overdue" } else { "" };
-        self.lines.push(format!("{}  {state}{overdue}", table::name(schedule)));
+        let audit = if explanation.audit { ", audit mode" } else { "" };
+        self.lines.push(format!("{}  {state}{overdue}{audit}", table::name(schedule)));
         self.lines.push(String::new());
         self.finding(&explanation.verdict.clone().unwrap_or_default());
         let usable = match &explanation.usable_until {

@@ -8,7 +8,10 @@ use perennial_proto::{
     scheduler::v1::{Schedule, State},
 };
 
-use crate::table;
+use crate::{
+    list::{AUDIT, All},
+    table,
+};
 
 /// Failures in a row after which somebody should look: the first ones are what retries are for.
 const FAILURES_PATIENT_MAX: u32 = 2;
@@ -20,10 +23,12 @@ pub(super) const ISSUER: &str = "token-issuer";
 #[must_use]
 pub fn status(
     services: Vec<Service>,
-    schedules: Option<Vec<Schedule>>,
+    all: Option<All>,
     shoots: Vec<Shoot>,
     at: prost_types::Timestamp,
 ) -> Status {
+    let audit = all.as_ref().is_some_and(|all| all.audit);
+    let schedules = all.map(|all| all.schedules);
     let mut shoots = merged(shoots);
     if knows_shoots(&services) {
         let unknown = unknown(schedules.as_deref().unwrap_or_default(), &shoots);
@@ -33,12 +38,13 @@ pub fn status(
     let secrets = schedules.map(count);
     let troubles = troubles(&services, secrets.as_ref(), &shoots);
     let well = troubles.is_empty();
-    let verdict = if well {
-        all_well(&services, secrets.as_ref(), &shoots)
-    } else {
-        format!("trouble: {}", troubles.join("; "))
+    let verdict = match (audit, well) {
+        (false, true) => all_well(&services, secrets.as_ref(), &shoots),
+        (false, false) => format!("trouble: {}", troubles.join("; ")),
+        (true, true) => format!("{AUDIT}; {}", would_be_done(secrets.as_ref())),
+        (true, false) => format!("{AUDIT}; trouble: {}", troubles.join("; ")),
     };
-    Status { at: Some(at), well, verdict, services, secrets, shoots }
+    Status { at: Some(at), well, verdict, services, secrets, shoots, audit }
 }
 
 /// Whether it does not get better by itself.
@@ -187,6 +193,13 @@ fn all_well(services: &[Service], secrets: Option<&Secrets>, shoots: &[Shoot]) -
     format!("all is well: {secrets} kept fresh{shoots}")
 }
 
+/// What a scheduler that may do something would do now.
+fn would_be_done(secrets: Option<&Secrets>) -> String {
+    let due = secrets.and_then(|secrets| secrets.states.get("due")).copied().unwrap_or_default();
+    let due = usize::try_from(due).unwrap_or(usize::MAX);
+    format!("{} would be renewed now", counted(due, "Secret"))
+}
+
 fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
@@ -197,6 +210,21 @@ mod tests {
 
     fn at(seconds: i64) -> prost_types::Timestamp {
         prost_types::Timestamp { seconds, nanos: 0 }
+    }
+
+    fn listed(schedules: Vec<Schedule>) -> Option<All> {
+        Some(All { schedules, audit: false })
+    }
+
+    #[test]
+    fn in_audit_mode_the_verdict_says_that_nothing_is_done_and_what_would_be() {
+        let of = |schedules| status(serving(), Some(All { schedules, audit: true }), vec![], at(9));
+        let due = of(vec![schedule("a", State::Due, 1), schedule("b", State::Fresh, 1)]);
+        assert!(due.audit && due.well);
+        let expected = format!("{AUDIT}; 1 Secret would be renewed now");
+        assert_eq!(due.verdict, expected);
+        let invalid = of(vec![schedule("a", State::Invalid, 1)]);
+        assert!(!invalid.well && invalid.verdict.starts_with(&format!("{AUDIT}; trouble: ")));
     }
 
     fn serving() -> Vec<Service> {
@@ -217,7 +245,7 @@ mod tests {
     #[test]
     fn the_first_failures_are_what_retries_are_for() {
         let failed = |failures| Schedule { failures, ..schedule("a", State::BackingOff, 1) };
-        let well = |failures| status(serving(), Some(vec![failed(failures)]), vec![], at(9)).well;
+        let well = |failures| status(serving(), listed(vec![failed(failures)]), vec![], at(9)).well;
         assert!(well(2) && !well(3));
     }
 
@@ -228,7 +256,7 @@ mod tests {
             schedule("old", State::Held, 20),
             schedule("fresh", State::Fresh, 1),
         ];
-        let status = status(serving(), Some(schedules), vec![], at(60));
+        let status = status(serving(), listed(schedules), vec![], at(60));
         assert_eq!(status.verdict, "trouble: 2 Secrets need somebody, first shoot-1/old (held)");
         let secrets = status.secrets.unwrap();
         assert_eq!((secrets.total, secrets.troubled, secrets.states["invalid"]), (3, 2, 1));
@@ -237,7 +265,7 @@ mod tests {
     #[test]
     fn an_overdue_secret_is_not_called_fresh() {
         let late = Schedule { overdue: true, ..schedule("late", State::Fresh, 1) };
-        let status = status(serving(), Some(vec![late]), vec![], at(60));
+        let status = status(serving(), listed(vec![late]), vec![], at(60));
         assert_eq!(
             status.verdict,
             "trouble: 1 Secret needs somebody, first shoot-1/late (overdue)"
@@ -252,7 +280,7 @@ mod tests {
             let (name, health) = (ISSUER.to_owned(), health.into());
             vec![Service { name, health, ..Service::default() }]
         };
-        let waiting = || Some(vec![schedule("etcd", State::WaitingForShoot, 1)]);
+        let waiting = || listed(vec![schedule("etcd", State::WaitingForShoot, 1)]);
         let known = Shoot {
             namespace: "shoot-2".to_owned(),
             reach: Reach::Reachable.into(),
@@ -278,7 +306,7 @@ mod tests {
             health: health.into(),
             ..Service::default()
         };
-        let with = |health| status(vec![service(health)], Some(vec![]), vec![], at(0));
+        let with = |health| status(vec![service(health)], listed(vec![]), vec![], at(0));
         assert!(with(Health::NotAsked).well);
         assert_eq!(with(Health::Unreachable).verdict, "trouble: secret-writer w:1 is not reached");
         assert_eq!(with(Health::NotServing).verdict, "trouble: secret-writer w:1 is not ready");
@@ -288,9 +316,9 @@ mod tests {
             reach: reach.into(),
             ..Shoot::default()
         };
-        let away = status(serving(), Some(vec![]), vec![shoot(Reach::Unreachable)], at(0));
+        let away = status(serving(), listed(vec![]), vec![shoot(Reach::Unreachable)], at(0));
         assert_eq!(away.verdict, "trouble: 1 of 1 shoot not reached");
         let both = vec![shoot(Reach::Reachable), shoot(Reach::Unreachable)];
-        assert!(status(serving(), Some(vec![]), both, at(0)).well, "one token-issuer reaches it");
+        assert!(status(serving(), listed(vec![]), both, at(0)).well, "one token-issuer reaches it");
     }
 }

@@ -158,6 +158,10 @@ mod tests {
         }
     }
 
+    fn listed(schedules: Vec<Schedule>) -> Option<crate::list::All> {
+        Some(crate::list::All { schedules, audit: false })
+    }
+
     fn schedule(name: &str, state: State, detail: &str) -> Schedule {
         Schedule {
             namespace: "shoot--lab--2".to_owned(),
@@ -178,7 +182,7 @@ mod tests {
                 service("secret-writer", Health::Serving, ""),
                 service("token-issuer", Health::Serving, ""),
             ],
-            Some(vec![schedule("etcd", State::Fresh, "")]),
+            listed(vec![schedule("etcd", State::Fresh, "")]),
             vec![shoot(1, Reach::Reachable, Credential::Own, "")],
             at(1_000),
         );
@@ -189,7 +193,7 @@ mod tests {
                 service("secret-writer", Health::NotServing, "not ready; see /readyz"),
                 service("token-issuer", Health::Serving, ""),
             ],
-            Some(vec![
+            listed(vec![
                 schedule("etcd", State::Fresh, ""),
                 schedule("proxy", State::WaitingForShoot, "the shoot is not reached: refused"),
             ]),
@@ -201,7 +205,7 @@ mod tests {
         );
         let away = judge::status(
             vec![service("token-issuer", Health::Unreachable, "does not answer; see its log")],
-            Some(vec![]),
+            listed(vec![]),
             vec![],
             at(1_000),
         );

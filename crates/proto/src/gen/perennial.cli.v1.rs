@@ -20,6 +20,9 @@ pub struct Status {
     /// The shoots, by their namespace; empty where no token-issuer was asked or told.
     #[prost(message, repeated, tag = "6")]
     pub shoots: ::prost::alloc::vec::Vec<super::super::issuer::v1::Shoot>,
+    /// Whether the scheduler is in audit mode, and nothing is renewed.
+    #[prost(bool, tag = "7")]
+    pub audit: bool,
 }
 /// A replica of a service.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

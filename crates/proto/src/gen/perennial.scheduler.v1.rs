@@ -19,6 +19,9 @@ pub struct ListSchedulesResponse {
     /// Where the next page begins; empty at the end.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// Whether this scheduler is in audit mode (`--audit`): it decides and shows, and has nothing done.
+    #[prost(bool, tag = "3")]
+    pub audit: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetScheduleRequest {
@@ -237,6 +240,9 @@ pub struct Explanation {
     /// Who says all this.
     #[prost(message, optional, tag = "14")]
     pub replica: ::core::option::Option<Replica>,
+    /// Whether this scheduler is in audit mode (`--audit`): it decides and shows, and has nothing done.
+    #[prost(bool, tag = "15")]
+    pub audit: bool,
 }
 /// One thing that somebody should know.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -692,8 +698,8 @@ pub mod scheduler_client {
         /// operator.
         ///
         /// Errors: NOT_FOUND where there is no such access Secret; INVALID_ARGUMENT where it asks for
-        /// something impossible; FAILED_PRECONDITION where it cannot be written, where a renewal of it is
-        /// under way, or (with RetryInfo) where another token so soon would be a storm; UNAVAILABLE where
+        /// something impossible; FAILED_PRECONDITION in audit mode, where it cannot be written, where a
+        /// renewal of it is under way, or (with RetryInfo) where another token so soon would be a storm; UNAVAILABLE where
         /// its shoot cannot be reached, the first snapshot is not in or the record stream is broken; and the
         /// errors of RenewToken.
         pub async fn renew_now(
@@ -781,8 +787,8 @@ pub mod scheduler_server {
         /// operator.
         ///
         /// Errors: NOT_FOUND where there is no such access Secret; INVALID_ARGUMENT where it asks for
-        /// something impossible; FAILED_PRECONDITION where it cannot be written, where a renewal of it is
-        /// under way, or (with RetryInfo) where another token so soon would be a storm; UNAVAILABLE where
+        /// something impossible; FAILED_PRECONDITION in audit mode, where it cannot be written, where a
+        /// renewal of it is under way, or (with RetryInfo) where another token so soon would be a storm; UNAVAILABLE where
         /// its shoot cannot be reached, the first snapshot is not in or the record stream is broken; and the
         /// errors of RenewToken.
         async fn renew_now(

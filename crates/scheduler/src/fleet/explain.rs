@@ -51,6 +51,7 @@ pub struct Explanation {
     pub signing_key_published: Option<bool>,
     pub attempts: Vec<Tried>,
     pub next: Next,
+    pub audit: bool,
 }
 
 /// One thing that somebody should know.
@@ -149,6 +150,7 @@ impl Fleet {
             signing_key_published: subject.signing_key_published(),
             attempts: subject.attempts(),
             next: subject.next(),
+            audit: self.settings.audit,
         })
     }
 }

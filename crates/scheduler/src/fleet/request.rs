@@ -39,6 +39,11 @@ pub enum Error {
     Obstructed(SecretRef, Obstacle),
     #[error("a renewal of {0} is under way")]
     UnderWay(SecretRef),
+    #[error(
+        "{0} is not renewed: the scheduler is in audit mode (--audit), where everything is decided and \
+         shown and nothing is done; start it without --audit"
+    )]
+    Audit(SecretRef),
     #[error("another token for {0} so soon would be a storm; ask again in {s} s", s = .1.as_secs())]
     Storm(SecretRef, Duration),
     #[error("{0} has to wait because somebody asked us to slow down; ask again in {s} s", s = .1.as_secs())]
@@ -87,7 +92,9 @@ impl Failure for Error {
         match self {
             Self::NotFound(_) => Kind::NotFound,
             Self::Invalid(..) => Kind::Invalid,
-            Self::Obstructed(..) | Self::UnderWay(_) | Self::Storm(..) => Kind::Held,
+            Self::Obstructed(..) | Self::UnderWay(_) | Self::Storm(..) | Self::Audit(_) => {
+                Kind::Held
+            }
             Self::Throttled(..) | Self::TooMany => Kind::Throttled,
             Self::NotKnownYet(_) | Self::Away(..) | Self::NotReady(_) | Self::Stopping => {
                 Kind::Unavailable
@@ -105,6 +112,7 @@ impl Failure for Error {
             Self::Obstructed(_, Obstacle::Terminating) => "SECRET_TERMINATING",
             Self::UnderWay(_) => "RENEWAL_UNDER_WAY",
             Self::Storm(..) => "NO_STORM",
+            Self::Audit(_) => "AUDIT_MODE",
             Self::Throttled(..) => "THROTTLED",
             Self::Away(_, Away::NotKnown, _) => "SHOOT_NOT_KNOWN",
             Self::Away(_, Away::Unreachable, _) => "SHOOT_UNREACHABLE",
@@ -125,6 +133,7 @@ impl Failure for Error {
             | Self::Invalid(..)
             | Self::Obstructed(..)
             | Self::UnderWay(_)
+            | Self::Audit(_)
             | Self::Away(..)
             | Self::NotReady(_)
             | Self::TooMany
@@ -148,6 +157,7 @@ impl Fleet {
             Some(why @ (HeldBack::NoRecords | HeldBack::NoShoots | HeldBack::StaleRecords)) => {
                 return Err(Error::NotReady(words::held_back(why)));
             }
+            Some(HeldBack::Audit) => return Err(Error::Audit(secret.clone())),
             Some(HeldBack::WriterAway(_)) | None => {}
         }
         let slow_down = self.slow_down(now, secret);

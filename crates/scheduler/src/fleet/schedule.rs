@@ -144,6 +144,12 @@ impl State {
 }
 
 impl Fleet {
+    /// Whether it only decides and shows.
+    #[must_use]
+    pub const fn is_auditing(&self) -> bool {
+        self.settings.audit
+    }
+
     /// The schedule of one Secret.
     #[must_use]
     pub fn schedule(&self, now: Timestamp, secret: &SecretRef) -> Option<Schedule> {

@@ -18,6 +18,8 @@ pub struct Stats {
     /// Secrets past their latest moment of renewal, and some seconds more, that still hold the
     /// token they should not.
     pub overdue: usize,
+    /// Whether nothing is ordered, because this scheduler only decides and shows.
+    pub audit: bool,
 }
 
 impl Fleet {
@@ -27,6 +29,7 @@ impl Fleet {
         let mut stats = Stats {
             in_flight: self.flights.len(),
             ready: self.queue.ready_len(),
+            audit: self.settings.audit,
             ..Stats::default()
         };
         for (shoot, _, entry) in self.members.all() {

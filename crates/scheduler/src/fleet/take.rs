@@ -18,6 +18,8 @@ pub(super) enum HeldBack<'a> {
     NoShoots,
     /// The record stream broke, and its next whole set is not in.
     StaleRecords,
+    /// This scheduler only decides and shows.
+    Audit,
     /// The secret-writer was not reached a moment ago.
     WriterAway(&'a str),
 }
@@ -48,6 +50,7 @@ impl Fleet {
             (RecordsFeed::First, _, _) => Some(HeldBack::NoRecords),
             (_, false, _) => Some(HeldBack::NoShoots),
             (RecordsFeed::Stale, true, _) => Some(HeldBack::StaleRecords),
+            (RecordsFeed::Whole, true, _) if self.settings.audit => Some(HeldBack::Audit),
             (RecordsFeed::Whole, true, Some(away)) => Some(HeldBack::WriterAway(&away.message)),
             (RecordsFeed::Whole, true, None) => None,
         }

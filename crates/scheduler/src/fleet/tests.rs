@@ -40,6 +40,7 @@ fn settings(in_flight_max: usize, in_flight_per_shoot_max: usize) -> Settings {
         policy: Policy::default(),
         in_flight_max,
         in_flight_per_shoot_max,
+        audit: false,
         own_secret: "shoot-access-token-issuer".parse().unwrap(),
     }
 }

@@ -49,7 +49,7 @@ impl Desk {
             ..ListSchedulesRequest::default()
         };
         let answer = self.service.list_schedules(Request::new(message)).await.unwrap();
-        let ListSchedulesResponse { schedules, next_page_token } = answer.into_inner();
+        let ListSchedulesResponse { schedules, next_page_token, audit: _ } = answer.into_inner();
         (schedules.into_iter().map(|schedule| schedule.name).collect(), next_page_token)
     }
 

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use perennial_core::{
-    shoot::{Credential, Reach, ShootId, ShootStatus},
-};
+use perennial_core::shoot::{Credential, Reach, ShootId, ShootStatus};
 use perennial_kube::shoot_secrets::{Names, Which};
 
 use super::access::{Access, Endpoint};

@@ -90,7 +90,8 @@ impl Subject<'_> {
                 "It holds a token that fits"
             }
         };
-        known(format!("{whose}, and is renewed at {until:.0} (in {in_words})."))
+        let is = if self.fleet.settings.audit { "would be" } else { "is" };
+        known(format!("{whose}, and {is} renewed at {until:.0} (in {in_words})."))
     }
 
     fn due(&self, reason: &str) -> Finding {
@@ -104,6 +105,7 @@ impl Subject<'_> {
             Some(HeldBack::NoRecords | HeldBack::StaleRecords) => "RECORDS_NOT_HEARD",
             Some(HeldBack::NoShoots) => "SHOOTS_NOT_HEARD",
             Some(HeldBack::WriterAway(_)) => "WRITER_AWAY",
+            Some(HeldBack::Audit) => "AUDIT_MODE",
             None => "LIMIT_REACHED",
         };
         finding(format!("It is to be renewed ({reason}), and {keeps}."), self.remedy(code))
@@ -205,6 +207,7 @@ impl Subject<'_> {
             why @ (HeldBack::NoRecords | HeldBack::StaleRecords) => (why, "RECORDS_NOT_HEARD"),
             why @ HeldBack::NoShoots => (why, "SHOOTS_NOT_HEARD"),
             why @ HeldBack::WriterAway(_) => (why, "WRITER_AWAY"),
+            why @ HeldBack::Audit => (why, "AUDIT_MODE"),
         };
         let why = words::held_back(why);
         Some(finding(format!("Nothing is renewed at the moment: {why}."), self.remedy(code)))

@@ -10,6 +10,9 @@ impl Subject<'_> {
         let failures = self.entry.attempts.failures;
         let (at, what) = match self.standing() {
             Standing::Fresh { until } => (Some(*until), self.renewed_then()),
+            Standing::Due { reason, .. } if self.fleet.settings.audit => {
+                (None, format!("would be ordered now ({})", reason.as_str()))
+            }
             Standing::Due { reason, .. } => {
                 (None, format!("is ordered ({}) as soon as the limits admit it", reason.as_str()))
             }

@@ -273,6 +273,10 @@ fn of_services(code: &str) -> Option<Row> {
              else needs a restart.",
             STATUS,
         ),
+        "AUDIT_MODE" => (
+            "Start the scheduler without --audit once what it would do is what you want.",
+            NO_COMMAND,
+        ),
         "SHOOTS_NOT_HEARD" => (
             "See whether the token-issuer runs and is ready; its /readyz says what is missing. Nothing \
              else needs a restart.",

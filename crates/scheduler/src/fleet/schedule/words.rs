@@ -157,6 +157,9 @@ pub(in crate::fleet) fn held_back(why: HeldBack<'_>) -> String {
              records again"
                 .to_owned()
         }
+        HeldBack::Audit => {
+            "nothing is done, because the scheduler is in audit mode (--audit)".to_owned()
+        }
         HeldBack::WriterAway(message) => format!("the secret-writer is not reached: {message}"),
     }
 }

@@ -17,6 +17,31 @@ fn a_requested_renewal_goes_ahead_of_the_queue_and_within_the_limits() {
 }
 
 #[test]
+fn in_audit_mode_all_is_decided_and_nothing_is_ordered_on_request_neither() {
+    use perennial_core::failure::Failure as _;
+
+    let settings = Settings { audit: true, ..settings(64, 8) };
+    let mut world = World { fleet: Fleet::new(settings), now: 0 };
+    world.shoots(&reachable());
+    world.records(&[bare("shoot-1/a"), fresh("shoot-1/z", 0)]);
+    for now in [0, 1, PLANNED, 100 * HOUR] {
+        world.now = now;
+        assert_eq!(world.ordered_at(now), [""; 0], "at {now}");
+    }
+    world.now = 0;
+    let schedule = |name| world.fleet.schedule(at(0), &secret(name)).unwrap();
+    assert_eq!(schedule("shoot-1/a").state, State::Due);
+    assert!(schedule("shoot-1/a").detail.contains("audit mode (--audit)"));
+    assert!(schedule("shoot-1/a").reason.is_some());
+    let stats = world.fleet.stats(at(0));
+    assert!(stats.audit && stats.in_flight == 0);
+
+    let error = request(&mut world, "shoot-1/z").unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (Kind::Held, "AUDIT_MODE"));
+    assert_eq!(world.ordered_at(1), [""; 0]);
+}
+
+#[test]
 fn what_cannot_be_renewed_is_refused_at_once_with_the_reason() {
     use perennial_core::failure::Failure as _;
 

@@ -30,6 +30,7 @@ pub(in crate::service) fn explanation(
         signing_key_published,
         attempts,
         next,
+        audit,
     } = explanation;
     proto::Explanation {
         at: Some(timestamp(at)),
@@ -53,6 +54,7 @@ pub(in crate::service) fn explanation(
             name: replica.name.clone(),
             since: Some(timestamp(replica.since)),
         }),
+        audit,
     }
 }
 
