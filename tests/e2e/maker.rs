@@ -76,7 +76,9 @@ pub(crate) async fn wait_for_shoot(
     let shoots = vec![perennial_lab::shoot::namespace(number)];
     let look = async || {
         let mut issuer = TokenIssuerClient::new(house.channel("operator", "token-issuer"));
-        let answer = issuer.list_shoots(ListShootsRequest { shoots: shoots.clone() }).await?;
+        let answer = issuer
+            .list_shoots(ListShootsRequest { shoots: shoots.clone(), with_connection: false })
+            .await?;
         let shoot = answer.into_inner().shoots.into_iter().next();
         Ok(match shoot {
             Some(shoot) if wanted(&shoot) => Look::Done(shoot),

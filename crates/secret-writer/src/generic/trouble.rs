@@ -69,5 +69,6 @@ fn notice(seen: &Generic, reason: &str, key: &str, message: String) -> Notice {
         reason: reason.to_owned(),
         key: key.to_owned(),
         message,
+        exact: false,
     }
 }

@@ -67,7 +67,11 @@ impl Issuer {
     async fn sync_at_shoot(&self, sync: &Sync) -> Result<Vec<u8>, Error> {
         let shoot = &sync.secret.namespace;
         let ways = self.ways(shoot)?;
-        let none = || Error::NoCredential { shoot: shoot.clone(), obstacle: ways.obstacle.clone() };
+        let none = || Error::NoCredential {
+            shoot: shoot.clone(),
+            obstacle: ways.obstacle.clone(),
+            refused: false,
+        };
         let Sync { account, account_labels, apply_account, .. } = sync;
         let call = |candidate: Candidate| async move {
             match apply_account {
