@@ -21,7 +21,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use k8s_openapi::api::authentication::v1::UserInfo;
 use perennial_core::{clock::Clock as _, keys};
-use perennial_lab::poll::{Look, until};
+use perennial_lab::{
+    Options,
+    poll::{Look, until},
+};
 use perennial_process::clock::SystemClock;
 use tokio::{sync::watch, task::JoinSet};
 
@@ -90,12 +93,16 @@ impl Goal {
 async fn e_components_with_a_token_file_see_ten_renewals_and_no_failed_request() {
     let goal = Goal::of_environment();
     let kubectl = perennial_lab::binaries::kubectl().await.unwrap();
-    let house = House::start(1, &[goal.basis]).await;
-    let container = house.lab.dir().root().join("container");
+    let scratch = tempfile::tempdir().unwrap();
+    let container = scratch.path().join("container");
+    let token_file = format!("--token-file={}", example::token_path(&container).display());
+    let options = Options {
+        writer_args: vec![token_file],
+        scheduler_args: vec![goal.basis.to_owned()],
+        ..Options::default()
+    };
+    let house = House::start_with(options).await;
     example::apply(&house).await;
-    // Where Perennial fills the generic kubeconfig, this line goes, and the path of the token becomes
-    // a flag of the service that does.
-    example::fill_generic_kubeconfig(&example::token_path(&container), &house).await;
     house.annotate(1, ACCESS_SECRET, keys::TOKEN_LIFETIME, Some(LIFETIME)).await;
     let short = |secret: &_| {
         claims(secret).is_some_and(|c| c.expires_at.as_second() - c.issued_at.as_second() == 600)

@@ -14,7 +14,7 @@ use kube::{
     api::{ObjectMeta, Patch, PatchParams, PostParams},
 };
 use perennial_core::keys;
-use perennial_lab::{Lab, Options, kubeconfig::Credential, manifests, repo, shoot::namespace};
+use perennial_lab::{Lab, Options, manifests, repo, shoot::namespace};
 use serde_json::json;
 
 use crate::house::House;
@@ -24,7 +24,6 @@ pub(super) const ACCESS_SECRET: &str = "shoot-access-kube-state-metrics";
 pub(super) const ACCOUNT: &str = "system:serviceaccount:kube-system:kube-state-metrics";
 const DEPLOYMENT: &str = "kube-state-metrics";
 const GENERIC: &str = "generic-kubeconfig";
-const GENERIC_KEY: &str = "kubeconfig.yaml";
 /// Contract E, and what the Deployment says to its program.
 const TOKEN_FILE: &str = "/var/run/secrets/gardener.cloud/shoot/token";
 const KUBECONFIG_FILE: &str = "/var/run/secrets/gardener.cloud/shoot/kubeconfig";
@@ -61,14 +60,6 @@ pub(super) async fn deployment(house: &House) -> Deployment {
 async fn deployment_of(lab: &Lab) -> Deployment {
     let deployments: Api<Deployment> = Api::namespaced(lab.seed().client(), &namespace(1));
     deployments.get(DEPLOYMENT).await.unwrap()
-}
-
-/// Writes what Perennial is to write: address, CA and the path of the token.
-pub(super) async fn fill_generic_kubeconfig(token: &Path, house: &House) {
-    let endpoint = house.lab.shoot(1).endpoint();
-    let document = endpoint.kubeconfig("shoot", &Credential::TokenFile(token));
-    let patch = Patch::Merge(json!({"stringData": {GENERIC_KEY: document}}));
-    house.secrets(1).patch(GENERIC, &PatchParams::default(), &patch).await.unwrap();
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ async fn e_an_address_counts_as_the_shoots_once_a_call_there_succeeded() {
     directory.upsert(&shoot(1), Which::Own, &Ok(token_at(ELSEWHERE, "own")));
     assert_eq!(proved().as_deref(), Some(HERE), "nobody has answered elsewhere");
     let ways = directory.ways(&shoot(1), Purpose::Probe).unwrap();
-    directory.seen(&shoot(1), &ways, Sight::NotReached { detail: "away".to_owned() }, now());
+    directory.seen(&shoot(1), &ways, Sight::NotReached { refused: false, detail: "away".to_owned() }, now());
     assert_eq!(proved().as_deref(), Some(HERE), "what worked is kept");
     let before = version(&directory);
     directory.seen(&shoot(1), &ways, reached(Which::Own), now());
