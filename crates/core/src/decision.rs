@@ -12,6 +12,7 @@ use crate::{
     reason::Reason,
     record::{Held, Obstacle, Record, Stamp},
     shoot::{Reach, ShootStatus},
+    signing::Outdated,
     token::Claims,
     window::{self, Window},
 };
@@ -61,6 +62,8 @@ pub enum Away {
     Unreachable,
     /// It answers, but the ServiceAccount is being deleted: it would issue tokens that it refuses.
     AccountTerminating,
+    /// It was not looked at yet, and only its clock can say whether the token's moment has come.
+    NotLookedAt,
 }
 
 /// Settings of the scheduler that decide.
@@ -117,6 +120,10 @@ pub fn decide_token(
     };
     let clock = ShootClock::of(now, shoot);
     match wanted(record, inputs, clock, policy) {
+        // By our own clock a restart would re-issue a fleet whenever two clocks disagree.
+        Wanted::Now(reason) if reason.is_by_the_clock() && is_to_be_looked_at(shoot) => {
+            Decision::WaitForShoot { reason, why: Away::NotLookedAt }
+        }
         Wanted::Now(reason) => permit(now, record, inputs, shoot, policy, reason),
         Wanted::Later(until) => {
             let until = clock.ours(until);
@@ -178,6 +185,37 @@ fn is_refused(record: &Record, shoot: ShootView<'_>) -> bool {
         return false;
     };
     record.held.claims().is_some_and(|claims| claims.issued_at == *refused)
+}
+
+/// Decides about one Secret whose token is outdated by what its shoot says as a whole. What is
+/// renewed anyway, impossible, held or away stays so; a repair comes after the token.
+#[must_use]
+pub fn decide_outdated(
+    now: Timestamp,
+    record: &Record,
+    shoot: ShootView<'_>,
+    policy: &Policy,
+    outdated: Outdated,
+) -> Decision {
+    match (decide_token(now, record, shoot, policy), &record.inputs) {
+        (Decision::Keep { .. }, Ok(inputs)) if outdated.at <= now => {
+            permit(now, record, inputs, shoot, policy, outdated.reason)
+        }
+        (Decision::Keep { .. }, _) => match decide(now, record, shoot, policy) {
+            Decision::Keep { until } => Decision::Keep { until: until.min(outdated.at) },
+            repair => repair,
+        },
+        (decision, _) => decision,
+    }
+}
+
+/// Whether its clock is about to be seen: a first look is taken within seconds, and where it fails
+/// the shoot is unreachable.
+fn is_to_be_looked_at(shoot: ShootView<'_>) -> bool {
+    matches!(shoot, ShootView::Seen(status)
+        if status.reach == Reach::Unknown
+            && status.clock_offset.is_none()
+            && status.checked_at.is_none())
 }
 
 enum Wanted {

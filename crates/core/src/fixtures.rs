@@ -29,6 +29,17 @@ pub(crate) fn jwt(namespace: &str, name: &str, issued_at: i64, expires_at: i64) 
     format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("signature"))
 }
 
+/// The same for kube-system/kube-proxy, by this key and issuer.
+pub(crate) fn jwt_of(key: &str, issuer: &str, issued_at: i64, expires_at: i64) -> String {
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = part(json!({"alg": "RS256", "kid": key, "typ": "JWT"}));
+    let claims = part(json!({
+        "iat": issued_at, "exp": expires_at, "iss": issuer, "aud": ["gardener"],
+        "sub": "system:serviceaccount:kube-system:kube-proxy",
+    }));
+    format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("signature"))
+}
+
 /// An access Secret in the making.
 #[derive(Clone, Debug)]
 pub(crate) struct SecretBuilder {
@@ -73,14 +84,25 @@ impl SecretBuilder {
         let token = jwt("kube-system", "kube-proxy", issued_at, issued_at + lifetime);
         let claims = Claims::read(token.as_bytes()).unwrap();
         let plan = Plan::draw(&claims, basis, Window::ORDINARY, place);
+        self.noted(token, &claims, plan, claims.issued_at)
+    }
+
+    /// Holds this token, written by us at `written_at`, under the default plan.
+    pub(crate) fn holding(self, token: String, written_at: i64) -> Self {
+        let claims = Claims::read(token.as_bytes()).unwrap();
+        let plan = Plan::draw(&claims, 86_400, Window::ORDINARY, 0.5);
+        self.noted(token, &claims, plan, at(written_at))
+    }
+
+    fn noted(self, token: String, claims: &Claims, plan: Plan, written_at: Timestamp) -> Self {
         let record = self.record();
         let note = Issued::note(IssuedFor {
             token: TokenHash::of(token.as_bytes()),
-            claims: &claims,
+            claims,
             inputs: record.inputs.as_ref().unwrap(),
             plan,
             reason: crate::reason::Reason::NothingHeld,
-            written_at: claims.issued_at,
+            written_at,
             streak: 0,
         });
         let mut this = self

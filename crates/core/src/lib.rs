@@ -5,8 +5,9 @@
 //! of the contract on a Secret.
 //!
 //! The way of a Secret through this crate: [`inputs`] and [`token`] read it, [`record`] keeps what
-//! matters, [`decision`] says what is to be done and why, [`window`] and [`storm`] say when, and
-//! [`queue`] holds all of them in the order they fall due.
+//! matters, [`decision`] says what is to be done and why, [`signing`] which tokens of a shoot are
+//! outdated together, [`window`] and [`storm`] say when, and [`queue`] holds all of them in the
+//! order they fall due.
 
 pub mod backoff;
 pub mod ca;
@@ -27,6 +28,7 @@ pub mod quote;
 pub mod reason;
 pub mod record;
 pub mod shoot;
+pub mod signing;
 pub mod storm;
 pub mod token;
 pub mod window;

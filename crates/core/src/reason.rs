@@ -31,6 +31,10 @@ pub enum Reason {
     TimestampForward,
     /// The planned moment has come.
     Due,
+    /// The shoot withdrew the key that signed it.
+    KeyWithdrawn,
+    /// The shoot issues under another name by now.
+    IssuerChanged,
     /// An operator asked (`RenewNow`).
     Requested,
     /// The ServiceAccount is not there any more, and every token of it is refused.
@@ -50,7 +54,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason that this version gives, in the order in which they are looked for.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::NothingHeld,
         Self::Unreadable,
         Self::Damaged,
@@ -63,6 +67,8 @@ impl Reason {
         Self::TimestampUnreadable,
         Self::TimestampForward,
         Self::Due,
+        Self::KeyWithdrawn,
+        Self::IssuerChanged,
         Self::Requested,
         Self::AccountGone,
         Self::AccountReplaced,
@@ -87,6 +93,8 @@ impl Reason {
             Self::TimestampUnreadable => "timestamp_unreadable",
             Self::TimestampForward => "timestamp_forward",
             Self::Due => "due",
+            Self::KeyWithdrawn => "key_withdrawn",
+            Self::IssuerChanged => "issuer_changed",
             Self::Requested => "requested",
             Self::AccountGone => "account_gone",
             Self::AccountReplaced => "account_replaced",
@@ -103,6 +111,32 @@ impl Reason {
         Self::ALL.into_iter().find(|reason| reason.as_str() == name).unwrap_or(Self::Unknown)
     }
 
+    /// Whether nothing but the time makes it necessary.
+    #[must_use]
+    pub const fn is_by_the_clock(self) -> bool {
+        match self {
+            Self::Expired | Self::TimestampForward | Self::Due => true,
+            Self::NothingHeld
+            | Self::Unreadable
+            | Self::Damaged
+            | Self::OtherAccount
+            | Self::OtherAudiences
+            | Self::InputsChanged
+            | Self::TimestampRemoved
+            | Self::TimestampUnreadable
+            | Self::KeyWithdrawn
+            | Self::IssuerChanged
+            | Self::Requested
+            | Self::AccountGone
+            | Self::AccountReplaced
+            | Self::OwnRefused
+            | Self::AccountDrifted
+            | Self::CaChanged
+            | Self::CaUnwanted
+            | Self::Unknown => false,
+        }
+    }
+
     /// Whether the consumers of the Secret have no usable token until it is renewed.
     #[must_use]
     pub const fn leaves_nothing_usable(self) -> bool {
@@ -115,12 +149,14 @@ impl Reason {
             | Self::Expired
             | Self::AccountGone
             | Self::AccountReplaced
-            | Self::OwnRefused => true,
+            | Self::OwnRefused
+            | Self::KeyWithdrawn => true,
             Self::InputsChanged
             | Self::TimestampRemoved
             | Self::TimestampUnreadable
             | Self::TimestampForward
             | Self::Due
+            | Self::IssuerChanged
             | Self::Requested
             | Self::AccountDrifted
             | Self::CaChanged
@@ -150,6 +186,8 @@ impl Reason {
             | Self::AccountGone
             | Self::AccountReplaced
             | Self::OwnRefused
+            | Self::KeyWithdrawn
+            | Self::IssuerChanged
             | Self::Unknown => true,
         }
     }

@@ -8,6 +8,7 @@ use crate::{
     ca::CaHash,
     inputs::LabelsHash,
     name::{AccountRef, Namespace},
+    signing::KeyHistory,
 };
 
 /// A shoot is known by its namespace on the seed.
@@ -38,6 +39,8 @@ pub struct ShootStatus {
     /// The shoot does not know our own token (401), which was issued then by its own claims. `None`
     /// where it knows it, or where it was not asked.
     pub own_refused: Option<Timestamp>,
+    /// What earlier looks at the key set say.
+    pub key_history: KeyHistory,
 }
 
 impl ShootStatus {
@@ -55,6 +58,7 @@ impl ShootStatus {
             ca: None,
             accounts: BTreeMap::new(),
             own_refused: None,
+            key_history: KeyHistory::default(),
         }
     }
 }

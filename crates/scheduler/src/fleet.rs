@@ -41,6 +41,7 @@ pub mod order;
 pub mod outcome;
 mod records;
 pub mod request;
+mod rotation;
 pub mod schedule;
 mod shoots;
 pub mod stats;
@@ -168,6 +169,7 @@ impl Fleet {
         if self.flights.contains_key(secret) {
             return;
         }
+        self.mark_outdated(secret);
         let view = self.shoots.view(&secret.namespace);
         let Some(entry) = self.members.get_mut(secret) else { return };
         let own = secret.name == self.settings.own_secret;
@@ -225,6 +227,11 @@ impl Fleet {
 
     /// What one of the token-issuers (its `source` number) says of shoots.
     pub fn hear_of_shoots(&mut self, now: Timestamp, source: usize, event: feed::ShootEvent) {
+        let about = match &event {
+            feed::Event::Upsert(status) => Some(status.shoot.clone()),
+            feed::Event::Removed(shoot) => Some(shoot.clone()),
+            feed::Event::Opened | feed::Event::Complete | feed::Event::Lost => None,
+        };
         let touched = self.shoots.hear(source, event);
         touched.learned.iter().for_each(|shoot| self.observations.untold(source, shoot.clone()));
         for shoot in &touched.returned {
@@ -237,8 +244,10 @@ impl Fleet {
         self.effects.changed.extend(secrets.iter().cloned());
         if touched.all {
             self.settle_all(now);
+            self.review_all(now);
         } else {
             self.settle_each(now, secrets);
+            about.iter().for_each(|shoot| self.review(now, shoot));
         }
     }
 
@@ -260,6 +269,7 @@ impl Fleet {
     /// A clock that was set back makes what lay in the past the future again.
     fn notice_clock(&mut self, now: Timestamp) {
         if now.saturating_add(CLOCK_STEP).is_ok_and(|tolerated| tolerated < self.ticked) {
+            self.review_all(now);
             self.settle_all(now);
         }
         self.ticked = now;

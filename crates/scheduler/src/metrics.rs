@@ -27,6 +27,7 @@ pub struct Metrics {
     ready: Gauge,
     overdue: Gauge,
     audit: Gauge,
+    keys_untold: Gauge,
     lateness: Histogram,
 }
 
@@ -52,10 +53,11 @@ impl Metrics {
             ready: Gauge::default(),
             overdue: Gauge::default(),
             audit: Gauge::default(),
+            keys_untold: Gauge::default(),
             lateness: Histogram::new(LATENESS_SECONDS),
         };
         let ours = registry.sub_registry_with_prefix(PREFIX);
-        let Self { renewals, secrets, in_flight, ready, overdue, audit, lateness } =
+        let Self { renewals, secrets, in_flight, ready, overdue, audit, keys_untold, lateness } =
             metrics.clone();
         ours.register(
             "renewals",
@@ -67,6 +69,12 @@ impl Metrics {
         ours.register("ready", "Secrets that are due and wait for the limits", ready);
         ours.register("overdue", "Secrets past their latest moment of renewal", overdue);
         ours.register("audit", "1 in audit mode, where nothing is renewed, else 0", audit);
+        ours.register(
+            "signing_keys_untold",
+            "Secrets whose token names a signing key that its shoot does not publish, where it cannot \
+             be told whether it was withdrawn",
+            keys_untold,
+        );
         ours.register(
             "lateness_seconds",
             "From the planned moment to the written Secret, for renewals that fell due",
@@ -100,6 +108,7 @@ impl Metrics {
         self.ready.set(gauge(stats.ready));
         self.overdue.set(gauge(stats.overdue));
         self.audit.set(i64::from(stats.audit));
+        self.keys_untold.set(gauge(stats.keys_untold));
     }
 }
 
@@ -116,7 +125,7 @@ mod tests {
         let lateness = Some(Duration::from_millis(300));
         let finished = Finished { reason: Reason::Due, took: Duration::ZERO, lateness };
         metrics.finished(&finished, None);
-        metrics.show(&Stats { overdue: 3, audit: true, ..Stats::default() });
+        metrics.show(&Stats { overdue: 3, audit: true, keys_untold: 2, ..Stats::default() });
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
         for line in [
@@ -126,6 +135,7 @@ mod tests {
             "perennial_scheduler_ready 0",
             "perennial_scheduler_overdue 3",
             "perennial_scheduler_audit 1",
+            "perennial_scheduler_signing_keys_untold 2",
             r#"perennial_scheduler_lateness_seconds_bucket{le="0.5"} 1"#,
         ] {
             assert!(page.contains(line), "{line} is missing in\n{page}");

@@ -97,6 +97,18 @@ pub struct Settings {
     #[arg(long, env = "PERENNIAL_PROBE_INTERVAL", value_parser = duration, default_value = "60s")]
     pub probe_interval: Duration,
 
+    /// How long a signing key must be missing from a shoot's key set, by three looks at least,
+    /// before it counts as withdrawn and the tokens it signed are renewed. Short ones are for tests,
+    /// with a --probe-interval of less than half of it
+    #[arg(
+        long,
+        env = "PERENNIAL_KEY_WITHDRAWN_AFTER",
+        value_name = "DURATION",
+        value_parser = duration,
+        default_value = "2m"
+    )]
+    pub key_withdrawn_after: Duration,
+
     /// Most shoots looked at at once
     #[arg(
         long,
@@ -192,6 +204,7 @@ mod tests {
             own_account,
             shoot_namespace,
             renewal_interval_min,
+            key_withdrawn_after,
             ..
         } = Args::try_parse_from(["token-issuer"]).unwrap().settings;
         assert_eq!(shoot_secret.as_str(), "shoot-access-token-issuer");
@@ -200,6 +213,7 @@ mod tests {
         assert_eq!(account_of(&shoot_secret).to_string(), "kube-system/perennial-token-issuer");
         assert_eq!(shoot_namespace, ["shoot--*".parse().unwrap()]);
         assert_eq!(renewal_interval_min, Duration::from_secs(600 * 30 / 100));
+        assert_eq!(key_withdrawn_after, perennial_core::signing::WITHDRAWN_AFTER);
     }
 
     #[test]

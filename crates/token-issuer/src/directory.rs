@@ -14,6 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -27,7 +28,7 @@ use tokio::sync::watch;
 use self::{access::Access, entry::Entry};
 pub use self::{
     access::Endpoint,
-    entry::{Candidate, Purpose, Sight},
+    entry::{Candidate, KeysSeen, Purpose, Sight},
 };
 use crate::shoot::{Connect, Shoot};
 
@@ -35,6 +36,7 @@ use crate::shoot::{Connect, Shoot};
 pub struct Directory {
     names: Names,
     connect: Arc<dyn Connect>,
+    key_withdrawn_after: Duration,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
 }
@@ -79,11 +81,12 @@ impl fmt::Debug for Directory {
 }
 
 impl Directory {
-    /// An empty directory. `names` are those of the two Secrets, for texts.
+    /// An empty directory. `names` are those of the two Secrets, for texts; a key set that looks
+    /// have shown unchanged for `key_withdrawn_after` is settled.
     #[must_use]
-    pub fn new(names: Names, connect: Arc<dyn Connect>) -> Self {
+    pub fn new(names: Names, connect: Arc<dyn Connect>, key_withdrawn_after: Duration) -> Self {
         let changed = watch::Sender::new(0);
-        Self { names, connect, state: Mutex::default(), changed }
+        Self { names, connect, key_withdrawn_after, state: Mutex::default(), changed }
     }
 
     /// The names of the two Secrets.
@@ -109,7 +112,8 @@ impl Directory {
         // Certificates are parsed here, which takes too long for the lock.
         let access = Access::open(connection, self.connect.as_ref());
         let mut state = self.lock();
-        let entry = state.shoots.entry(shoot.clone()).or_insert_with(|| Entry::new(shoot.clone()));
+        let new = || Entry::new(shoot.clone(), self.key_withdrawn_after);
+        let entry = state.shoots.entry(shoot.clone()).or_insert_with(new);
         entry.set(which, Some(access));
         self.tell(&mut state, shoot);
         true

@@ -13,6 +13,7 @@ use perennial_core::{
     kubeconfig::{Connection, Inline},
     name::AccountRef,
     shoot::{ShootId, ShootStatus},
+    signing::WITHDRAWN_AFTER,
     token::Token,
 };
 use perennial_kube::{
@@ -146,7 +147,7 @@ impl World {
     }
 
     pub(crate) fn empty_directory(&self) -> Arc<Directory> {
-        Arc::new(Directory::new(names(), Arc::new(self.clone())))
+        Arc::new(Directory::new(names(), Arc::new(self.clone()), WITHDRAWN_AFTER))
     }
 }
 

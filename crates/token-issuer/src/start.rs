@@ -123,6 +123,7 @@ pub fn start(
         own_account,
         shoot_namespace,
         probe_interval,
+        key_withdrawn_after,
         probes_in_flight_max,
         issues_in_flight_max,
         issues_in_flight_per_shoot_max,
@@ -132,7 +133,7 @@ pub fn start(
     let Parts { clock, rereads, connect, listener, tls, trust } = parts;
 
     let metrics = Metrics::register(registry);
-    let directory = Arc::new(Directory::new(names, connect));
+    let directory = Arc::new(Directory::new(names, connect, key_withdrawn_after));
     let probes = Arc::new(Probes::new(probe_interval, Arc::clone(&clock)));
     let shoot_namespaces = ShootNamespaces::new(shoot_namespace);
     let ignored = Ignored::new(shoot_namespaces.clone(), metrics.ignored.clone());

@@ -43,7 +43,11 @@ impl Ground {
             own: "shoot-access-token-issuer".parse().unwrap(),
             bootstrap: "shoot-bootstrap-token-issuer".parse().unwrap(),
         };
-        let directory = Arc::new(Directory::new(names.clone(), Arc::new(ApiServers)));
+        let directory = Arc::new(Directory::new(
+            names.clone(),
+            Arc::new(ApiServers),
+            perennial_core::signing::WITHDRAWN_AFTER,
+        ));
         learn(&lab, &names, &directory).await;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let probes = Arc::new(Probes::new(Duration::from_secs(60), Arc::clone(&clock)));

@@ -11,6 +11,7 @@ use perennial_core::{
     name::SecretRef,
     record::Record,
     shoot::{Credential, Reach, ShootStatus},
+    signing::{KeyPolls, WITHDRAWN_AFTER},
     window::BASIS_DEFAULT_SECONDS,
 };
 use perennial_kube::access::Seen;
@@ -55,6 +56,7 @@ pub(super) struct World {
     skew: i64,
     shows_clock: bool,
     key_ids: Vec<String>,
+    key_polls: KeyPolls,
     shoot: Arc<Shoot>,
     seed: Arc<Seed>,
     first: Seen,
@@ -88,6 +90,7 @@ impl World {
             skew: 0,
             shows_clock,
             key_ids,
+            key_polls: KeyPolls::new(WITHDRAWN_AFTER),
             shoot,
             seed,
             first,
@@ -164,6 +167,9 @@ impl World {
 
     /// Lets everything happen that follows at this moment.
     pub(super) async fn settle(&mut self) {
+        if self.half % (60 * 2) == 0 {
+            self.key_polls.saw(&self.key_ids, self.clock.now());
+        }
         self.tell_shoot(FeedEvent::Upsert(self.shoot_status()));
         for _ in 0..ROUNDS_MAX {
             self.show();
@@ -196,6 +202,7 @@ impl World {
             credential: Credential::Own,
             clock_offset: self.shows_clock.then(|| SignedDuration::from_secs(-self.skew)),
             key_ids: self.key_ids.clone(),
+            key_history: self.key_polls.history(),
             ..ShootStatus::unseen(self.first.record.secret.namespace.clone())
         }
     }

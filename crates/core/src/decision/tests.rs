@@ -174,6 +174,31 @@ fn the_shoots_clock_decides_about_the_shoots_token() {
 }
 
 #[test]
+fn c_clock_before_the_first_look_at_a_shoot_no_token_is_due_by_our_own_clock() {
+    let secret = renewed();
+    let mut status = ShootStatus {
+        reach: Reach::Unknown,
+        clock_offset: None,
+        ..ShootStatus::unseen("shoot--lab--1".parse().unwrap())
+    };
+    let decide_at = |seconds, secret: &SecretBuilder, status: &ShootStatus| {
+        decide(at(seconds), &secret.record(), ShootView::Seen(status), &POLICY)
+    };
+    for (hours, reason) in [(9, Reason::Due), (13, Reason::Expired)] {
+        let waits = Decision::WaitForShoot { reason, why: Away::NotLookedAt };
+        assert_eq!(decide_at(hours * HOUR, &secret, &status), waits);
+    }
+    let removed = secret.clone().without(keys::RENEW_TIMESTAMP);
+    let decision = decide_at(HOUR, &removed, &status);
+    assert_eq!(decision, Decision::Renew(Reason::TimestampRemoved), "no clock is needed for that");
+
+    (status.reach, status.clock_offset) = (Reach::Reachable, Some(SignedDuration::from_hours(-13)));
+    assert!(matches!(decide_at(14 * HOUR, &secret, &status), Decision::Keep { .. }));
+    status.clock_offset = None;
+    assert_eq!(decide_at(9 * HOUR, &secret, &status), Decision::Renew(Reason::Due), "no Date");
+}
+
+#[test]
 fn before_the_shoots_clock_is_known_exp_alone_expires_nothing() {
     let record = renewed().annotated(keys::RENEW_TIMESTAMP, "2099-01-01T00:00:00Z").record();
     let decision = decide_at(11 * HOUR, &record);

@@ -19,6 +19,8 @@ pub enum Early {
     TimestampChanged,
     /// The annotations change that say what token is wanted.
     InputsChanged,
+    /// The shoot changes its signing keys or its issuer.
+    ShootRotates,
     /// Another token is put in the place of ours.
     TokenReplaced,
     /// The ServiceAccount goes away or is made anew.
@@ -52,6 +54,7 @@ impl Early {
             Reason::TimestampRemoved => Self::TimestampRemoved,
             Reason::TimestampUnreadable | Reason::TimestampForward => Self::TimestampChanged,
             Reason::InputsChanged => Self::InputsChanged,
+            Reason::KeyWithdrawn | Reason::IssuerChanged => Self::ShootRotates,
             Reason::Unreadable
             | Reason::Damaged
             | Reason::OtherAccount
@@ -76,6 +79,7 @@ impl Early {
             Self::Asked
             | Self::TimestampRemoved
             | Self::InputsChanged
+            | Self::ShootRotates
             | Self::TokenReplaced
             | Self::AccountReplaced
             | Self::Refused
@@ -91,6 +95,10 @@ impl Early {
             Self::TimestampRemoved => "its renew timestamp was removed again and again",
             Self::TimestampChanged => "its renew timestamp was changed again and again",
             Self::InputsChanged => "its inputs change again and again",
+            Self::ShootRotates => {
+                return "the shoot changes its signing keys or its issuer again and again"
+                    .to_owned();
+            }
             Self::TokenReplaced => "another token was put in the place of ours",
             Self::AccountReplaced => {
                 return "its ServiceAccount in the shoot is deleted again and again".to_owned();

@@ -215,6 +215,14 @@ pub struct Shoot {
     /// seconds of the shoot's clock; absent where it knows it, or was not asked.
     #[prost(message, optional, tag = "10")]
     pub own_refused: ::core::option::Option<::prost_types::Timestamp>,
+    /// When the first of an unbroken row of looks began that all showed the present key set; absent
+    /// until there are three of them over two minutes (--key-withdrawn-after).
+    #[prost(message, optional, tag = "11")]
+    pub key_set_settled_since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Ids of keys that this token-issuer saw in the key set and that are not in it any more, sorted.
+    /// At most 32, the latest to leave.
+    #[prost(string, repeated, tag = "12")]
+    pub retired_key_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Where it is, as a call that succeeded proved it last; absent where the request did not ask for
     /// it, and until a call succeeded.
     #[prost(message, optional, tag = "15")]

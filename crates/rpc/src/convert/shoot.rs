@@ -1,9 +1,11 @@
+use jiff::Timestamp;
 use perennial_core::{
     ca::CaHash,
     inputs::LabelsHash,
     kubeconfig::Endpoint,
     name::AccountRef,
     shoot::{AccountSeen, AccountState, Credential, Reach, ShootId, ShootStatus},
+    signing::KeyHistory,
 };
 use perennial_proto::issuer::v1 as proto;
 
@@ -35,6 +37,8 @@ pub fn shoot_to_proto(status: &ShootStatus, address: &str) -> proto::Shoot {
         ca_hash: status.ca.map(|ca| ca.0),
         own_refused: status.own_refused.map(timestamp),
         connection: None,
+        key_set_settled_since: status.key_history.settled_since.map(timestamp),
+        retired_key_ids: status.key_history.retired.clone(),
     }
 }
 
@@ -59,16 +63,14 @@ pub fn shoot_from_proto(message: proto::Shoot) -> Result<ShootStatus, ConvertErr
         credential,
         detail: message.detail,
         clock_offset: message.clock_offset.map(signed_from),
-        checked_at: message
-            .checked_at
-            .map(|moment| timestamp_from("shoot.checked_at", Some(moment)))
-            .transpose()?,
+        checked_at: optional("shoot.checked_at", message.checked_at)?,
         key_ids: message.key_ids,
-        own_refused: message
-            .own_refused
-            .map(|moment| timestamp_from("shoot.own_refused", Some(moment)))
-            .transpose()?,
+        own_refused: optional("shoot.own_refused", message.own_refused)?,
         ca: message.ca_hash.map(CaHash),
+        key_history: KeyHistory {
+            settled_since: optional("shoot.key_set_settled_since", message.key_set_settled_since)?,
+            retired: message.retired_key_ids,
+        },
         ..ShootStatus::unseen(parsed("shoot.namespace", &message.namespace)?)
     })
 }
@@ -157,4 +159,11 @@ pub fn endpoint_from_proto(message: proto::Connection) -> Result<Endpoint, Conve
     let name = Some(tls_server_name).filter(|name| !name.is_empty());
     Endpoint::new(server, ca_pem, name)
         .map_err(|error| ConvertError { field: "shoot.connection", problem: error.to_string() })
+}
+
+fn optional(
+    field: &'static str,
+    moment: Option<prost_types::Timestamp>,
+) -> Result<Option<Timestamp>, ConvertError> {
+    moment.map(|moment| timestamp_from(field, Some(moment))).transpose()
 }

@@ -9,6 +9,7 @@ use perennial_core::{
     queue::{Slot, Urgency},
     reason::Reason,
     record::{Obstacle, Record},
+    signing::{Mark, Outdated},
     token::Claims,
     window,
 };
@@ -31,7 +32,11 @@ pub(super) struct Entry {
     /// Since when it is not as it should be, see [`super::schedule::State::is_trouble`].
     pub troubled_since: Option<Timestamp>,
     /// The record that our last renewal replaced. A stream that lags may show it once more.
-    pub superseded: Option<Digest>,
+    pub superseded: Option<Box<Digest>>,
+    /// What of its record is counted in [`super::members::Member::marks`].
+    pub mark: Option<Box<Mark>>,
+    /// Its token fits, and is to be replaced all the same.
+    pub outdated: Option<Box<Outdated>>,
 }
 
 /// Where a Secret stands.
@@ -98,6 +103,8 @@ impl Entry {
             requested: false,
             troubled_since: None,
             superseded: None,
+            mark: None,
+            outdated: None,
         }
     }
 
@@ -122,13 +129,20 @@ impl Entry {
         policy: &Policy,
         own: bool,
     ) -> Standing {
-        let decide = match (self.requested, own) {
-            (true, _) => decision::decide_requested,
-            (false, true) => decision::decide_own,
-            (false, false) => decision::decide,
+        let (record, outdated) = (&self.record, self.outdated.as_deref().copied());
+        let decide = if own { decision::decide_own } else { decision::decide };
+        let decision = match (decide(now, record, shoot, policy), outdated) {
+            _ if self.requested => decision::decide_requested(now, record, shoot, policy),
+            (Decision::Keep { .. }, Some(outdated)) => {
+                decision::decide_outdated(now, record, shoot, policy, outdated)
+            }
+            (Decision::Renew(reason), Some(outdated)) if !reason.needs_token() => {
+                decision::decide_outdated(now, record, shoot, policy, outdated)
+            }
+            (decision, _) => decision,
         };
         let pause = self.attempts.pause.filter(|pause| pause.holds(now));
-        match (decide(now, &self.record, shoot, policy), pause) {
+        match (decision, pause) {
             (Decision::Keep { until }, _) => Standing::Fresh { until },
             (Decision::Invalid(refusal), _) => Standing::Invalid(refusal),
             (Decision::Obstructed(obstacle), _) => Standing::Obstructed(obstacle),

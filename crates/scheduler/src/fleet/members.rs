@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, ops::Bound};
 use perennial_core::{
     name::{SecretName, SecretRef},
     shoot::ShootId,
+    signing::{Marks, Rotation},
 };
 
 use super::{attempts::Pause, entry::Entry};
@@ -19,6 +20,10 @@ pub(super) struct Member {
     pub in_flight: usize,
     /// Its API server asked to slow down.
     pub pause: Option<Pause>,
+    /// What the tokens say together of keys and issuers.
+    pub marks: Marks,
+    /// What is known to be outdated by that.
+    pub rotation: Rotation,
 }
 
 impl Members {
@@ -36,7 +41,10 @@ impl Members {
     }
 
     pub(super) fn remove(&mut self, secret: &SecretRef) -> Option<Entry> {
-        self.0.get_mut(&secret.namespace)?.secrets.remove(&secret.name)
+        let member = self.0.get_mut(&secret.namespace)?;
+        let entry = member.secrets.remove(&secret.name)?;
+        entry.mark.iter().for_each(|mark| member.marks.remove(mark));
+        Some(entry)
     }
 
     /// Forgets a shoot that has nothing left.
@@ -56,6 +64,11 @@ impl Members {
 
     pub(super) fn shoots(&self) -> impl Iterator<Item = &Member> {
         self.0.values()
+    }
+
+    /// Shoots that have Secrets.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &ShootId> {
+        self.0.keys()
     }
 
     /// Names of the Secrets of one shoot.

@@ -51,11 +51,13 @@ impl Fleet {
             Err(fault) => self.failed(now, secret, &flight, &fault),
         }
         self.effects.changed.insert(secret.clone());
+        self.mark(secret);
         self.settle(now, secret);
         if self.members.get(secret).is_some_and(|entry| entry.has_moved_from(&flight.digest)) {
             self.absolve(secret); // also where the answer was lost and the stream showed the write
         }
         self.members.tidy(&secret.namespace);
+        self.review(now, &secret.namespace);
         Some(finished)
     }
 

@@ -26,13 +26,17 @@ impl Fleet {
                 self.records_stale();
             }
             Event::Upsert(record) => self.upsert(now, record),
-            Event::Removed(secret) => self.forget(&secret),
+            Event::Removed(secret) => {
+                self.forget(&secret);
+                self.review(now, &secret.namespace);
+            }
             Event::Complete => {
                 let unseen = |entry: &Entry| entry.generation != self.generation;
                 let gone = self.members.all().filter(|(_, _, entry)| unseen(entry));
                 let gone: Vec<_> = gone.map(|(shoot, name, _)| named(shoot, name)).collect();
                 gone.iter().for_each(|secret| self.forget(secret));
                 self.records = RecordsFeed::Whole;
+                self.review_all(now);
             }
             Event::Lost => self.records_stale(),
         }
@@ -70,8 +74,10 @@ impl Fleet {
             }
         }
         self.effects.changed.insert(secret.clone());
+        self.mark(&secret);
         self.settle(now, &secret);
         self.absolve(&secret);
+        self.review(now, &secret.namespace);
     }
 
     /// A good token is there: whatever failed before is over.
@@ -90,7 +96,7 @@ fn account(record: &Record) -> Option<&AccountRef> {
 impl Entry {
     /// Takes a record from the stream in place of the one it has.
     fn take_over(&mut self, now: Timestamp, record: Record) {
-        if self.superseded.as_ref() == Some(&record.digest) {
+        if self.superseded.as_deref() == Some(&record.digest) {
             // The stream lags behind our own renewal, or somebody put the old state back. Which of
             // the two shows within moments; an order now would be refused as ABORTED.
             self.attempts.await_record(now, RECORD_WAIT);
@@ -106,7 +112,7 @@ impl Entry {
         let written = |record: &Record| record.memory.map(|memory| (memory.at, memory.streak));
         let stream_moved = self.record.digest != *ordered;
         let stream_knows = stream_moved && written(&self.record) >= written(&answer);
-        self.superseded = Some(ordered.clone()).filter(|ordered| *ordered != answer.digest);
+        self.superseded = (*ordered != answer.digest).then(|| Box::new(ordered.clone()));
         if !stream_knows {
             self.record = answer;
         }

@@ -117,6 +117,7 @@ impl Failure for Error {
             Self::Away(_, Away::NotKnown, _) => "SHOOT_NOT_KNOWN",
             Self::Away(_, Away::Unreachable, _) => "SHOOT_UNREACHABLE",
             Self::Away(_, Away::AccountTerminating, _) => "ACCOUNT_TERMINATING",
+            Self::Away(_, Away::NotLookedAt, _) => "SHOOT_NOT_LOOKED_AT",
             Self::NotReady(_) => "SNAPSHOT_INCOMPLETE",
             Self::TooMany => "TOO_MANY_REQUESTS",
             Self::Failed(_, fault) => &fault.reason,

@@ -11,17 +11,23 @@ use perennial_core::{
     decision::ShootView,
     name::AccountRef,
     shoot::{AccountSeen, Reach, ShootId, ShootStatus},
+    signing::KeySet,
 };
 
 use super::feed::{Event, ShootEvent};
 
 /// How far the clocks of two token-issuers may be apart.
 const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(10);
+/// Most keys of one shoot that are remembered. Beyond, a new one is not, so its withdrawal is not
+/// noticed; an API server has a handful.
+const KEYS_KNOWN_MAX: usize = 256;
 
 #[derive(Debug, Default)]
 pub(super) struct Shoots {
     sources: BTreeMap<usize, Source>,
     merged: BTreeMap<ShootId, ShootStatus>,
+    /// Ids that were in a key set since this scheduler runs, or a token-issuer that it heard.
+    keys_known: BTreeMap<ShootId, BTreeSet<String>>,
     has_been_whole: bool,
 }
 
@@ -30,6 +36,15 @@ struct Source {
     feed: Feed,
     generation: u64,
     held: BTreeMap<ShootId, Held>,
+}
+
+impl Source {
+    /// What it says of a shoot, if its stream has said it.
+    fn live(&self, shoot: &ShootId) -> Option<&ShootStatus> {
+        let held = self.held.get(shoot)?;
+        let is_live = self.feed != Feed::Closed && held.generation == self.generation;
+        is_live.then_some(&held.status)
+    }
 }
 
 #[derive(Debug)]
@@ -74,12 +89,42 @@ impl Shoots {
         }
     }
 
+    /// The key set of a shoot as all see it together who reach it: behind each token-issuer may be
+    /// another replica of its API server.
+    pub(super) fn key_set(&self, shoot: &ShootId) -> KeySet {
+        let reaching: Vec<&ShootStatus> = self
+            .sources
+            .values()
+            .filter_map(|source| source.live(shoot))
+            .filter(|status| status.reach == Reach::Reachable)
+            .collect();
+        let settled = reaching.iter().map(|status| status.key_history.settled_since);
+        KeySet {
+            ids: reaching.iter().flat_map(|status| status.key_ids.iter().cloned()).collect(),
+            settled_since: settled
+                .collect::<Option<Vec<_>>>()
+                .and_then(|all| all.into_iter().max()),
+            clock_offset: self.merged.get(shoot).and_then(|status| status.clock_offset),
+            known: self.keys_known.get(shoot).cloned().unwrap_or_default(),
+        }
+    }
+
     pub(super) fn hear(&mut self, source: usize, event: ShootEvent) -> Touched {
         let held = self.sources.entry(source).or_default();
         let mut touched = Touched::default();
         match event {
-            Event::Upsert(status) => {
+            Event::Upsert(mut status) => {
                 let (shoot, generation) = (status.shoot.clone(), held.generation);
+                // A token-issuer that was just started has not looked yet; the clock is still the same.
+                let before = held.held.get(&shoot).and_then(|held| held.status.clock_offset);
+                status.clock_offset = status.clock_offset.or(before);
+                let known = self.keys_known.entry(shoot.clone()).or_default();
+                let ids = status.key_ids.iter().chain(&status.key_history.retired);
+                for id in ids {
+                    if known.len() < KEYS_KNOWN_MAX {
+                        known.insert(id.clone());
+                    }
+                }
                 let before = held.held.insert(shoot.clone(), Held { generation, status });
                 if before.is_none_or(|before| before.generation != generation) {
                     touched.learned.push(shoot.clone());
@@ -127,8 +172,9 @@ impl Shoots {
         let after = self.witness(shoot);
         let reads = |status: Option<&ShootStatus>| {
             status.map(|s| {
+                let keys = (s.key_ids.clone(), s.key_history.clone());
                 let credential = (s.credential, s.own_refused, s.ca);
-                (s.reach, credential, s.clock_offset, s.detail.clone())
+                (s.reach, credential, s.clock_offset, s.detail.clone(), keys)
             })
         };
         let reaches = |status: Option<&ShootStatus>| {
@@ -141,10 +187,12 @@ impl Shoots {
             touched.returned.push(shoot.clone());
         }
         let before = self.merged.remove(shoot);
-        if let Some(mut status) = after {
-            status.accounts = before.map(|before| before.accounts).unwrap_or_default();
-            self.merged.insert(shoot.clone(), status);
-        }
+        let Some(mut status) = after else {
+            self.keys_known.remove(shoot);
+            return;
+        };
+        status.accounts = before.map(|before| before.accounts).unwrap_or_default();
+        self.merged.insert(shoot.clone(), status);
     }
 
     /// What was seen of an account counts whatever becomes of the stream: it was true when it was
@@ -178,8 +226,7 @@ impl Shoots {
         let (mut live, mut stale) = (None::<&ShootStatus>, None::<&ShootStatus>);
         for source in self.sources.values() {
             let Some(held) = source.held.get(shoot) else { continue };
-            let is_live = source.feed != Feed::Closed && held.generation == source.generation;
-            let best = if is_live { &mut live } else { &mut stale };
+            let best = if source.live(shoot).is_some() { &mut live } else { &mut stale };
             if best.is_none_or(|best| weight(&held.status) > weight(best)) {
                 *best = Some(&held.status);
             }

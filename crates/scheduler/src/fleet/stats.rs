@@ -20,6 +20,9 @@ pub struct Stats {
     pub overdue: usize,
     /// Whether nothing is ordered, because this scheduler only decides and shows.
     pub audit: bool,
+    /// Secrets whose token was signed by a key that is not in the key set of their shoot, where it
+    /// cannot be told whether it was withdrawn.
+    pub keys_untold: usize,
 }
 
 impl Fleet {
@@ -30,6 +33,7 @@ impl Fleet {
             in_flight: self.flights.len(),
             ready: self.queue.ready_len(),
             audit: self.settings.audit,
+            keys_untold: self.keys_untold(now),
             ..Stats::default()
         };
         for (shoot, _, entry) in self.members.all() {

@@ -4,7 +4,7 @@ use perennial_core::{
     failure::Kind,
     name::SecretRef,
     reason::Reason,
-    record::{OtherWriter, Record},
+    record::{Held, OtherWriter, Record},
     shoot::{Reach, ShootStatus},
     window::Window,
 };
@@ -26,6 +26,7 @@ mod properties;
 mod reading;
 mod repairs;
 mod requests;
+mod rotation;
 mod start;
 mod streams;
 

@@ -1,9 +1,12 @@
 //! One shoot: its two ways in, which one is in use, and what was last seen of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use perennial_core::shoot::{Credential, Reach, ShootId, ShootStatus};
+use perennial_core::{
+    shoot::{Credential, Reach, ShootId, ShootStatus},
+    signing::KeyPolls,
+};
 use perennial_kube::shoot_secrets::{Names, Which};
 
 use super::access::{Access, Endpoint};
@@ -40,8 +43,8 @@ pub enum Sight {
     Reached {
         /// Which one.
         which: Which,
-        /// Ids of its signing keys; `None` where it would not show them.
-        key_ids: Option<Vec<String>>,
+        /// Its signing keys; `None` where it would not show them.
+        keys: Option<KeysSeen>,
         /// Its clock minus ours; `None` where the answer had no `Date`.
         clock_offset: Option<SignedDuration>,
         /// What it lacks, in words; empty where nothing.
@@ -56,6 +59,15 @@ pub enum Sight {
     },
 }
 
+/// A key set as one look showed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysSeen {
+    /// Ids of the keys, sorted.
+    pub ids: Vec<String>,
+    /// When the look began.
+    pub at: Timestamp,
+}
+
 pub(super) struct Entry {
     own: Option<Access>,
     bootstrap: Option<Access>,
@@ -63,6 +75,8 @@ pub(super) struct Entry {
     /// Where a call succeeded last. An address that is new, or away, takes nothing from it: those
     /// who follow keep what works.
     pub(super) proved: Option<Arc<Endpoint>>,
+    /// Outlives connections: keys are those of the shoot, however it is reached.
+    polls: KeyPolls,
     /// Counts changes of the connections, so that what an old client saw is not taken for the new.
     pub(super) generation: u64,
     pub(super) status: ShootStatus,
@@ -71,13 +85,14 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(shoot: ShootId) -> Self {
+    pub(super) fn new(shoot: ShootId, key_withdrawn_after: Duration) -> Self {
         let status = ShootStatus::unseen(shoot);
         Self {
             own: None,
             bootstrap: None,
             in_use: Which::Own,
             proved: None,
+            polls: KeyPolls::new(key_withdrawn_after),
             generation: 0,
             status,
             version: 0,
@@ -189,12 +204,15 @@ impl Entry {
         };
         let status = &mut self.status;
         match sight {
-            Sight::Reached { which, key_ids, clock_offset, detail } => {
+            Sight::Reached { which, keys, clock_offset, detail } => {
                 status.reach = Reach::Reachable;
                 status.credential = credential(which);
                 status.detail = detail;
                 // A key set that is hidden is not an empty one: what was last known stays.
-                status.key_ids = key_ids.unwrap_or(std::mem::take(&mut status.key_ids));
+                if let Some(KeysSeen { ids, at }) = keys {
+                    self.polls.saw(&ids, at);
+                    (status.key_ids, status.key_history) = (ids, self.polls.history());
+                }
                 status.clock_offset = steady(status.clock_offset, clock_offset);
             }
             // Clock and key set stay: they are what was last known of it.

@@ -11,8 +11,8 @@ fn now() -> Timestamp {
 }
 
 fn reached(which: Which) -> Sight {
-    let key_ids = Some(vec!["key-1".to_owned()]);
-    Sight::Reached { which, key_ids, clock_offset: None, detail: String::new() }
+    let keys = Some(KeysSeen { ids: vec!["key-1".to_owned()], at: now() });
+    Sight::Reached { which, keys, clock_offset: None, detail: String::new() }
 }
 
 /// The credentials in the order they would be tried.
@@ -114,7 +114,12 @@ async fn e_an_address_counts_as_the_shoots_once_a_call_there_succeeded() {
     directory.upsert(&shoot(1), Which::Own, &Ok(token_at(ELSEWHERE, "own")));
     assert_eq!(proved().as_deref(), Some(HERE), "nobody has answered elsewhere");
     let ways = directory.ways(&shoot(1), Purpose::Probe).unwrap();
-    directory.seen(&shoot(1), &ways, Sight::NotReached { refused: false, detail: "away".to_owned() }, now());
+    directory.seen(
+        &shoot(1),
+        &ways,
+        Sight::NotReached { refused: false, detail: "away".to_owned() },
+        now(),
+    );
     assert_eq!(proved().as_deref(), Some(HERE), "what worked is kept");
     let before = version(&directory);
     directory.seen(&shoot(1), &ways, reached(Which::Own), now());
@@ -231,7 +236,7 @@ fn a_look_that_finds_nothing_new_is_no_change_but_its_time_is_kept() {
     directory.seen(&shoot(1), &ways, reached(Which::Own), now());
     let before = version(&directory);
 
-    let later = now() + std::time::Duration::from_secs(60);
+    let later = now() + Duration::from_secs(60);
     directory.seen(&shoot(1), &ways, reached(Which::Own), later);
     assert_eq!(version(&directory), before);
     assert_eq!(status(&directory, &shoot(1)).checked_at, Some(later));
@@ -252,8 +257,8 @@ fn a_clock_between_two_seconds_is_not_told_anew_with_every_look() {
     let ways = directory.ways(&shoot(1), Purpose::Probe).unwrap();
     let told = |seconds| {
         let clock_offset = Some(jiff::SignedDuration::from_secs(seconds));
-        let (key_ids, detail) = (None, String::new());
-        let sight = Sight::Reached { which: Which::Own, key_ids, clock_offset, detail };
+        let (keys, detail) = (None, String::new());
+        let sight = Sight::Reached { which: Which::Own, keys, clock_offset, detail };
         directory.seen(&shoot(1), &ways, sight, now());
         status(&directory, &shoot(1)).clock_offset.unwrap().as_secs()
     };

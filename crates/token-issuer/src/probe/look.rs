@@ -12,7 +12,7 @@ use perennial_kube::{
 
 use crate::{
     attempt::{Failed, attempt},
-    directory::{Candidate, Directory, Purpose, Sight, Ways},
+    directory::{Candidate, Directory, KeysSeen, Purpose, Sight, Ways},
     shoot::KeySet,
 };
 
@@ -62,7 +62,7 @@ pub(super) async fn look(
         let answer = candidate.client.probe().await;
         let offset = answer.as_ref().ok().and_then(|keys| clock_offset(keys, begun, clock.now()));
         if candidate.which == Which::Bootstrap {
-            return Ok((answer?, offset));
+            return Ok((answer?, offset, begun));
         }
         let answer = match answer {
             // It was left because it did not hold: a key set alone does not show that it does again.
@@ -70,7 +70,7 @@ pub(super) async fn look(
             other => other,
         };
         *own.lock().unwrap_or_else(PoisonError::into_inner) = Own::of(&answer);
-        Ok((answer?, offset))
+        Ok((answer?, offset, begun))
     };
     let outcome = attempt(&ways.candidates, Purpose::Probe, call).await;
     let own = match &outcome {
@@ -79,9 +79,9 @@ pub(super) async fn look(
     };
     let sight = match outcome {
         None => Sight::NotReached { refused: true, detail: ways.obstacle.clone() },
-        Some(Ok((candidate, (keys, clock_offset)))) => Sight::Reached {
+        Some(Ok((candidate, (keys, clock_offset, begun)))) => Sight::Reached {
             which: candidate.which,
-            key_ids: Some(keys.key_ids),
+            keys: Some(KeysSeen { ids: keys.key_ids, at: begun }),
             clock_offset,
             detail: String::new(),
         },
@@ -123,7 +123,7 @@ fn sight_of_failure(failed: &Failed, is_recovering: bool, names: &Names) -> Sigh
             (Which::Own, false) | (Which::Bootstrap, _) => HIDDEN_KEY_SET,
         };
         let detail = lacks.to_owned();
-        return Sight::Reached { which, key_ids: None, clock_offset: None, detail };
+        return Sight::Reached { which, keys: None, clock_offset: None, detail };
     }
     let refused = failed.is_unauthorized();
     let advice = match refused {

@@ -211,3 +211,35 @@ async fn without_any_shoot_the_process_is_ready_once_the_first_lists_are_in() {
     assert!(lab.readiness.is_ready());
     lab.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn c_a_key_that_left_is_told_and_that_the_set_is_settled_with_the_third_look() {
+    let lab = Lab::new();
+    let show = |keys: &[&str]| {
+        lab.world.set().key_ids = keys.iter().map(|&key| key.to_owned()).collect();
+    };
+    show(&["key-1", "key-2"]);
+    lab.pass(61).await;
+    show(&["key-2"]);
+    lab.pass(60).await;
+    let history = lab.status().key_history;
+    assert_eq!((history.retired, history.settled_since), (vec!["key-1".to_owned()], None));
+    lab.pass(60).await;
+    assert_eq!(lab.status().key_history.settled_since, None, "two looks");
+    lab.pass(61).await;
+    let settled = lab.status().key_history.settled_since.unwrap();
+    assert!(settled.as_second() - crate::fakes::NOON > 60, "the first look without it");
+    lab.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn b12_a_key_set_that_flips_between_replicas_never_settles() {
+    let lab = Lab::new();
+    for round in 0..20 {
+        let keys: &[&str] = if round % 2 == 0 { &["key-1", "key-2"] } else { &["key-2"] };
+        lab.world.set().key_ids = keys.iter().map(|&key| key.to_owned()).collect();
+        lab.pass(90).await;
+        assert_eq!(lab.status().key_history.settled_since, None);
+    }
+    lab.stop().await;
+}

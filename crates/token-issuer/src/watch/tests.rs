@@ -50,12 +50,7 @@ fn look_at(directory: &Directory, sight: Sight) {
 }
 
 fn reached() -> Sight {
-    Sight::Reached {
-        which: Which::Own,
-        key_ids: Some(vec![]),
-        clock_offset: None,
-        detail: String::new(),
-    }
+    Sight::Reached { which: Which::Own, keys: None, clock_offset: None, detail: String::new() }
 }
 
 #[tokio::test]

@@ -4,8 +4,10 @@ use perennial_core::{
     decision::{Away, ShootView},
     failure::Kind,
     length::length,
+    reason::Reason,
     record::Obstacle,
     shoot::{Credential, Reach},
+    signing::Untold,
 };
 
 use super::{
@@ -41,6 +43,7 @@ impl Subject<'_> {
             self.shoot_lacks(),
             self.bootstrap(),
             self.key_withdrawn(),
+            self.issuer_changed(),
             self.streak(),
         ]
         .into_iter()
@@ -171,6 +174,7 @@ impl Subject<'_> {
             Away::AccountTerminating => {
                 finding(format!("{}.", capital(&words)), self.remedy("ACCOUNT_TERMINATING"))
             }
+            Away::NotLookedAt => known(format!("{}.", capital(&words))),
         }
     }
 
@@ -260,10 +264,43 @@ impl Subject<'_> {
     }
 
     fn key_withdrawn(&self) -> Option<Finding> {
-        (self.signing_key_published() == Some(false)).then(|| {
-            let cause = "The key that signed the token is not in the shoot's key set, so the shoot \
-                         may refuse it.";
-            finding(cause, self.remedy("SIGNING_KEY_WITHDRAWN"))
+        let outdated = self.entry.outdated.as_ref().map(|outdated| outdated.reason);
+        if outdated == Some(Reason::KeyWithdrawn) {
+            return Some(known(
+                "The shoot withdrew the key that signed the token, so it refuses it. All tokens of \
+                 that key are renewed within minutes, spread over the time.",
+            ));
+        }
+        let untold = self.fleet.untold(self.now, &self.secret.namespace, self.entry)?;
+        let why = match untold {
+            Untold::NotSettled => {
+                "its key set has not been the same for long enough to say that it was withdrawn"
+            }
+            Untold::NeverPublished => {
+                "nobody who remembers has seen it there, so it cannot be told whether it was withdrawn"
+            }
+            Untold::NewestNotPublished => {
+                "nor is that of the shoot's newest token, so it cannot be told whether it was \
+                 withdrawn"
+            }
+            Untold::StillSigns => {
+                "and has signed since it left, so it cannot be told whether it was withdrawn"
+            }
+        };
+        let cause = format!(
+            "The key that signed the token is not in the shoot's key set: the shoot may refuse it; \
+             {why}."
+        );
+        Some(finding(cause, self.remedy("SIGNING_KEY_WITHDRAWN")))
+    }
+
+    fn issuer_changed(&self) -> Option<Finding> {
+        let outdated = self.entry.outdated.as_ref().map(|outdated| outdated.reason);
+        (outdated == Some(Reason::IssuerChanged)).then(|| {
+            known(
+                "The shoot issues under another name by now. All tokens of the former issuer are \
+                 renewed within minutes, spread over the time.",
+            )
         })
     }
 

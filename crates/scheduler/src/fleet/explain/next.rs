@@ -1,5 +1,6 @@
 //! What comes next, and why then.
 
+use jiff::Timestamp;
 use perennial_core::record::Stamp;
 
 use super::{Next, Subject};
@@ -9,7 +10,7 @@ impl Subject<'_> {
     pub(super) fn next(&self) -> Next {
         let failures = self.entry.attempts.failures;
         let (at, what) = match self.standing() {
-            Standing::Fresh { until } => (Some(*until), self.renewed_then()),
+            Standing::Fresh { until } => (Some(*until), self.renewed_then(*until)),
             Standing::Due { reason, .. } if self.fleet.settings.audit => {
                 (None, format!("would be ordered now ({})", reason.as_str()))
             }
@@ -29,13 +30,18 @@ impl Subject<'_> {
         Next { at, what }
     }
 
-    fn renewed_then(&self) -> String {
+    fn renewed_then(&self, until: Timestamp) -> String {
         let stamp = match self.entry.record.stamp {
             Stamp::At(stamp) => Some(stamp),
             Stamp::Absent | Stamp::Unreadable => None,
         };
         let planned = self.entry.planned(&self.fleet.settings.policy);
+        let outdated = self.entry.outdated.as_ref().filter(|outdated| outdated.at == until);
         match &self.entry.record.issued {
+            _ if outdated.is_some() => {
+                "is renewed: its place among the tokens of its shoot that are outdated together"
+                    .to_owned()
+            }
             None => "is renewed: the moment that whoever wrote the token set".to_owned(),
             Some(_) if stamp < planned => {
                 "is renewed: the timestamp on the Secret brings it forward".to_owned()

@@ -63,6 +63,10 @@ impl Subject<'_> {
                  itself."
                     .to_owned()
             }
+            Early::ShootRotates => {
+                "Find who changes the signing keys or the issuer of the shoot's API servers to and fro."
+                    .to_owned()
+            }
             Early::NotThere => {
                 "See whether the secret-writer may write the Secret (its log, the Events of the \
                  Secret), and who removes the token; it goes on by itself."
@@ -88,6 +92,7 @@ impl Subject<'_> {
             Early::TimestampRemoved
             | Early::TimestampChanged
             | Early::InputsChanged
+            | Early::ShootRotates
             | Early::TokenReplaced
             | Early::NotThere
             | Early::OutOfTime => remedy::of("NO_STORM", self.secret).unwrap_or_default().command,

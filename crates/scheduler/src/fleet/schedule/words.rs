@@ -106,6 +106,7 @@ pub(in crate::fleet) fn held_after_failure(entry: &Entry, until: Timestamp) -> S
         | Early::TimestampRemoved
         | Early::TimestampChanged
         | Early::InputsChanged
+        | Early::ShootRotates
         | Early::TokenReplaced
         | Early::Refused
         | Early::OutOfTime => "another token so soon would be a storm",
@@ -138,6 +139,10 @@ pub(in crate::fleet) fn away(kind: Away, shoot: &ShootId, view: ShootView<'_>) -
         (Away::AccountTerminating, _) => {
             "its ServiceAccount is being deleted and a finalizer holds it; until it is gone the shoot \
              would refuse every new token"
+                .to_owned()
+        }
+        (Away::NotLookedAt, _) => {
+            "the shoot was not looked at yet, and only its own clock says whether the moment has come"
                 .to_owned()
         }
     }

@@ -137,6 +137,7 @@ fn reached() -> ShootStatus {
         checked_at: Some(at(BEGIN - 60)),
         key_ids: vec!["key-1".to_owned()],
         own_refused: None,
+        key_history: perennial_core::signing::KeyHistory::default(),
         ..shoot("shoot--lab--1", Reach::Reachable)
     }
 }

@@ -1,0 +1,159 @@
+//! What is known of keys and issuers, which tokens that makes outdated, and when each is replaced.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Marks;
+use crate::{
+    reason::Reason,
+    record::{Held, Record},
+    window::place_of,
+};
+
+/// Over how long the tokens of a withdrawn key are replaced. With a probe a minute the first poll
+/// without the key is 60 s behind its end, the third 120 s later, and the scheduler hears of it
+/// at once: 60 + 120 + 90 = 270 s, which leaves 30 s of the five minutes for the renewals.
+const KEY_SPREAD: Duration = Duration::from_secs(90);
+/// Pause before the first token of a former issuer is replaced: API servers that are rolled over
+/// issue as both for a while.
+const ISSUER_PAUSE: Duration = Duration::from_secs(120);
+/// Over how long the tokens of a former issuer are replaced. They work until somebody takes their
+/// issuer away, so there is time.
+const ISSUER_SPREAD: Duration = Duration::from_secs(300);
+const _: () = assert!(60 + 120 + KEY_SPREAD.as_secs() + 30 <= 5 * 60);
+
+/// `iat` is whole seconds of the shoot's clock, which is known to 2 s, and a poll takes up to 20 s:
+/// a token that is younger than a settled set by less may have been signed before.
+const SIGNED_TOLERANCE: SignedDuration = SignedDuration::from_secs(25);
+/// An `iat` further ahead of the shoot's clock is a token from the future, which testifies nothing.
+const FUTURE_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// The key set of a shoot, as all that poll it see it together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeySet {
+    /// Ids in the set of any of them.
+    pub ids: BTreeSet<String>,
+    /// Since when it is the same for each of them, by our clock.
+    pub settled_since: Option<Timestamp>,
+    /// The shoot's clock minus ours.
+    pub clock_offset: Option<SignedDuration>,
+    /// Ids that were in the set before, as far as anybody remembers; some may be in it again.
+    pub known: BTreeSet<String>,
+}
+
+/// A token that is to be replaced although it fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outdated {
+    /// [`Reason::KeyWithdrawn`] or [`Reason::IssuerChanged`].
+    pub reason: Reason,
+    /// When, by our clock: each token of a shoot at another moment.
+    pub at: Timestamp,
+}
+
+/// Why it cannot be told whether the key of a token that is not in the key set was withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untold {
+    /// The set has not been the same long enough.
+    NotSettled,
+    /// Nobody who remembers has ever seen it in the set.
+    NeverPublished,
+    /// The newest token of the shoot is signed by a key that is not in the set either.
+    NewestNotPublished,
+    /// It has signed a token after it left the set.
+    StillSigns,
+}
+
+/// What of keys and issuers of a shoot is withdrawn or former, and since when we know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rotation {
+    withdrawn: BTreeMap<String, Timestamp>,
+    successor: Option<(String, Timestamp)>,
+}
+
+impl Rotation {
+    /// What is to be said at `now`; what was said before keeps its moment.
+    #[must_use]
+    pub fn review(&self, now: Timestamp, keys: &KeySet, marks: &Marks) -> Self {
+        // A clock that was set back must not put a moment off for hours.
+        let begun = |before: Option<Timestamp>| before.map_or(now, |before| before.min(now));
+        let gone = keys.known.difference(&keys.ids);
+        let withdrawn = gone
+            .filter(|id| untold(now, keys, marks, id).is_none())
+            .map(|id| (id.clone(), begun(self.withdrawn.get(id).copied())))
+            .collect();
+        let successor = keys.horizon(now).and_then(|until| marks.successor(until)).map(|issuer| {
+            let before = self.successor.as_ref().filter(|(before, _)| before == issuer);
+            (issuer.to_owned(), begun(before.map(|(_, since)| *since)))
+        });
+        Self { withdrawn, successor }
+    }
+
+    /// Whether, and when, this token is to be replaced. `first` is for the one that is needed for
+    /// all others.
+    #[must_use]
+    pub fn outdated(&self, record: &Record, first: bool) -> Option<Outdated> {
+        let Held::Token(claims) = &record.held else { return None };
+        let at = |since: Timestamp, pause: Duration, spread: Duration, cause: &str| {
+            let seed = format!("{} {cause}", record.uid);
+            let place = if first { 0.0 } else { place_of(seed.as_bytes()) };
+            since.checked_add(pause + spread.mul_f64(place)).unwrap_or(since)
+        };
+        let key = claims.key_id.as_deref().unwrap_or_default();
+        if let Some(since) = self.withdrawn.get(key) {
+            let at = at(*since, Duration::ZERO, KEY_SPREAD, key);
+            return Some(Outdated { reason: Reason::KeyWithdrawn, at });
+        }
+        // Somebody else's token may be meant to have another issuer. And a token that was issued for
+        // this very reason is not replaced for it again: where two issue by turns, luck decides.
+        let note = record.issued.as_ref().filter(|note| note.reason != Reason::IssuerChanged)?;
+        debug_assert_eq!(note.iss, claims.issuer, "a note belongs to its token");
+        let (successor, since) = self.successor.as_ref()?;
+        (claims.issuer != *successor).then(|| {
+            let at = at(*since, ISSUER_PAUSE, ISSUER_SPREAD, successor);
+            Outdated { reason: Reason::IssuerChanged, at }
+        })
+    }
+
+    /// Why it is not told of the key of this token that it was withdrawn; `None` where it is, or
+    /// where the key is in the set.
+    #[must_use]
+    pub fn untold(now: Timestamp, keys: &KeySet, marks: &Marks, record: &Record) -> Option<Untold> {
+        let key = record.held.claims()?.key_id.as_deref()?;
+        if keys.ids.is_empty() || keys.ids.contains(key) {
+            return None;
+        }
+        untold(now, keys, marks, key)
+    }
+}
+
+impl KeySet {
+    /// Tokens issued after it, by the shoot's clock, are from the future.
+    fn horizon(&self, now: Timestamp) -> Option<Timestamp> {
+        now.checked_add(self.clock_offset?).ok()?.checked_add(FUTURE_TOLERANCE).ok()
+    }
+}
+
+fn untold(now: Timestamp, keys: &KeySet, marks: &Marks, key: &str) -> Option<Untold> {
+    let (Some(settled), Some(offset), Some(until)) =
+        (keys.settled_since, keys.clock_offset, keys.horizon(now))
+    else {
+        return Some(Untold::NotSettled);
+    };
+    let newest = marks.newest_keys(until);
+    let tolerated = settled.checked_add(offset + SIGNED_TOLERANCE).unwrap_or(settled);
+    if !keys.known.contains(key) {
+        Some(Untold::NeverPublished)
+    } else if newest.is_empty() || !newest.iter().all(|key| keys.ids.contains(*key)) {
+        Some(Untold::NewestNotPublished)
+    } else {
+        let signed_since = marks.last_signed(key, until).is_some_and(|last| last > tolerated);
+        signed_since.then_some(Untold::StillSigns)
+    }
+}
+
+#[cfg(test)]
+mod tests;
