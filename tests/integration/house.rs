@@ -6,6 +6,7 @@ mod service;
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::SignedDuration;
 use kube::{Client, Config, config::Kubeconfig};
 use perennial_core::keys;
 use perennial_lab::poll::{Look, until};
@@ -41,6 +42,8 @@ pub(crate) struct Setup {
     pub proofs_hold: bool,
     /// The token-issuer's own Secret in each shoot namespace, and the account it is for.
     pub own: (&'static str, &'static str),
+    /// The clock of each shoot minus everybody else's.
+    pub shoot_skew: SignedDuration,
 }
 
 impl Default for Setup {
@@ -50,6 +53,7 @@ impl Default for Setup {
             basis: Duration::from_secs(24 * 60 * 60),
             audit: false,
             proofs_hold: true,
+            shoot_skew: SignedDuration::ZERO,
             own: (OWN, "perennial-token-issuer"),
         }
     }
@@ -81,11 +85,11 @@ impl House {
     /// Started, and every service is ready.
     pub(crate) async fn start(setup: Setup) -> Self {
         let clock = ShiftedClock::new(Arc::new(SystemClock));
-        let fake = async || FakeApiServer::start(Arc::new(clock.clone())).await;
-        let seed = fake().await;
+        let seed = FakeApiServer::start(Arc::new(clock.clone())).await;
         let mut shoots = Vec::new();
         for number in 1..=setup.shoots {
-            let shoot = fake().await;
+            let skewed = clock.skewed(setup.shoot_skew);
+            let shoot = FakeApiServer::start(Arc::new(skewed)).await;
             shoot.require_credentials();
             shoot.allow_in_reviews(setup.proofs_hold);
             register(&seed, number, &shoot, setup.own);
@@ -144,6 +148,21 @@ impl House {
             self.services.run(role).await;
         }
         self.ready().await;
+    }
+
+    /// Lets so much time pass, and each shoot be looked at behind it.
+    pub(crate) async fn pass_and_look(&self, time: Duration) {
+        let looks = |shoot: &FakeApiServer| shoot.calls().of("get", "/openid/v1/jwks");
+        let before: Vec<_> = self.shoots.iter().map(looks).collect();
+        self.clock.advance(time);
+        self.until("a look at each shoot", async || {
+            let now: Vec<_> = self.shoots.iter().map(looks).collect();
+            match now.iter().zip(&before).all(|(now, before)| now > before) {
+                true => Look::Done(()),
+                false => Look::Waiting(format!("{now:?} looks")),
+            }
+        })
+        .await;
     }
 
     /// What seed and shoots have been asked so far.

@@ -13,6 +13,7 @@
 
 mod access;
 mod audit;
+mod clock;
 mod contract;
 mod credential;
 mod fake;
@@ -20,14 +21,17 @@ mod first_token;
 mod generic;
 mod house;
 mod issuer_refuses;
+mod keys;
 mod logs;
 mod modes;
 mod nonsense;
 mod operator;
 mod random;
+mod reference;
 mod renewal;
 mod repairs;
 mod restart;
 mod shoots;
+mod side_by_side;
 mod storm;
 mod trace;

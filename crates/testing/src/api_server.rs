@@ -205,6 +205,16 @@ impl FakeApiServer {
         self.shared.with(|state| state.tokens.rotate_key());
     }
 
+    /// Signs with another key from now on; the one before stays published and accepted.
+    pub fn add_key(&self) {
+        self.shared.with(|state| state.tokens.add_key());
+    }
+
+    /// Publishes only the key that signs, and takes no token of another one.
+    pub fn drop_former_keys(&self) {
+        self.shared.with(|state| state.tokens.drop_former_keys());
+    }
+
     /// Id of the signing key.
     #[must_use]
     pub fn key_id(&self) -> String {

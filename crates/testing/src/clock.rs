@@ -58,6 +58,13 @@ impl ShiftedClock {
         Self { inner, ahead: Arc::default() }
     }
 
+    /// A clock of its own that is `by` ahead of this one, or behind it.
+    #[must_use]
+    pub fn skewed(&self, by: SignedDuration) -> Self {
+        let by = i64::try_from(by.as_micros()).expect("tests skew by less than 292,000 years");
+        Self { inner: Arc::new(self.clone()), ahead: Arc::new(AtomicI64::new(by)) }
+    }
+
     /// Puts it forward.
     pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_micros()).expect("tests advance by less than 292,000 years");
@@ -99,5 +106,7 @@ mod tests {
         clock.advance(Duration::from_secs(10 * 3_600));
         inner.advance(Duration::from_secs(1));
         assert_eq!(clock.now().to_string(), "2026-11-23T22:00:01Z");
+        let behind = clock.skewed(SignedDuration::from_hours(-13));
+        assert_eq!(behind.now().to_string(), "2026-11-23T09:00:01Z");
     }
 }

@@ -73,8 +73,17 @@ impl House {
     }
 
     pub(crate) async fn schedules(&self) -> Result<Vec<Schedule>, Status> {
-        let request = with_deadline(ListSchedulesRequest::default(), DEADLINE);
-        Ok(self.scheduler().list_schedules(request).await?.into_inner().schedules)
+        let (mut schedules, mut request) = (Vec::new(), ListSchedulesRequest::default());
+        let mut scheduler = self.scheduler();
+        loop {
+            let asked = with_deadline(request.clone(), DEADLINE);
+            let page = scheduler.list_schedules(asked).await?.into_inner();
+            schedules.extend(page.schedules);
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                return Ok(schedules);
+            }
+        }
     }
 
     pub(crate) async fn schedule(&self, shoot: usize, name: &str) -> Result<Schedule, Status> {
@@ -116,7 +125,8 @@ impl House {
                 if fresh == count && schedules.len() == count {
                     return Look::Done(());
                 }
-                let all: Vec<_> = schedules.iter().map(in_words).collect();
+                let not_fresh = |schedule: &&Schedule| schedule.state() != State::Fresh;
+                let all: Vec<_> = schedules.iter().filter(not_fresh).map(in_words).collect();
                 Look::Waiting(format!("{fresh} of {count} are fresh: {}", all.join("; ")))
             }
             Err(status) => Look::Waiting(status.to_string()),

@@ -14,6 +14,7 @@ pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 #[derive(Debug)]
 pub(super) struct Tokens {
     pub key_id: String,
+    former_keys: Vec<String>, // still published, and what they signed still counts
     issued: Vec<Issued>,
     accepted: BTreeSet<String>, // bearer tokens of people, without end
 }
@@ -24,6 +25,7 @@ pub(super) struct Issued {
     pub account: Account,
     pub audiences: Vec<String>,
     pub expires_at: Timestamp,
+    key_id: String,
     refused: bool,
 }
 
@@ -36,7 +38,12 @@ pub(super) struct Account {
 
 impl Default for Tokens {
     fn default() -> Self {
-        Self { key_id: key_id(), issued: Vec::new(), accepted: BTreeSet::new() }
+        Self {
+            key_id: key_id(),
+            former_keys: Vec::new(),
+            issued: Vec::new(),
+            accepted: BTreeSet::new(),
+        }
     }
 }
 
@@ -64,6 +71,7 @@ impl Tokens {
             account: account.clone(),
             audiences: audiences.to_vec(),
             expires_at: Timestamp::from_second(exp).unwrap_or(Timestamp::MAX),
+            key_id: self.key_id.clone(),
             refused: false,
         });
         token
@@ -71,8 +79,21 @@ impl Tokens {
 
     /// Signs with another key from now on, and takes no token of the one before.
     pub(super) fn rotate_key(&mut self) {
-        self.key_id = key_id();
-        self.refuse_issued();
+        self.add_key();
+        self.drop_former_keys();
+    }
+
+    /// Signs with another key from now on; the one before stays published and accepted.
+    pub(super) fn add_key(&mut self) {
+        let former = std::mem::replace(&mut self.key_id, key_id());
+        self.former_keys.push(former);
+    }
+
+    /// Publishes only the key that signs, and takes no token of another one.
+    pub(super) fn drop_former_keys(&mut self) {
+        self.former_keys.clear();
+        let former = self.issued.iter_mut().filter(|issued| issued.key_id != self.key_id);
+        former.for_each(|issued| issued.refused = true);
     }
 
     pub(super) fn refuse_issued(&mut self) {
@@ -102,8 +123,12 @@ impl Tokens {
     }
 
     pub(super) fn key_set(&self) -> Value {
-        json!({"keys": [{"use": "sig", "kty": "RSA", "kid": self.key_id, "alg": "RS256",
-            "n": signature(), "e": "AQAB"}]})
+        let key = |id: &String| {
+            json!({"use": "sig", "kty": "RSA", "kid": id, "alg": "RS256", "n": signature(),
+                "e": "AQAB"})
+        };
+        let ids = std::iter::once(&self.key_id).chain(&self.former_keys);
+        json!({"keys": ids.map(key).collect::<Vec<_>>()})
     }
 }
 
