@@ -10,6 +10,7 @@
     reason = "a test that cannot go on says so by panicking, and shows the figures it saw"
 )]
 
+mod adoption;
 mod audiences;
 mod bad_start;
 mod certificates;
@@ -35,6 +36,8 @@ mod maker;
 mod nonsense;
 mod proxied;
 mod random;
+#[path = "../integration/reference.rs"]
+mod reference;
 mod renewal;
 mod restart;
 mod rights;

@@ -144,7 +144,7 @@ impl Reference {
             Api::namespaced(self.shoot.clone(), namespace.expect("an account has one"));
         let lifetime = annotation(secret, keys::TOKEN_LIFETIME);
         let lifetime = lifetime.map(|text| go::duration(text).expect("a test writes no nonsense"));
-        let seconds = lifetime.map_or(LIFETIME_SECONDS, |lifetime| lifetime.as_secs() as i64);
+        let seconds = lifetime.map_or(LIFETIME_SECONDS, |lifetime| lifetime.as_secs());
         let spec = TokenRequestSpec {
             audiences: Some(self.audiences.clone()),
             expiration_seconds: Some(seconds),
