@@ -5,28 +5,29 @@
 //! with the given CA, no proxy (also not from the environment), no redirects, no plugins, and no
 //! answer above 1 MiB. Nothing is retried here; whoever schedules the work knows better when.
 
+mod accounts;
+mod apply;
 mod build;
 mod key_set;
+mod ownership;
+mod send;
 
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
     authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
     core::v1::ServiceAccount,
 };
-use kube::{
-    Api, Client,
-    api::{ObjectMeta, Patch, PatchParams, PostParams},
-};
+use kube::{Api, Client, api::PostParams};
 use perennial_core::{kubeconfig::Connection, name::AccountRef, token::Token};
-use serde_json::json;
 
 use crate::{call, error::Error};
 
+pub use accounts::{AccountChange, SeenAccount};
 pub use build::ANSWER_BYTES_MAX;
 pub use key_set::KeySet;
 
@@ -82,58 +83,6 @@ impl ShootClient {
         })
     }
 
-    /// Makes a ServiceAccount (B2): these labels, and no token mounted into Pods. Says whether it
-    /// was made now; one that is already there is fine and left as it is.
-    ///
-    /// # Errors
-    /// Those of the call; 404 means that the namespace is missing.
-    pub async fn create_account(
-        &self,
-        account: &AccountRef,
-        labels: &BTreeMap<String, String>,
-    ) -> Result<bool, Error> {
-        let body = ServiceAccount {
-            metadata: ObjectMeta {
-                name: Some(account.name.to_string()),
-                labels: Some(labels.clone()).filter(|labels| !labels.is_empty()),
-                ..ObjectMeta::default()
-            },
-            automount_service_account_token: Some(false),
-            ..ServiceAccount::default()
-        };
-        let accounts = self.accounts(account);
-        let params = PostParams::default();
-        let made = accounts.create(&params, &body);
-        match call::bounded(&format!("create ServiceAccount {account}"), made).await {
-            Ok(_) => Ok(true),
-            Err(error) if is_already_there(&error) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Brings a ServiceAccount to these labels and to no token mounted into Pods (B2), by
-    /// server-side apply: labels of others stay. One that is missing is made.
-    ///
-    /// # Errors
-    /// Those of the call; 404 means that the namespace is missing.
-    pub async fn apply_account(
-        &self,
-        account: &AccountRef,
-        labels: &BTreeMap<String, String>,
-    ) -> Result<(), Error> {
-        let body = json!({
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": {"name": account.name.as_str(), "labels": labels},
-            "automountServiceAccountToken": false,
-        });
-        let accounts = self.accounts(account);
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        let body = Patch::Apply(&body);
-        let applied = accounts.patch(account.name.as_str(), &params, &body);
-        call::bounded(&format!("apply ServiceAccount {account}"), applied).await.map(|_| ())
-    }
-
     /// Asks the shoot whether this credential may create tokens of ServiceAccounts in every
     /// namespace: the proof that it works (contract, section F).
     ///
@@ -179,10 +128,6 @@ impl ShootClient {
 #[must_use]
 pub fn is_account_missing(error: &Error) -> bool {
     matches!(error, Error::Refused { code: 404, about: Some(kind), .. } if kind == SERVICE_ACCOUNTS)
-}
-
-fn is_already_there(error: &Error) -> bool {
-    matches!(error, Error::Refused { code: 409, reason, .. } if reason == "AlreadyExists")
 }
 
 fn token_request(lifetime_seconds: i64, audiences: &[String]) -> TokenRequest {

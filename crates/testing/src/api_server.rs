@@ -7,6 +7,7 @@
 mod answer;
 mod calls;
 mod fault;
+mod managed;
 mod patch;
 mod refusal;
 mod resource;

@@ -174,6 +174,12 @@ impl Directory {
         Some(Ways { candidates, obstacle, is_recovering, generation })
     }
 
+    /// The client in use, while the shoot is reached.
+    #[must_use]
+    pub fn client_in_use(&self, shoot: &ShootId) -> Option<Arc<dyn Shoot>> {
+        self.lock().shoots.get(shoot).and_then(Entry::client_in_use)
+    }
+
     /// The addresses of a shoot, the own one first.
     #[must_use]
     pub fn endpoints(&self, shoot: &ShootId) -> Vec<Endpoint> {

@@ -7,12 +7,16 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use futures::future::BoxFuture;
+use futures::{
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use jiff::Timestamp;
 use perennial_core::{
+    inputs::LabelsHash,
     kubeconfig::{Connection, Inline},
     name::AccountRef,
-    shoot::{ShootId, ShootStatus},
+    shoot::{AccountState, ShootId, ShootStatus},
     signing::WITHDRAWN_AFTER,
     token::Token,
 };
@@ -22,12 +26,13 @@ use perennial_kube::{
 };
 use perennial_testing::clock::ManualClock;
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use crate::{
     directory::Directory,
     issue::Limits,
     policy::{Policy, PolicyArgs},
-    shoot::{Connect, KeySet, Shoot},
+    shoot::{AccountChange, Connect, KeySet, SeenAccount, Shoot},
     shoot_namespaces::ShootNamespaces,
     storm,
 };
@@ -66,6 +71,12 @@ pub(crate) struct State {
     /// Its clock minus ours, in seconds.
     pub clock_offset: i64,
     pub key_ids: Vec<String>,
+    /// What is found when an account is looked at.
+    pub found: BTreeMap<String, SeenAccount>,
+    /// Uids in tokens, by account.
+    pub uids: BTreeMap<String, String>,
+    /// Open watches of accounts; what is sent into one is what it tells.
+    pub account_watches: Vec<mpsc::UnboundedSender<AccountChange>>,
     /// What was called, as `CREDENTIAL: call`.
     pub calls: Vec<String>,
     /// How many clients were made.
@@ -105,6 +116,13 @@ pub(crate) fn policy() -> Policy {
     }
 }
 
+/// An account as it should be, without labels.
+pub(crate) fn account_seen(account: &str, uid: &str) -> SeenAccount {
+    let labels = LabelsHash::of(&BTreeMap::new());
+    let state = AccountState::Present { uid: uid.into(), automount_off: true, labels };
+    SeenAccount { account: account.parse().unwrap(), uid: uid.into(), state }
+}
+
 impl World {
     /// One address, the credentials `own` and `bootstrap`, and kube-system/kube-proxy.
     pub(crate) fn new() -> Self {
@@ -122,6 +140,9 @@ impl World {
             takes_new_tokens: true,
             clock_offset: 0,
             key_ids: vec!["key-1".to_owned()],
+            found: BTreeMap::new(),
+            uids: BTreeMap::new(),
+            account_watches: Vec::new(),
             calls: Vec::new(),
             clients: 0,
             clock: clock(),
@@ -252,33 +273,37 @@ impl Shoot for FakeShoot {
             }
             let account = state.issues_for.map_or(account.to_string(), str::to_owned);
             let audiences = state.grants.clone().unwrap_or_else(|| audiences.to_vec());
-            Ok(jwt(&account, lifetime_seconds, &audiences))
+            let uid = state.uids.get(&account).map(String::as_str);
+            Ok(jwt(&account, uid, lifetime_seconds, &audiences))
         }))
-    }
-
-    fn create_account<'a>(
-        &'a self,
-        account: &'a AccountRef,
-        labels: &'a BTreeMap<String, String>,
-    ) -> BoxFuture<'a, Result<bool, Error>> {
-        let call = format!("create {account} with {} labels", labels.len());
-        Box::pin(async move {
-            self.call(&call, |state| Ok(state.accounts.insert(account.to_string()))).await
-        })
     }
 
     fn apply_account<'a>(
         &'a self,
         account: &'a AccountRef,
         labels: &'a BTreeMap<String, String>,
-    ) -> BoxFuture<'a, Result<(), Error>> {
+    ) -> BoxFuture<'a, Result<bool, Error>> {
         let call = format!("apply {account} with {} labels", labels.len());
         Box::pin(async move {
-            self.call(&call, |state| {
-                state.accounts.insert(account.to_string());
-                Ok(())
-            })
-            .await
+            self.call(&call, |state| Ok(state.accounts.insert(account.to_string()))).await
+        })
+    }
+
+    fn watch_accounts(&self) -> BoxStream<'static, AccountChange> {
+        let (tell, told) = mpsc::unbounded_channel();
+        let mut state = self.world.set();
+        state.calls.push(format!("{}: watch accounts", self.credential));
+        state.account_watches.push(tell);
+        Box::pin(stream::unfold(told, |mut told| async { Some((told.recv().await?, told)) }))
+    }
+
+    fn look_at_account<'a>(
+        &'a self,
+        account: &'a AccountRef,
+    ) -> BoxFuture<'a, Result<Option<SeenAccount>, Error>> {
+        let call = format!("look at {account}");
+        Box::pin(async move {
+            self.call(&call, |state| Ok(state.found.get(&account.to_string()).cloned())).await
         })
     }
 
@@ -300,13 +325,14 @@ impl Shoot for FakeShoot {
 }
 
 /// A token whose signature is nonsense but whose claims read well.
-fn jwt(account: &str, lifetime_seconds: i64, audiences: &[String]) -> Token {
+fn jwt(account: &str, uid: Option<&str>, lifetime_seconds: i64, audiences: &[String]) -> Token {
     let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let subject = account.replace('/', ":");
     let header = part(json!({"alg": "RS256", "kid": "key-1", "typ": "JWT"}));
     let claims = part(json!({
         "iat": NOON, "exp": NOON + lifetime_seconds, "iss": "https://shoot.example",
         "sub": format!("system:serviceaccount:{subject}"), "aud": audiences,
+        "kubernetes.io": uid.map(|uid| json!({"serviceaccount": {"name": "x", "uid": uid}})),
     }));
     Token::new(format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("signature")))
 }

@@ -28,6 +28,7 @@ use tokio::sync::Semaphore;
 
 pub use self::{error::Error, request::Ask, sync::Sync};
 use crate::{
+    accounts::Accounts,
     attempt::{Failed, attempt},
     directory::{Candidate, Directory, Purpose, Ways},
     policy::Policy,
@@ -68,6 +69,8 @@ pub struct Issuer {
     pub clock: Arc<dyn Clock>,
     /// What each Secret got lately.
     pub storms: Storms,
+    /// What is known of the accounts that are observed.
+    pub accounts: Arc<Accounts>,
     in_flight_max: usize,
     in_flight: Semaphore,
 }
@@ -93,8 +96,9 @@ impl Issuer {
     ) -> Self {
         let Limits { in_flight_max, storm } = limits;
         let storms = Storms::new(Arc::clone(&clock), storm);
+        let accounts = Arc::new(Accounts::new(Arc::clone(&clock)));
         let in_flight = Semaphore::new(in_flight_max);
-        Self { directory, policy, probes, clock, storms, in_flight_max, in_flight }
+        Self { directory, policy, probes, clock, storms, accounts, in_flight_max, in_flight }
     }
 
     /// How many are under way.
@@ -124,27 +128,44 @@ impl Issuer {
     async fn issue_at_shoot(&self, ask: &Ask) -> Result<IssuedToken, Error> {
         let shoot = &ask.secret.namespace;
         let ways = self.ways(shoot)?;
+        self.accounts_alive(shoot, &ask.account)?;
         let mut ticket = self.storms.admit(&ask.secret, ask.lifetime_seconds)?;
         crash::point("token-issuer.admitted");
         let (candidate, (token, account_created)) = self.request(ask, &ways, &mut ticket).await?;
         crash::point("token-issuer.granted");
         self.directory.worked(shoot, &ways, candidate.which, self.clock.now());
-        self.verify(&token, ask).await.inspect_err(|error| ticket.dropped(error.reason()))?;
+        let verified = self.verify(&token, ask).await;
+        let claims = verified.inspect_err(|error| ticket.dropped(error.reason()))?;
+        if let Some(uid) = &claims.account_uid {
+            let Ask { account, account_labels, .. } = ask;
+            self.accounts.granted(shoot, account, uid, account_labels, account_created);
+        }
         let ca_pem = candidate.endpoint.ca_pem().to_vec();
         Ok(IssuedToken { token, ca_pem, account_created, credential: candidate.which })
     }
 
     /// What came back is what was asked for; and where it is for ourselves, it works.
-    async fn verify(&self, token: &Token, ask: &Ask) -> Result<(), Error> {
+    async fn verify(&self, token: &Token, ask: &Ask) -> Result<Claims, Error> {
         let shoot = &ask.secret.namespace;
-        check::check(token, ask)
+        let claims = check::check(token, ask)
             .map_err(|cause| Error::Mismatch { shoot: shoot.clone(), cause })?;
         if self.policy.is_own(&ask.secret) {
             proof::prove(token, shoot, &self.directory)
                 .await
                 .map_err(|cause| Error::Proof { shoot: shoot.clone(), cause })?;
         }
-        Ok(())
+        Ok(claims)
+    }
+
+    /// A shoot goes on issuing tokens for an account that is being deleted, and refuses them (B12).
+    fn accounts_alive(&self, shoot: &ShootId, account: &AccountRef) -> Result<(), Error> {
+        match self.accounts.is_terminating(shoot, account) {
+            true => {
+                let (shoot, account) = (shoot.clone(), account.clone());
+                Err(Error::AccountTerminating { shoot, account })
+            }
+            false => Ok(()),
+        }
     }
 
     fn ways(&self, shoot: &ShootId) -> Result<Ways, Error> {
@@ -223,7 +244,7 @@ async fn request_token(shoot: &dyn Shoot, ask: &Ask) -> Result<(Token, bool), Ku
     match ask_once().await {
         Ok(token) => Ok((token, false)),
         Err(error) if is_account_missing(&error) => {
-            let created = shoot.create_account(&ask.account, &ask.account_labels).await?;
+            let created = shoot.apply_account(&ask.account, &ask.account_labels).await?;
             crash::point("token-issuer.account-created");
             ask_once().await.map(|token| (token, created))
         }

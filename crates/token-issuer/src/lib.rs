@@ -5,14 +5,17 @@
 //! the shoot is reached, [`attempt`](mod@attempt) calls with the second credential where the first
 //! does not hold, and what comes back is checked before it is passed on. Beside it [`learn`]
 //! follows the two Secrets of each shoot, [`probe`] looks at every shoot once a minute, and
-//! [`watch`] tells others what was seen. What is refused whoever calls is in [`policy`] and
+//! [`watch`] tells others what was seen. Where the scheduler says which ServiceAccounts matter
+//! ([`observe`]), [`follow`] keeps one watch in each shoot and [`accounts`] what is known of them. What is refused whoever calls is in [`policy`] and
 //! [`shoot_namespaces`], and how much is too much in [`storm`].
 //!
 //! No token is kept: the credential of a shoot lives in its client, an issued one in its answer.
 
+pub mod accounts;
 pub mod args;
 pub mod attempt;
 pub mod directory;
+pub mod follow;
 pub mod issue;
 pub mod learn;
 pub mod metrics;

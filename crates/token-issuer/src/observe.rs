@@ -1,9 +1,6 @@
-//! Which objects of each shoot matter, as the scheduler tells (`ObserveShoot`).
+//! Which objects of a shoot matter, as the scheduler tells (`ObserveShoot`).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::BTreeSet;
 
 use perennial_core::{
     failure::{Failure, Kind},
@@ -26,6 +23,12 @@ pub enum Error {
     /// Nobody told us how to reach it.
     #[error("no shoot is known under namespace {0}")]
     ShootUnknown(ShootId),
+    /// More than any fleet has.
+    #[error("more than {max} ServiceAccounts are observed already, over all shoots")]
+    TooMany {
+        /// The bound.
+        max: usize,
+    },
 }
 
 impl Failure for Error {
@@ -33,6 +36,7 @@ impl Failure for Error {
         match self {
             Self::Request(_) => Kind::Invalid,
             Self::ShootUnknown(_) => Kind::NotFound,
+            Self::TooMany { .. } => Kind::Throttled,
         }
     }
 
@@ -40,6 +44,7 @@ impl Failure for Error {
         match self {
             Self::Request(_) => "REQUEST_INVALID",
             Self::ShootUnknown(_) => "SHOOT_UNKNOWN",
+            Self::TooMany { .. } => "OBSERVED_TOO_MANY",
         }
     }
 }
@@ -67,25 +72,5 @@ impl Observe {
         let accounts = message.accounts.into_iter();
         let accounts = accounts.map(|account| convert::account_from_proto(Some(account)));
         Ok(Self { shoot, accounts: accounts.collect::<Result<_, _>>()? })
-    }
-}
-
-/// What was told of all shoots.
-#[derive(Debug, Default)]
-pub struct Observed(Mutex<BTreeMap<ShootId, BTreeSet<AccountRef>>>);
-
-impl Observed {
-    /// From now on these accounts matter in that shoot, and no others.
-    pub fn set(&self, observe: Observe) {
-        self.lock().insert(observe.shoot, observe.accounts);
-    }
-
-    /// A shoot is gone.
-    pub fn forget(&self, shoot: &ShootId) {
-        self.lock().remove(shoot);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ShootId, BTreeSet<AccountRef>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

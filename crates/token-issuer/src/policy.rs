@@ -12,7 +12,10 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
-use perennial_core::name::{AccountRef, SecretName, SecretRef};
+use perennial_core::{
+    name::{AccountRef, SecretName, SecretRef},
+    shoot::ShootId,
+};
 
 pub use self::{args::PolicyArgs, refusal::Refusal};
 use crate::{issue::Ask, shoot_namespaces::ShootNamespaces};
@@ -51,6 +54,14 @@ impl Policy {
             true => self.admit_own_account(secret, account),
             false => self.admit_other_account(secret, account),
         }
+    }
+
+    /// Whether an account of a shoot may be watched: one for which no Secret gets a token is no
+    /// business of whoever asks.
+    #[must_use]
+    pub fn may_observe(&self, shoot: &ShootId, account: &AccountRef) -> bool {
+        let secret = SecretRef { namespace: shoot.clone(), name: self.own_secret.clone() };
+        self.admit_account(&secret, account).is_ok()
     }
 
     /// Whether a Secret is one that we ourselves reach a shoot with; its tokens are proved.

@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 use crate::{
     issue::{Ask, Error, IssuedToken, Issuer, Sync},
     metrics::Metrics,
-    observe::{self, Observe, Observed},
+    observe::{self, Observe},
     watch::{Filter, Watches},
 };
 
@@ -26,7 +26,6 @@ use crate::{
 pub struct Service {
     issuer: Arc<Issuer>,
     watches: Watches,
-    observed: Arc<Observed>,
     metrics: Metrics,
     shutdown: Shutdown,
 }
@@ -34,14 +33,9 @@ pub struct Service {
 impl Service {
     /// A service whose streams end at shutdown.
     #[must_use]
-    pub fn new(
-        issuer: Arc<Issuer>,
-        observed: Arc<Observed>,
-        metrics: Metrics,
-        shutdown: Shutdown,
-    ) -> Self {
-        let watches = Watches::new(Arc::clone(&issuer.directory));
-        Self { issuer, watches, observed, metrics, shutdown }
+    pub fn new(issuer: Arc<Issuer>, metrics: Metrics, shutdown: Shutdown) -> Self {
+        let watches = Watches::new(Arc::clone(&issuer.directory), Arc::clone(&issuer.accounts));
+        Self { issuer, watches, metrics, shutdown }
     }
 
     async fn issue(&self, message: IssueTokenRequest) -> Result<IssueTokenResponse, Error> {
@@ -88,12 +82,13 @@ impl Service {
     }
 
     fn observe(&self, message: ObserveShootRequest) -> Result<(), observe::Error> {
-        let observe = Observe::parse(message)?;
+        let mut observe = Observe::parse(message)?;
         if !self.issuer.directory.knows(&observe.shoot) {
             return Err(observe::Error::ShootUnknown(observe.shoot));
         }
-        self.observed.set(observe);
-        Ok(())
+        let Observe { shoot, accounts } = &mut observe;
+        accounts.retain(|account| self.issuer.policy.may_observe(shoot, account));
+        self.issuer.accounts.observe(observe)
     }
 
     /// Wall time; a clock that was set back meanwhile counts as no time.

@@ -3,9 +3,9 @@
 
 use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
-use futures::future::BoxFuture;
+use futures::{future::BoxFuture, stream::BoxStream};
 use perennial_core::{kubeconfig::Connection, name::AccountRef, token::Token};
-pub use perennial_kube::shoot::KeySet;
+pub use perennial_kube::shoot::{AccountChange, KeySet, SeenAccount};
 use perennial_kube::{Error, shoot::ShootClient};
 
 /// One shoot, reached with one credential.
@@ -18,19 +18,21 @@ pub trait Shoot: Send + Sync + Debug {
         audiences: &'a [String],
     ) -> BoxFuture<'a, Result<Token, Error>>;
 
-    /// See [`ShootClient::create_account`].
-    fn create_account<'a>(
-        &'a self,
-        account: &'a AccountRef,
-        labels: &'a BTreeMap<String, String>,
-    ) -> BoxFuture<'a, Result<bool, Error>>;
-
     /// See [`ShootClient::apply_account`].
     fn apply_account<'a>(
         &'a self,
         account: &'a AccountRef,
         labels: &'a BTreeMap<String, String>,
-    ) -> BoxFuture<'a, Result<(), Error>>;
+    ) -> BoxFuture<'a, Result<bool, Error>>;
+
+    /// See [`ShootClient::watch_accounts`].
+    fn watch_accounts(&self) -> BoxStream<'static, AccountChange>;
+
+    /// See [`ShootClient::look_at_account`].
+    fn look_at_account<'a>(
+        &'a self,
+        account: &'a AccountRef,
+    ) -> BoxFuture<'a, Result<Option<SeenAccount>, Error>>;
 
     /// See [`ShootClient::prove`].
     fn prove(&self) -> BoxFuture<'_, Result<bool, Error>>;
@@ -68,20 +70,23 @@ impl Shoot for ShootClient {
         Box::pin(Self::request_token(self, account, lifetime_seconds, audiences))
     }
 
-    fn create_account<'a>(
-        &'a self,
-        account: &'a AccountRef,
-        labels: &'a BTreeMap<String, String>,
-    ) -> BoxFuture<'a, Result<bool, Error>> {
-        Box::pin(Self::create_account(self, account, labels))
-    }
-
     fn apply_account<'a>(
         &'a self,
         account: &'a AccountRef,
         labels: &'a BTreeMap<String, String>,
-    ) -> BoxFuture<'a, Result<(), Error>> {
+    ) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(Self::apply_account(self, account, labels))
+    }
+
+    fn watch_accounts(&self) -> BoxStream<'static, AccountChange> {
+        Box::pin(Self::watch_accounts(self))
+    }
+
+    fn look_at_account<'a>(
+        &'a self,
+        account: &'a AccountRef,
+    ) -> BoxFuture<'a, Result<Option<SeenAccount>, Error>> {
+        Box::pin(Self::look_at_account(self, account))
     }
 
     fn prove(&self) -> BoxFuture<'_, Result<bool, Error>> {

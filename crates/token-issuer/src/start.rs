@@ -30,8 +30,10 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::{
+    accounts::{self, AccountWatch},
     args::{self, Args, Settings},
     directory::Directory,
+    follow::Follower,
     issue::{Issuer, Limits},
     learn::{Ignored, Learner},
     metrics::{self, Metrics},
@@ -174,7 +176,12 @@ pub fn start(
         metrics: metrics.clone(),
         rereads,
     };
-    let service = Service::new(issuer, Arc::default(), metrics, tasks.shutdown());
+    let account_metrics = accounts::Metrics::register(registry);
+    let watches = account_metrics.watches.clone();
+    let accounts = Arc::clone(&issuer.accounts);
+    let what = Arc::new(AccountWatch::new(accounts, Arc::clone(&issuer.probes), account_metrics));
+    let follower = Follower { what, directory: Arc::clone(&issuer.directory), watches };
+    let service = Service::new(issuer, metrics, tasks.shutdown());
     let server = Server {
         tls: Arc::clone(&tls),
         trust,
@@ -191,6 +198,11 @@ pub fn start(
     let until = shutdown.clone();
     tasks.spawn("probes", async move {
         prober.run(until).await;
+        Ok(())
+    });
+    let until = shutdown.clone();
+    tasks.spawn("account watches", async move {
+        follower.run(until).await;
         Ok(())
     });
     let until = shutdown.clone();

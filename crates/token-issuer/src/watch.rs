@@ -4,6 +4,8 @@
 //! changes that come faster than a caller reads fall together, and a stream costs no more than one
 //! entry a shoot. A new `checked_at` alone is no change: it would send every shoot once a minute
 //! for nothing; ListShoots shows it.
+//!
+//! The observed accounts of a shoot follow it when it is new to the stream, then each change.
 
 #[cfg(test)]
 mod tests;
@@ -25,10 +27,15 @@ use perennial_proto::issuer::v1::{
 use perennial_rpc::convert::{self, ConvertError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::directory::{Directory, Endpoint, Listed};
+use crate::{
+    accounts::{Accounts, Told},
+    directory::{Directory, Endpoint, Listed},
+};
 
 /// Most streams at once: two a replica of the scheduler, and a few operators.
 const STREAMS_MAX: usize = 64;
+/// Most changes of accounts that are taken at once.
+const ACCOUNTS_AT_ONCE: usize = 256;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,14 +111,15 @@ impl Filter {
 #[derive(Debug)]
 pub struct Watches {
     directory: Arc<Directory>,
+    accounts: Arc<Accounts>,
     streams: Arc<Semaphore>,
 }
 
 impl Watches {
     /// Watches and lists of this directory.
     #[must_use]
-    pub fn new(directory: Arc<Directory>) -> Self {
-        Self { directory, streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
+    pub fn new(directory: Arc<Directory>, accounts: Arc<Accounts>) -> Self {
+        Self { directory, accounts, streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
     }
 
     /// The state of shoots once.
@@ -140,12 +148,16 @@ impl Watches {
         let watch = Watch {
             changed: self.directory.subscribe(),
             directory: Arc::clone(&self.directory),
+            news: self.accounts.subscribe(),
+            cursor: self.accounts.cursor(),
+            accounts: Arc::clone(&self.accounts),
+            replay: VecDeque::new(),
             filter,
             shutdown,
             sent: BTreeMap::new(),
             queue: VecDeque::new(),
             looked: false,
-            marked: false,
+            mark: Mark::NotYet,
             _permit: permit,
         };
         Ok(stream::unfold(watch, |mut watch| async {
@@ -158,15 +170,29 @@ impl Watches {
 struct Watch {
     directory: Arc<Directory>,
     changed: watch::Receiver<u64>,
+    accounts: Arc<Accounts>,
+    news: watch::Receiver<u64>,
+    /// Changes of accounts up to here were sent.
+    cursor: u64,
+    /// Shoots that are new here: all their accounts are to be sent.
+    replay: VecDeque<ShootId>,
     filter: Filter,
     shutdown: Shutdown,
     /// Version of each shoot that was sent.
     sent: BTreeMap<ShootId, u64>,
-    /// Not more than two events a shoot.
+    /// Not more than two events a shoot, or the accounts of one shoot.
     queue: VecDeque<Event>,
     looked: bool,
-    marked: bool,
+    mark: Mark,
     _permit: OwnedSemaphorePermit,
+}
+
+/// The mark that the whole set was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    NotYet,
+    Due,
+    Sent,
 }
 
 impl Watch {
@@ -175,10 +201,25 @@ impl Watch {
             if let Some(event) = self.queue.pop_front() {
                 return Some(event);
             }
+            if let Some(shoot) = self.replay.pop_front() {
+                self.queue.extend(self.accounts.of(&shoot).into_iter().map(account_message));
+                continue;
+            }
+            if self.mark == Mark::Due {
+                self.mark = Mark::Sent;
+                return Some(Event::SnapshotComplete(SnapshotComplete {}));
+            }
+            if self.take_news() {
+                continue;
+            }
             if self.looked {
                 tokio::select! {
                     () = self.shutdown.requested() => return None,
                     changed = self.changed.changed() => changed.ok()?,
+                    news = self.news.changed() => {
+                        news.ok()?;
+                        continue;
+                    }
                 }
             }
             self.look();
@@ -201,9 +242,24 @@ impl Watch {
         };
         let new = listed.iter().filter(is_new);
         self.queue.extend(new.map(|listed| Event::Upsert(self.filter.message(listed))));
+        let arrived = now.keys().filter(|shoot| !self.sent.contains_key(*shoot));
+        self.replay.extend(arrived.cloned());
         self.sent = now;
-        if complete && !std::mem::replace(&mut self.marked, true) {
-            self.queue.push_back(Event::SnapshotComplete(SnapshotComplete {}));
+        if complete && self.mark == Mark::NotYet {
+            self.mark = Mark::Due;
         }
     }
+
+    /// Queues changes of accounts; `false` where there are none.
+    fn take_news(&mut self) -> bool {
+        self.news.mark_unchanged(); // before reading, so that nothing falls between
+        let (mut told, cursor) = self.accounts.since(self.cursor, ACCOUNTS_AT_ONCE);
+        told.retain(|told| self.sent.contains_key(&told.shoot)); // else they come with their shoot
+        self.queue.extend(told.into_iter().map(account_message));
+        std::mem::replace(&mut self.cursor, cursor) != cursor
+    }
+}
+
+fn account_message(told: Told) -> Event {
+    Event::Account(convert::account_seen_to_proto(&told.shoot, &told.account, &told.seen))
 }

@@ -1,11 +1,12 @@
 //! The key set of a shoot, `/openid/v1/jwks`.
 
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, header};
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
-use kube::{Client, client::Body, core::Status};
+use kube::Client;
 use serde::Deserialize;
 
-use crate::{call, error::Error};
+use super::send::send;
+use crate::error::Error;
 
 const PATH: &str = "/openid/v1/jwks";
 const OPERATION: &str = "read the key set";
@@ -25,27 +26,9 @@ pub struct KeySet {
 }
 
 pub(super) async fn get(client: &Client) -> Result<KeySet, Error> {
-    let request = Request::get(PATH).body(Body::empty());
-    let (parts, body) = call::bounded(OPERATION, async {
-        let answer = client.send(request.map_err(kube::Error::HttpError)?).await?;
-        let (parts, body) = answer.into_parts();
-        Ok((parts, body.collect_bytes().await?))
-    })
-    .await?;
-    if parts.status != StatusCode::OK {
-        return Err(Error::from_kube(OPERATION, refusal(parts.status, &body)));
-    }
+    let request = Request::get(PATH).body(Vec::new()).map_err(kube::Error::HttpError);
+    let (parts, body) = send(client, OPERATION, request).await?;
     Ok(KeySet { key_ids: key_ids(&body)?, date: date(&parts.headers) })
-}
-
-/// As kube makes it of every other call, but a body that is no Status is not quoted.
-fn refusal(code: StatusCode, body: &[u8]) -> kube::Error {
-    let status = serde_json::from_slice::<Status>(body).ok();
-    let status = status.filter(|status| status.code == code.as_u16()).unwrap_or_else(|| {
-        let text = code.canonical_reason().unwrap_or("the answer has an unknown HTTP status");
-        Status::failure(text, "").with_code(code.as_u16())
-    });
-    kube::Error::Api(status.boxed())
 }
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
@@ -108,17 +91,5 @@ mod tests {
         assert_eq!(date(&headers).unwrap().as_second(), 784_111_777);
         headers.insert(header::DATE, "yesterday".parse().unwrap());
         assert_eq!(date(&headers), None);
-    }
-
-    #[test]
-    fn a_refusal_keeps_the_words_of_the_api_server_and_no_others() {
-        let status = br#"{"kind":"Status","code":403,"reason":"Forbidden","message":"no"}"#;
-        let told = |code, body: &[u8]| {
-            Error::from_kube(OPERATION, refusal(StatusCode::from_u16(code).unwrap(), body))
-                .to_string()
-        };
-        assert_eq!(told(403, status), "failed to read the key set: no");
-        assert_eq!(told(302, b"s3cret"), "failed to read the key set: Found");
-        assert_eq!(told(502, status), "failed to read the key set: Bad Gateway");
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    patch,
+    managed, patch,
     refusal::{Answer, Refusal},
     resource::Resource,
     review,
@@ -59,6 +59,9 @@ impl State {
                 Ok(Answer::json(201, created))
             }
             "update" => Ok(Answer::json(200, self.store.replace(resource, key(), asked.json()?)?)),
+            "patch" if asked.content_type.starts_with(managed::APPLY_PATCH) => {
+                self.apply(resource, key(), asked)
+            }
             "patch" => {
                 let held = self.store.get(&key());
                 let held = held.ok_or_else(|| Refusal::not_found(resource, &call.name))?;
@@ -67,6 +70,26 @@ impl State {
             }
             "delete" => self.delete(resource, key(), asked),
             _ => Err(Refusal::no_such_path()),
+        }
+    }
+
+    /// Server-side apply makes what is missing.
+    fn apply(
+        &mut self,
+        resource: &'static Resource,
+        key: Key,
+        asked: Asked<'_>,
+    ) -> Result<Answer, Refusal> {
+        let manager = asked.target.asks("fieldManager").unwrap_or_default();
+        let held = self.store.get(&key);
+        let object = managed::applied(held, manager, &asked.json()?);
+        match held.is_some() {
+            true => Ok(Answer::json(200, self.store.replace(resource, key, object)?)),
+            false => {
+                let namespace = &asked.target.call.namespace;
+                let made = self.store.create(resource, namespace, object, asked.now)?;
+                Ok(Answer::json(201, made))
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{refusal::Refusal, resource::Resource, secret};
+use super::{managed, refusal::Refusal, resource::Resource, secret};
 
 /// Changes that a watch can still begin behind. More than any test makes.
 const HISTORY_MAX: usize = 10_000;
@@ -116,8 +116,10 @@ impl Store {
         }
         put_back(&mut object["metadata"], &old["metadata"], "resourceVersion");
         normalize(resource, &mut object)?;
-        if resource.plural == "secrets" {
-            secret::check_update(&old, &object)?;
+        match resource.plural {
+            "secrets" => secret::check_update(&old, &object)?,
+            "serviceaccounts" => managed::changed(&old, &mut object),
+            _ => {}
         }
         if object == old {
             return Ok(old);

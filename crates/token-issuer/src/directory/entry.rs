@@ -150,6 +150,13 @@ impl Entry {
         Some(Candidate { which, endpoint, client })
     }
 
+    /// The client in use, while the shoot is reached.
+    pub(super) fn client_in_use(&self) -> Option<Arc<dyn Shoot>> {
+        let Access { client, .. } = self.access(self.in_use)?;
+        let is_reached = self.status.reach == Reach::Reachable;
+        client.as_ref().ok().filter(|_| is_reached).map(Arc::clone)
+    }
+
     /// The addresses, the own one first.
     pub(super) fn endpoints(&self) -> Vec<Endpoint> {
         let endpoint = |which| self.access(which)?.endpoint.clone();

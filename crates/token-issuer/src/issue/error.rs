@@ -70,6 +70,17 @@ pub enum Error {
         /// What was to be made in it.
         account: AccountRef,
     },
+    /// It would issue tokens that it refuses.
+    #[error(
+        "shoot {shoot}: ServiceAccount {account} is being deleted and a finalizer holds it; no token \
+         is issued until it is gone"
+    )]
+    AccountTerminating {
+        /// Which shoot.
+        shoot: ShootId,
+        /// What is being deleted there.
+        account: AccountRef,
+    },
     /// The answer is not what was asked for, and is not passed on.
     #[error("shoot {shoot} answered with another token than was asked for: {cause}")]
     Mismatch {
@@ -115,6 +126,7 @@ impl Failure for Error {
             Self::Policy(refusal) => refusal.kind(),
             Self::Held(held) => held.kind(),
             Self::Shoot { cause, .. } => cause.kind(),
+            Self::AccountTerminating { .. } => Kind::Held,
             Self::Mismatch { .. } => Kind::Internal,
             Self::Proof { cause, .. } => cause.kind(),
             Self::Busy { .. } => Kind::Throttled,
@@ -132,6 +144,7 @@ impl Failure for Error {
             Self::NoCredential { .. } => "SHOOT_WITHOUT_CREDENTIAL",
             Self::Shoot { cause, .. } => cause.reason(),
             Self::NamespaceMissing { .. } => "NAMESPACE_MISSING",
+            Self::AccountTerminating { .. } => "ACCOUNT_TERMINATING",
             Self::Mismatch { .. } => "TOKEN_MISMATCH",
             Self::Proof { cause, .. } => cause.reason(),
             Self::Busy { .. } => "ISSUER_BUSY",
@@ -151,6 +164,7 @@ impl Failure for Error {
             | Self::Policy(_)
             | Self::NoCredential { .. }
             | Self::NamespaceMissing { .. }
+            | Self::AccountTerminating { .. }
             | Self::Mismatch { .. }
             | Self::TimedOut { .. } => None,
         }

@@ -73,9 +73,12 @@ impl Issuer {
             refused: false,
         };
         let Sync { account, account_labels, apply_account, .. } = sync;
+        if *apply_account {
+            self.accounts_alive(shoot, account)?;
+        }
         let call = |candidate: Candidate| async move {
             match apply_account {
-                true => candidate.client.apply_account(account, account_labels).await,
+                true => candidate.client.apply_account(account, account_labels).await.map(drop),
                 false => Ok(()),
             }
         };

@@ -60,7 +60,7 @@ async fn a_missing_account_is_made_and_asked_for_once_more() {
         world.calls(),
         [
             "own: request token",
-            "own: create kube-system/kube-proxy with 1 labels",
+            "own: apply kube-system/kube-proxy with 1 labels",
             "own: request token"
         ]
     );
@@ -264,4 +264,23 @@ async fn everything_together_is_bounded() {
     let error = begun.expect("within the limit").unwrap_err();
     assert_eq!(error.kind(), Kind::TimedOut);
     assert_eq!(world.calls(), ["own: request token"], "it may have been issued: not asked again");
+}
+
+#[tokio::test]
+async fn b12_nothing_is_issued_for_an_account_that_is_terminating() {
+    let world = World::new();
+    let issuer = issuer(&world, &world.directory());
+    let ask = for_kube_proxy();
+    let accounts = [ask.account.clone()].into();
+    issuer.accounts.observe(crate::observe::Observe { shoot: shoot(1), accounts }).unwrap();
+    world.set().uids.insert("kube-system/kube-proxy".to_owned(), "1".to_owned());
+    issuer.issue(&ask).await.unwrap();
+    assert_eq!(issuer.accounts.of(&shoot(1)).len(), 1, "a token tells of its account");
+    world.calls();
+
+    issuer.accounts.terminating_for_tests(&shoot(1), &ask.account, "1");
+    let error = issuer.issue(&ask).await.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (Kind::Held, "ACCOUNT_TERMINATING"));
+    assert!(error.to_string().contains("kube-system/kube-proxy is being deleted"), "{error}");
+    assert_eq!(world.calls(), [""; 0]);
 }

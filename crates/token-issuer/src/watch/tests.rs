@@ -9,16 +9,25 @@ use perennial_process::supervise::Supervisor;
 use super::*;
 use crate::{
     directory::{Purpose, Sight},
-    fakes::{HERE, World, shoot, token_at},
+    fakes::{HERE, World, clock, shoot, token_at},
+    observe::Observe,
 };
 
 struct Reader(std::pin::Pin<Box<dyn Stream<Item = WatchShootsResponse>>>);
 
 impl Reader {
     fn of(directory: &Arc<Directory>, shoots: &[&str]) -> (Self, Supervisor) {
+        Self::with(directory, &accounts(), shoots)
+    }
+
+    fn with(
+        directory: &Arc<Directory>,
+        accounts: &Arc<Accounts>,
+        shoots: &[&str],
+    ) -> (Self, Supervisor) {
         let supervisor = Supervisor::new(Duration::from_secs(1));
         let shoots: Vec<_> = shoots.iter().map(|&shoot| shoot.to_owned()).collect();
-        let watches = Watches::new(Arc::clone(directory));
+        let watches = Watches::new(Arc::clone(directory), Arc::clone(accounts));
         let stream =
             watches.watch(Filter::parse(&shoots, false).unwrap(), supervisor.shutdown()).unwrap();
         (Self(Box::pin(stream)), supervisor)
@@ -35,6 +44,7 @@ impl Reader {
             lines.push(match response.event.unwrap() {
                 Event::Upsert(shoot) => format!("+{}", shoot.namespace),
                 Event::Removed(shoot) => format!("-{shoot}"),
+                Event::Account(seen) => format!("{} of {}", seen.account.unwrap().name, seen.shoot),
                 Event::SnapshotComplete(_) => "mark".to_owned(),
                 Event::Account(seen) => format!("account {:?}", seen.account),
             });
@@ -127,7 +137,7 @@ async fn a_stream_ends_at_shutdown() {
 fn a_list_is_ordered_and_whole_or_not_given() {
     let world = World::new();
     let directory = world.empty_directory();
-    let watches = Watches::new(Arc::clone(&directory));
+    let watches = Watches::new(Arc::clone(&directory), accounts());
     let all = Filter::parse(&[], false).unwrap();
     assert_eq!(watches.list(&all), Err(Error::Starting));
     for number in [2, 1] {
@@ -143,7 +153,7 @@ fn a_list_is_ordered_and_whole_or_not_given() {
 #[test]
 fn streams_have_a_limit() {
     let supervisor = Supervisor::new(Duration::from_secs(1));
-    let watches = Watches::new(World::new().directory());
+    let watches = Watches::new(World::new().directory(), accounts());
     let open = || watches.watch(Filter::parse(&[], false).unwrap(), supervisor.shutdown());
     let streams: Vec<_> = (0..STREAMS_MAX).map(|_| open().unwrap()).collect();
     assert!(matches!(open().map(|_| ()), Err(Error::Busy)));
@@ -155,7 +165,7 @@ fn streams_have_a_limit() {
 fn e_a_connection_is_told_to_whoever_asks_for_it_and_holds_no_credential() {
     let directory = World::new().directory();
     look_at(&directory, reached());
-    let watches = Watches::new(directory);
+    let watches = Watches::new(directory, accounts());
     let listed = |with_connection| {
         let filter = Filter::parse(&[], with_connection).unwrap();
         watches.list(&filter).unwrap().remove(0)
@@ -165,4 +175,47 @@ fn e_a_connection_is_told_to_whoever_asks_for_it_and_holds_no_credential() {
     assert_eq!(connection.server, HERE);
     assert_eq!(connection.ca_pem, format!("CA of {HERE}").as_bytes());
     assert_eq!(connection.tls_server_name, "");
+}
+
+fn accounts() -> Arc<Accounts> {
+    Arc::new(Accounts::new(Arc::new(clock())))
+}
+
+fn observe(accounts: &Accounts, number: usize) {
+    let observed = ["kube-system/a", "kube-system/b"].map(|account| account.parse().unwrap());
+    accounts.observe(Observe { shoot: shoot(number), accounts: observed.into() }).unwrap();
+}
+
+#[tokio::test]
+async fn accounts_follow_their_shoot_before_the_mark_then_each_change() {
+    let (directory, accounts) = (World::new().directory(), accounts());
+    let grant = |number, account: &str, uid: &str| {
+        let account = account.parse().unwrap();
+        accounts.granted(&shoot(number), &account, uid, &BTreeMap::new(), true);
+    };
+    observe(&accounts, 1);
+    grant(1, "kube-system/a", "1");
+    let (mut reader, _supervisor) = Reader::with(&directory, &accounts, &[]);
+    assert_eq!(reader.read(), ["+shoot--lab--1", "a of shoot--lab--1", "mark"]);
+    grant(1, "kube-system/b", "1");
+    grant(1, "kube-system/b", "2");
+    assert_eq!(reader.read(), ["b of shoot--lab--1"], "changes fall together");
+    grant(1, "kube-system/b", "2");
+    assert!(reader.read().is_empty());
+
+    observe(&accounts, 2);
+    grant(2, "kube-system/a", "1");
+    assert!(reader.read().is_empty(), "of a shoot that was not told nothing is told");
+    directory.upsert(&shoot(2), Which::Own, &Ok(token_at(HERE, "own")));
+    assert_eq!(reader.read(), ["+shoot--lab--2", "a of shoot--lab--2"]);
+}
+
+#[tokio::test]
+async fn a_stream_of_some_shoots_has_their_accounts_only() {
+    let (directory, accounts) = (World::new().directory(), accounts());
+    let (mut reader, _supervisor) = Reader::with(&directory, &accounts, &["shoot--lab--2"]);
+    observe(&accounts, 1);
+    let account = "kube-system/a".parse().unwrap();
+    accounts.granted(&shoot(1), &account, "1", &BTreeMap::new(), true);
+    assert_eq!(reader.read(), ["mark"]);
 }
