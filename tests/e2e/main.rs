@@ -10,6 +10,7 @@
     reason = "a test that cannot go on says so by panicking, and shows the figures it saw"
 )]
 
+mod accounts;
 mod adoption;
 mod audiences;
 mod bad_start;

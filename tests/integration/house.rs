@@ -138,6 +138,12 @@ impl House {
         self.restart(Role::Scheduler).await;
     }
 
+    /// Starts a service that was stopped.
+    pub(crate) async fn run(&mut self, role: Role) {
+        self.services.run(role).await;
+        self.ready().await;
+    }
+
     pub(crate) async fn stop(&mut self, role: Role) {
         self.services.stop(role).await;
     }

@@ -182,7 +182,7 @@ fn the_schedulers_own(told: &Told, name: &str) {
     // The account is made first, and the refused TokenRequest asked again.
     let mut paths = told.paths(TraceId::from_hex(trace_id).unwrap());
     paths.dedup();
-    paths.retain(|path| !path.contains("create ServiceAccount"));
+    paths.retain(|path| !path.contains("apply ServiceAccount"));
     assert_eq!(paths, a_renewal_below("", name));
 }
 
