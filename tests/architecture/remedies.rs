@@ -7,8 +7,8 @@ use perennial_scheduler::fleet::explain::remedy;
 
 /// Crates whose errors reach the scheduler as the end of an attempt.
 const SOURCES: [&str; 4] = ["kube", "rpc", "secret-writer", "token-issuer"];
-/// Reasons of streams, which are no attempts.
-const OF_STREAMS: [&str; 2] = ["STREAMS_BUSY", "WATCHES_MAX"];
+/// Reasons of streams and of what is observed, which are no attempts.
+const OF_STREAMS: [&str; 3] = ["STREAMS_BUSY", "WATCHES_MAX", "OBSERVED_TOO_MANY"];
 
 fn sources(folder: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -4,6 +4,8 @@
 //! end-to-end tests run the same file against one. A test that passes against a fake which nobody
 //! compares with the original proves nothing.
 
+#[path = "contract/applies.rs"]
+mod applies;
 #[path = "contract/events.rs"]
 mod events;
 #[path = "contract/objects.rs"]
@@ -27,10 +29,11 @@ use serde_json::{Value, json};
 /// Everything in namespaces of its own, so that it can run on a server that is in use.
 pub(crate) async fn suite(client: Client) {
     let namespace = |name: &str| format!("perennial-contract-{name}");
-    for name in ["objects", "patches", "watches", "tokens", "events"] {
+    for name in ["objects", "applies", "patches", "watches", "tokens", "events"] {
         make_namespace(&client, &namespace(name)).await;
     }
     objects::suite(&client, &namespace("objects")).await;
+    applies::suite(&client, &namespace("applies")).await;
     patches::suite(&client, &namespace("patches")).await;
     watches::suite(&client, &namespace("watches")).await;
     tokens::suite(&client, &namespace("tokens")).await;

@@ -122,6 +122,18 @@ fn accounts_of_controllers_and_those_of_the_flag_are_denied_and_each_names_its_f
 }
 
 #[test]
+fn only_accounts_that_some_secret_may_name_are_watched() {
+    let policy = policy(PolicyArgs::default());
+    let may = |shoot: &str, account: &str| {
+        policy.may_observe(&shoot.parse().unwrap(), &account.parse().unwrap())
+    };
+    assert!(may("shoot--lab--1", "kube-system/x"));
+    assert!(may("shoot--lab--1", OWN_ACCOUNT));
+    assert!(!may("shoot--lab--1", "kube-system/namespace-controller"));
+    assert!(!may("garden", "kube-system/x"));
+}
+
+#[test]
 fn a_lifetime_beyond_the_longest_is_refused_and_not_shortened_for_ourselves_too() {
     let rules = PolicyArgs { lifetime_max: Duration::from_secs(43_200), ..PolicyArgs::default() };
     let mut long = ask("shoot-access-x", "kube-system/x");
