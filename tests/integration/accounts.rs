@@ -7,7 +7,7 @@ use perennial_rpc::identity::Role;
 use perennial_testing::access_secret::AccessSecret;
 use serde_json::{Value, json};
 
-use crate::house::{Counts, House, namespace, token};
+use crate::house::{Counts, House, OWN, namespace, token};
 
 const PROXY: &str = "kube-proxy";
 
@@ -119,6 +119,24 @@ async fn c_account_changes_while_a_service_is_down_are_noticed() {
         wait_for_uid(&house, &name, &uid).await;
         assert_eq!(tokens_since(&house, &before), [1, 0], "{role:?}");
     }
+}
+
+#[tokio::test]
+async fn c_account_of_the_token_issuer_itself_is_made_anew_by_the_bootstrap_credential() {
+    let house = House::new().await;
+    watched(&house).await;
+    let own = || house.shoot(1).get("serviceaccounts", "kube-system", "perennial-token-issuer");
+    let before = uid(&own().unwrap());
+    house.shoot(1).delete("serviceaccounts", "kube-system", "perennial-token-issuer");
+    house
+        .until("another account of ours", async || match own() {
+            Some(account) if uid(&account) != before => Look::Done(()),
+            account => Look::Waiting(format!("{account:?}")),
+        })
+        .await;
+    wait_for_uid(&house, OWN, &uid(&own().unwrap())).await;
+    let name = house.ask(1, PROXY);
+    house.wait_for_token(1, &name).await;
 }
 
 #[tokio::test]

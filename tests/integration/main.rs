@@ -26,6 +26,7 @@ mod keys;
 mod logs;
 mod modes;
 mod nonsense;
+mod observe;
 mod operator;
 mod random;
 mod reference;

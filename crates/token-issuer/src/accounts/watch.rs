@@ -86,7 +86,8 @@ impl Follow for AccountWatch {
         loop {
             if let Err(error) = round.step(&wake).await {
                 self.metrics.failures.inc();
-                if error.kind() == Kind::TimedOut {
+                // The probe finds out whether another credential is taken.
+                if error.kind() == Kind::TimedOut || error.code() == Some(401) {
                     self.probes.soon(shoot);
                 }
                 return error;
