@@ -1,7 +1,7 @@
 //! How long a watch pauses after an error.
 //!
-//! Nobody is served while a watch is down, and there are a handful of watches, not one per object:
-//! so the pauses are short. An API server that has forgotten the version we ask from (410, after an
+//! Nobody is served while a watch is down, and there is a watch per kind or per shoot, not one per
+//! object: so the pauses are short. An API server that has forgotten the version we ask from (410, after an
 //! outage the rule) answers at once with a whole list, and is asked for it at once.
 
 use std::{

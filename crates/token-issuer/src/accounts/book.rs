@@ -21,6 +21,8 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(super) struct Book {
     entries: BTreeMap<AccountRef, Entry>,
+    /// Those that have to be looked at; hardly any, once the first list is in.
+    doubts: BTreeMap<AccountRef, Doubt>,
     /// Counts lists, so that one which began before an account was observed says nothing of it.
     lists: u64,
     /// Told of new doubts.
@@ -34,7 +36,6 @@ struct Entry {
     uid: Option<Box<str>>,
     /// When a token of that uid was granted last.
     granted_at: Option<Timestamp>,
-    doubt: Option<Doubt>,
     /// What a watch said that does not fit what is known.
     heard: Option<(SeenAccount, Timestamp)>,
     /// Of the last list that had begun when it was first observed.
@@ -78,10 +79,12 @@ impl Book {
             gone.extend(entry.version.filter(|_| !stays));
             stays
         });
+        self.doubts.retain(|account, _| accounts.contains(account));
         for account in accounts {
-            let list = self.lists;
-            let entry = || Entry { list, doubt: Some(Doubt::Calm), ..Entry::default() };
-            self.entries.entry(account).or_insert_with(entry);
+            if !self.entries.contains_key(&account) {
+                self.doubts.insert(account.clone(), Doubt::Calm);
+                self.entries.insert(account, Entry { list: self.lists, ..Entry::default() });
+            }
         }
         self.wake.notify_one();
         gone
@@ -102,12 +105,10 @@ impl Book {
     }
 
     pub(super) fn is_terminating(&mut self, account: &AccountRef) -> bool {
-        let Some(entry) = self.entries.get_mut(account) else { return false };
-        let state = entry.seen.as_ref().map(|seen| &seen.state);
+        let state = self.seen(account).map(|seen| &seen.state);
         let is_terminating = state == Some(&AccountState::Terminating);
         if is_terminating {
-            entry.doubt(Doubt::Calm);
-            self.wake.notify_one();
+            self.doubt(account, Doubt::Calm);
         }
         is_terminating
     }
@@ -130,9 +131,12 @@ impl Book {
             Some((heard, at)) => (heard.state, at),
             None => (AccountState::Present { uid: uid.into(), automount_off: true, labels }, now),
         };
-        entry.doubt = (!made).then_some(Doubt::Calm); // one that was there may have other labels
-        self.wake.notify_one();
-        entry.publish(state, at).then(|| self.published(account))
+        let is_news = entry.publish(state, at);
+        self.doubts.remove(account);
+        if !made {
+            self.doubt(account, Doubt::Calm); // it may have other labels
+        }
+        is_news.then(|| self.published(account))
     }
 
     /// A list begins, which settles the doubts so far.
@@ -167,13 +171,13 @@ impl Book {
         let entry = self.entries.get_mut(account)?;
         let uid = found.as_ref().map(|found| found.uid.clone());
         if uid != entry.uid && entry.granted_at.is_some_and(|granted| granted >= at) {
-            entry.doubt = Some(Doubt::Calm); // a token came meanwhile
-            self.wake.notify_one();
+            self.doubt(account, Doubt::Calm); // a token came meanwhile
             return None;
         }
         entry.uid = uid;
-        if entry.doubt == Some(Doubt::Asked) {
-            (entry.doubt, entry.heard) = (None, None); // else there is a newer one
+        if self.doubts.get(account) == Some(&Doubt::Asked) {
+            self.doubts.remove(account); // else there is a newer one
+            entry.heard = None;
         }
         let state = found.map_or(AccountState::Absent, |found| found.state);
         entry.publish(state, at).then(|| self.published(account))
@@ -181,8 +185,8 @@ impl Book {
 
     /// A look failed: to be looked at again.
     pub(super) fn not_read(&mut self, account: &AccountRef) {
-        if let Some(entry) = self.entries.get_mut(account).filter(|entry| entry.doubt.is_some()) {
-            entry.doubt = Some(Doubt::Calm);
+        if let Some(doubt) = self.doubts.get_mut(account) {
+            *doubt = Doubt::Calm;
         }
     }
 
@@ -191,15 +195,14 @@ impl Book {
         let account = heard.account.clone();
         let entry = self.entries.get_mut(&account)?;
         if entry.uid.as_ref() == Some(&heard.uid) {
-            if entry.doubt == Some(Doubt::Calm) {
-                entry.doubt = None;
+            if self.doubts.get(&account) == Some(&Doubt::Calm) {
+                self.doubts.remove(&account);
             }
             return entry.publish(heard.state, now).then(|| self.published(&account));
         }
         let doubt = if entry.uid.is_some() { Doubt::Urgent } else { Doubt::Calm };
-        entry.doubt(doubt);
         entry.heard = Some((heard, now));
-        self.wake.notify_one();
+        self.doubt(&account, doubt);
         None
     }
 
@@ -208,25 +211,29 @@ impl Book {
         let Some(entry) = self.entries.get_mut(&heard.account) else { return };
         entry.heard.take_if(|(held, _)| held.uid == heard.uid);
         if entry.uid.as_ref() == Some(&heard.uid) {
-            entry.doubt(Doubt::Urgent);
-            self.wake.notify_one();
+            self.doubt(&heard.account, Doubt::Urgent);
         }
     }
 
-    pub(super) fn doubts(&self) -> impl Iterator<Item = (&AccountRef, Doubt)> {
-        self.entries.iter().filter_map(|(account, entry)| Some((account, entry.doubt?)))
+    pub(super) fn has_doubts(&self, doubt: Doubt) -> bool {
+        self.doubts.values().any(|held| *held == doubt)
     }
 
     /// Takes the doubts of this weight and above: they are being looked at.
     pub(super) fn ask(&mut self, least: Doubt) -> Vec<AccountRef> {
-        let doubted = self.entries.iter_mut();
-        let asked = doubted.filter(|(_, entry)| entry.doubt.is_some_and(|doubt| doubt >= least));
-        asked
-            .map(|(account, entry)| {
-                entry.doubt = Some(Doubt::Asked);
-                account.clone()
-            })
-            .collect()
+        let doubted = self.doubts.iter_mut().filter(|(_, doubt)| **doubt >= least);
+        let asked = doubted.map(|(account, doubt)| {
+            *doubt = Doubt::Asked;
+            account.clone()
+        });
+        asked.collect()
+    }
+
+    /// What is being looked at may change under the look, so it is looked at again.
+    fn doubt(&mut self, account: &AccountRef, doubt: Doubt) {
+        let held = self.doubts.entry(account.clone()).or_insert(doubt);
+        *held = doubt.max(*held);
+        self.wake.notify_one();
     }
 
     fn published(&self, account: &AccountRef) -> Published {
@@ -246,9 +253,7 @@ impl Entry {
         self.seen = Some(AccountSeen { state, at });
         true
     }
-
-    /// What is being looked at may change under the look, so it is looked at again.
-    fn doubt(&mut self, doubt: Doubt) {
-        self.doubt = Some(doubt.max(self.doubt.unwrap_or(Doubt::Asked)));
-    }
 }
+
+#[cfg(test)]
+mod tests;

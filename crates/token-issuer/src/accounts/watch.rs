@@ -122,7 +122,7 @@ impl<'a> Round<'a> {
     /// Waits for the next thing to happen.
     async fn step(&mut self, wake: &Notify) -> Result<(), Error> {
         self.look_at_doubts(Doubt::Urgent);
-        if self.calm.is_none() && self.has_calm_doubts() {
+        if self.calm.is_none() && self.list.is_none() && self.has_calm_doubts() {
             self.calm = Some(Box::pin(time::sleep(CALM)));
         }
         let calm = async {
@@ -207,8 +207,7 @@ impl<'a> Round<'a> {
     }
 
     fn has_calm_doubts(&self) -> bool {
-        let is_calm = |(_, doubt): (&AccountRef, Doubt)| doubt == Doubt::Calm;
-        let look = |book: &mut super::Book| book.doubts().any(is_calm);
+        let look = |book: &mut super::Book| book.has_doubts(Doubt::Calm);
         self.watch.accounts.with(self.shoot, look).unwrap_or_default()
     }
 
