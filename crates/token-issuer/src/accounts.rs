@@ -35,8 +35,8 @@ use self::book::{Book, Published};
 pub use self::{metrics::Metrics, watch::AccountWatch};
 use crate::observe::{Error, Observe};
 
-/// Most accounts of all shoots together: some 600 bytes each. A fleet of 30,000 Secrets names no more
-/// than that.
+/// Most accounts of all shoots together, less than 1 KiB each: a Secret names one, and a fleet of
+/// 1,200 shoots with 200 Secrets each has no more.
 const OBSERVED_MAX: usize = 250_000;
 
 /// What is known of all accounts. Shared; nothing waits while it is locked.
