@@ -56,13 +56,13 @@ impl Lab {
         let ways = self.directory.ways(&shoot(1), Purpose::Probe).unwrap();
         let which = ways.candidates[0].which;
         let (clock_offset, detail) = (None, String::new());
-        let sight = Sight::Reached { which, key_ids: None, clock_offset, detail };
+        let sight = Sight::Reached { which, keys: None, clock_offset, detail };
         self.directory.seen(&shoot(1), &ways, sight, self.accounts.clock.now());
     }
 
     fn lose(&self) {
         let ways = self.directory.ways(&shoot(1), Purpose::Probe).unwrap();
-        let sight = Sight::NotReached { detail: "away".to_owned() };
+        let sight = Sight::NotReached { refused: false, detail: "away".to_owned() };
         self.directory.seen(&shoot(1), &ways, sight, self.accounts.clock.now());
     }
 

@@ -46,7 +46,6 @@ impl Reader {
                 Event::Removed(shoot) => format!("-{shoot}"),
                 Event::Account(seen) => format!("{} of {}", seen.account.unwrap().name, seen.shoot),
                 Event::SnapshotComplete(_) => "mark".to_owned(),
-                Event::Account(seen) => format!("account {:?}", seen.account),
             });
         }
         lines
