@@ -15,12 +15,13 @@ use crate::{
 
 /// Each point, and how many tokens a crash there costs: one where a token exists that nobody has
 /// written yet.
-const POINTS: [(&str, u64); 8] = [
+const POINTS: [(&str, u64); 9] = [
     ("scheduler.ordered", 0),
     ("secret-writer.permitted", 0),
     ("token-issuer.admitted", 0),
     ("token-issuer.account-created", 0),
     ("token-issuer.granted", 1),
+    ("token-issuer.delivered", 1),
     ("secret-writer.issued", 1),
     ("secret-writer.written", 0),
     ("scheduler.answered", 0),

@@ -48,6 +48,7 @@ mod storm_orders;
 mod storm_stranger;
 mod strangers;
 mod sweep;
+mod targets;
 mod trace;
 mod tunnel;
 mod witness;

@@ -36,4 +36,5 @@ mod restart;
 mod shoots;
 mod side_by_side;
 mod storm;
+mod targets;
 mod trace;

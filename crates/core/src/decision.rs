@@ -19,6 +19,9 @@ use crate::{
 
 mod account;
 mod repair;
+mod target;
+
+pub use target::{AsSeen, as_seen};
 
 #[cfg(test)]
 mod tests;
@@ -94,7 +97,9 @@ pub enum ShootView<'a> {
 /// the same answer, and a decision to renew stays one until the record changes.
 #[must_use]
 pub fn decide(now: Timestamp, record: &Record, shoot: ShootView<'_>, policy: &Policy) -> Decision {
-    let decision = decide_token(now, record, shoot, policy);
+    let seen = as_seen(now, record, shoot);
+    let record = seen.record.as_ref();
+    let decision = decide_as_seen(now, &seen, shoot, policy);
     let (Decision::Keep { .. }, Ok(inputs)) = (&decision, &record.inputs) else { return decision };
     match repair::wanted(record, inputs, shoot) {
         Some(reason) => permit(now, record, inputs, shoot, policy, reason),
@@ -111,6 +116,16 @@ pub fn decide_token(
     shoot: ShootView<'_>,
     policy: &Policy,
 ) -> Decision {
+    decide_as_seen(now, &as_seen(now, record, shoot), shoot, policy)
+}
+
+fn decide_as_seen(
+    now: Timestamp,
+    seen: &AsSeen<'_>,
+    shoot: ShootView<'_>,
+    policy: &Policy,
+) -> Decision {
+    let record = seen.record.as_ref();
     if let Some(obstacle) = record.obstacle {
         return Decision::Obstructed(obstacle);
     }
@@ -126,7 +141,7 @@ pub fn decide_token(
         }
         Wanted::Now(reason) => permit(now, record, inputs, shoot, policy, reason),
         Wanted::Later(until) => {
-            let until = clock.ours(until);
+            let until = seen.again.into_iter().fold(clock.ours(until), Timestamp::min);
             match account::look(now, record, inputs, shoot, clock) {
                 account::Look::Fits => Decision::Keep { until },
                 account::Look::Again(at) => Decision::Keep { until: until.min(at) },
@@ -228,6 +243,7 @@ fn wanted(record: &Record, inputs: &Inputs, clock: ShootClock, policy: &Policy) 
         Held::Nothing => return Wanted::Now(Reason::NothingHeld),
         Held::Unreadable => return Wanted::Now(Reason::Unreadable),
         Held::Damaged(_) => return Wanted::Now(Reason::Damaged),
+        Held::InTarget => return wanted_by_stamp(record.stamp, clock),
         Held::Token(claims) => claims,
     };
     if let Some(reason) = misfit(claims, record, inputs) {
@@ -248,6 +264,16 @@ fn wanted(record: &Record, inputs: &Inputs, clock: ShootClock, policy: &Policy) 
         (false, true) if record.issued.is_none() => Wanted::Now(Reason::Due),
         (false, true) => Wanted::Now(Reason::TimestampForward),
         (false, false) => Wanted::Later(planned.min(stamp)),
+    }
+}
+
+/// Nobody has looked at the target yet: whoever wrote the timestamp is believed until then.
+fn wanted_by_stamp(stamp: Stamp, clock: ShootClock) -> Wanted {
+    match stamp {
+        Stamp::Absent => Wanted::Now(Reason::TimestampRemoved),
+        Stamp::Unreadable => Wanted::Now(Reason::TimestampUnreadable),
+        Stamp::At(stamp) if clock.has_passed(stamp) => Wanted::Now(Reason::Due),
+        Stamp::At(stamp) => Wanted::Later(stamp),
     }
 }
 

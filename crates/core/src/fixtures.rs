@@ -104,6 +104,7 @@ impl SecretBuilder {
             reason: crate::reason::Reason::NothingHeld,
             written_at,
             streak: 0,
+            left: Vec::new(),
         });
         let mut this = self
             .annotated(keys::ISSUED, &note.to_line())

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     go, keys,
-    name::{AccountName, AccountRef, NameError, Namespace},
+    name::{AccountName, AccountRef, NameError, Namespace, SecretRef},
     token::hex,
 };
 
@@ -96,6 +96,8 @@ pub struct Inputs {
     pub inject_ca: bool,
     /// Where the token stands.
     pub mode: Mode,
+    /// The Secret in the shoot that gets token and CA in place of this one (B7).
+    pub target: Option<SecretRef>,
 }
 
 impl Inputs {
@@ -123,6 +125,7 @@ impl Inputs {
             },
             inject_ca: flag(keys::INJECT_CA, annotation(keys::INJECT_CA))?,
             mode,
+            target: target(annotation)?,
         })
     }
 
@@ -140,6 +143,11 @@ impl Inputs {
         field("name", self.account.name.as_str());
         field("lifetime", &self.lifetime_seconds.to_string());
         self.audiences.iter().for_each(|audience| field("audience", audience));
+        // Nothing where there is none: so the hashes of notes without a target stay what they were.
+        if let Some(target) = &self.target {
+            field("target-namespace", target.namespace.as_str());
+            field("target-name", target.name.as_str());
+        }
         InputsHash(hex(&hasher.finalize()[..16]))
     }
 }
@@ -202,6 +210,21 @@ fn required<T: std::str::FromStr<Err = NameError>>(
     value.parse().map_err(|error| Invalid::annotation(key, Some(value), Problem::Name(error)))
 }
 
+/// The target. With only one of the two annotations there is none, as with the reference.
+fn target<'a>(
+    annotation: impl Fn(&'static str) -> Option<&'a str>,
+) -> Result<Option<SecretRef>, Invalid> {
+    let named = |key| annotation(key).filter(|value| !value.is_empty());
+    let both = named(keys::TARGET_NAMESPACE).and(named(keys::TARGET_NAME));
+    if both.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(SecretRef {
+        namespace: required(keys::TARGET_NAMESPACE, annotation(keys::TARGET_NAMESPACE))?,
+        name: required(keys::TARGET_NAME, annotation(keys::TARGET_NAME))?,
+    }))
+}
+
 /// An empty value is no Go duration: the reference serves such a Secret neither.
 fn lifetime(value: Option<&str>) -> Result<i64, Invalid> {
     let Some(text) = value else { return Ok(LIFETIME_DEFAULT_SECONDS) };
@@ -222,14 +245,9 @@ fn flag(key: &'static str, value: Option<&str>) -> Result<bool, Invalid> {
     }
 }
 
-/// Delivery into the shoot and revocation are clauses B7 and D. Until they are built such a Secret
-/// is refused aloud: writing its token into the source would look right and be wrong.
+/// Revocation is section D. Until it is built such a Secret is refused aloud: a token that cannot be
+/// revoked would look right and be wrong.
 fn refuse_unserved(annotations: &BTreeMap<String, String>) -> Result<(), Invalid> {
-    for key in [keys::TARGET_NAME, keys::TARGET_NAMESPACE] {
-        if let Some(value) = annotations.get(key) {
-            return Err(Invalid::annotation(key, Some(value), Problem::NotServedYet));
-        }
-    }
     // A value that is no Go bool is not corrected first: any but false is refused once it is one.
     match annotations.get(keys::REVOCABLE).map(String::as_str) {
         None | Some("") => Ok(()),

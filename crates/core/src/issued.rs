@@ -8,14 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     inputs::{Inputs, InputsHash},
+    name::SecretRef,
     reason::Reason,
     storm::Memory,
     token::{Claims, TokenHash},
     window::Plan,
 };
 
-/// Longest note that is looked at, in bytes. Ours have about 450.
+/// Longest note that is looked at, in bytes. Ours have about 450; one with a target and all that it
+/// can have left has 450 + 5 × 450.
 const NOTE_BYTES_MAX: usize = 4 * 1024;
+/// Most former targets that are remembered. Whoever names another one more often than they can be
+/// cleaned finds the oldest tokens there until their end.
+pub const LEFT_MAX: usize = 4;
 
 /// The note. Times are whole seconds, RFC 3339. Fields that a later version adds are ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,6 +52,21 @@ pub struct Issued {
     /// How many tokens in a row did not live to their planned moment (B12).
     #[serde(default)]
     pub streak: u32,
+    /// The Secret in the shoot that the token was put into; absent where it stands beside this note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<SecretRef>,
+    /// Former targets that were not cleaned yet, the oldest first; at most [`LEFT_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Left>,
+}
+
+/// A former target: a Secret in the shoot that may still hold what was put there (B7).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Left {
+    /// Which Secret.
+    pub secret: SecretRef,
+    /// SHA-256 of the last token that was put there.
+    pub sha256: TokenHash,
 }
 
 /// What a note is made from.
@@ -66,13 +86,15 @@ pub struct IssuedFor<'a> {
     pub written_at: Timestamp,
     /// See [`Issued::streak`].
     pub streak: u32,
+    /// See [`Issued::left`]; see [`Issued::now_left`].
+    pub left: Vec<Left>,
 }
 
 impl Issued {
     /// The note for a token that is about to be written.
     #[must_use]
     pub fn note(what: IssuedFor<'_>) -> Self {
-        let IssuedFor { token, claims, inputs, plan, reason, written_at, streak } = what;
+        let IssuedFor { token, claims, inputs, plan, reason, written_at, streak, left } = what;
         Self {
             sha256: token,
             inputs: inputs.hash(),
@@ -85,7 +107,20 @@ impl Issued {
             reason,
             at: Timestamp::from_second(written_at.as_second()).unwrap_or(written_at),
             streak,
+            target: inputs.target.clone(),
+            left,
         }
+    }
+
+    /// The former targets of a Secret that has this note and names `target` now.
+    #[must_use]
+    pub fn now_left(&self, target: Option<&SecretRef>) -> Vec<Left> {
+        let own = self.target.iter();
+        let own = own.map(|secret| Left { secret: secret.clone(), sha256: self.sha256.clone() });
+        let all = self.left.iter().cloned().chain(own);
+        let mut left: Vec<_> = all.filter(|left| Some(&left.secret) != target).collect();
+        left.drain(..left.len().saturating_sub(LEFT_MAX));
+        left
     }
 
     /// One line of JSON.

@@ -97,6 +97,17 @@ fn ca_change<'d>(
     differs.then(|| cluster.plan(&connection::encode(pem))).transpose()
 }
 
+/// The document with an empty token for the user of `current-context`; all other bytes as they were.
+///
+/// # Errors
+/// Those of [`with_token`].
+pub fn without_token(document: &[u8]) -> Result<Vec<u8>, KubeconfigError> {
+    let tree = Tree::parse(document)?;
+    let user = Current::of(&tree)?.place(Kind::User, TOKEN)?;
+    let change = user.text()?.map(|_| user.plan("")).transpose()?;
+    edit::apply(&tree, change.into_iter().collect())
+}
+
 /// The document with this token for the user of `current-context` and, with `ca_pem`, that CA for
 /// its cluster; all other bytes as they were. What stands there already keeps its spelling, so
 /// the result equals the document exactly when nothing had to change.

@@ -47,6 +47,8 @@ pub enum Reason {
     CaChanged,
     /// A CA stands beside the token and is not wanted any more. Needs no token.
     CaUnwanted,
+    /// A Secret of the shoot still holds what was put there and is no longer named. Needs no token.
+    TargetLeft,
     /// A reason that a newer version noted on the Secret; this one gives none such.
     #[serde(other)]
     Unknown,
@@ -54,7 +56,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason that this version gives, in the order in which they are looked for.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NothingHeld,
         Self::Unreadable,
         Self::Damaged,
@@ -75,6 +77,7 @@ impl Reason {
         Self::AccountDrifted,
         Self::CaChanged,
         Self::CaUnwanted,
+        Self::TargetLeft,
     ];
 
     /// Stable name.
@@ -101,6 +104,7 @@ impl Reason {
             Self::AccountDrifted => "account_drifted",
             Self::CaChanged => "ca_changed",
             Self::CaUnwanted => "ca_unwanted",
+            Self::TargetLeft => "target_left",
             Self::Unknown => "unknown",
         }
     }
@@ -133,6 +137,7 @@ impl Reason {
             | Self::AccountDrifted
             | Self::CaChanged
             | Self::CaUnwanted
+            | Self::TargetLeft
             | Self::Unknown => false,
         }
     }
@@ -161,6 +166,7 @@ impl Reason {
             | Self::AccountDrifted
             | Self::CaChanged
             | Self::CaUnwanted
+            | Self::TargetLeft
             | Self::Unknown => false,
         }
     }
@@ -170,7 +176,7 @@ impl Reason {
     #[must_use]
     pub const fn needs_token(self) -> bool {
         match self {
-            Self::AccountDrifted | Self::CaChanged | Self::CaUnwanted => false,
+            Self::AccountDrifted | Self::CaChanged | Self::CaUnwanted | Self::TargetLeft => false,
             Self::NothingHeld
             | Self::Unreadable
             | Self::Damaged

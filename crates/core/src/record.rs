@@ -8,10 +8,11 @@ use crate::{
     ca::CaHash,
     digest::Digest,
     inputs::{Inputs, Interpretation, Invalid, Mode, Problem, Refusal},
-    issued::Issued,
+    issued::{Issued, Left},
     keys, kubeconfig,
     name::SecretRef,
     storm::Memory,
+    target,
     token::{Claims, TokenHash},
 };
 
@@ -63,6 +64,8 @@ pub struct Record {
     /// wants one, that of the current cluster. It is not part of the digest: a renewal need not be
     /// decided anew for it.
     pub ca: Option<CaHash>,
+    /// Former targets that may still hold what was put there.
+    pub left: Vec<Left>,
     /// Memory against a storm (B12). It outlives the note: whoever keeps records carries it over.
     pub memory: Option<Memory>,
     /// Who else wrote what stands for a token, for whoever looks for the cause of a storm. No
@@ -98,8 +101,11 @@ pub enum Held {
     Unreadable,
     /// A token with the claims of the one we wrote, but other bytes.
     Damaged(Claims),
-    /// A token; ours where the record has a note, else somebody else's.
+    /// A token; ours where the record has a note, else somebody else's. Where it stands in a target,
+    /// this is what the note says of it.
     Token(Claims),
+    /// Whatever stands in the target that somebody else filled: only a look at it tells.
+    InTarget,
 }
 
 impl Held {
@@ -108,7 +114,7 @@ impl Held {
     pub const fn claims(&self) -> Option<&Claims> {
         match self {
             Self::Damaged(claims) | Self::Token(claims) => Some(claims),
-            Self::Nothing | Self::Unreadable => None,
+            Self::Nothing | Self::Unreadable | Self::InTarget => None,
         }
     }
 }
@@ -140,20 +146,30 @@ impl Record {
         let annotation = |key: &str| view.annotations.get(key).map(String::as_str);
         let mode = if view.kubeconfig.is_some() { Mode::Kubeconfig } else { Mode::Token };
         let (inputs, token) = inputs_and_token(view, mode, interpretation);
-        let ca = ca(view, inputs.as_ref().is_ok_and(|inputs| inputs.inject_ca));
+        let target = inputs.as_ref().ok().and_then(|inputs| inputs.target.as_ref());
         let token = token.as_deref();
+        let stamp = stamp(annotation(keys::RENEW_TIMESTAMP));
         let note = annotation(keys::ISSUED).and_then(Issued::read);
         let memory = note.as_ref().map(Issued::memory);
-        let (held, issued) = judge(token, note);
+        let left = note.as_ref().filter(|_| inputs.is_ok()).map(|note| note.now_left(target));
+        let ca = match target {
+            Some(_) => None, // what stands beside the token stands in the target
+            None => ca(view, inputs.as_ref().is_ok_and(|inputs| inputs.inject_ca)),
+        };
+        let (held, issued) = match (&inputs, target) {
+            (Ok(inputs), Some(_)) => target::judge(inputs, stamp, note),
+            _ => judge(token, note),
+        };
         Self {
             secret: view.secret.clone(),
             uid: view.uid.to_owned(),
             inputs: inputs.map_err(Refusal::from),
             held,
             issued,
-            stamp: stamp(annotation(keys::RENEW_TIMESTAMP)),
+            stamp,
             obstacle: obstacle(view),
             ca,
+            left: left.unwrap_or_default(),
             memory,
             other_writer: None,
             digest: digest(view, token, mode),
@@ -169,6 +185,9 @@ fn inputs_and_token(
     interpretation: &Interpretation,
 ) -> (Result<Inputs, Invalid>, Option<Vec<u8>>) {
     let inputs = Inputs::read(view.annotations, mode, interpretation);
+    if inputs.as_ref().is_ok_and(|inputs| inputs.target.is_some()) {
+        return (inputs, view.token.map(<[u8]>::to_vec)); // a kubeconfig that goes anyway
+    }
     let Some(document) = view.kubeconfig else {
         return (inputs, view.token.map(<[u8]>::to_vec));
     };

@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     ca::CaHash,
     inputs::LabelsHash,
-    name::{AccountRef, Namespace},
+    name::{AccountRef, Namespace, SecretRef},
     signing::KeyHistory,
+    target::TargetSeen,
 };
 
 /// A shoot is known by its namespace on the seed.
@@ -41,6 +42,8 @@ pub struct ShootStatus {
     pub own_refused: Option<Timestamp>,
     /// What earlier looks at the key set say.
     pub key_history: KeyHistory,
+    /// Targets that access Secrets name, as far as they were seen; as with accounts.
+    pub targets: BTreeMap<SecretRef, TargetSeen>,
 }
 
 impl ShootStatus {
@@ -59,6 +62,7 @@ impl ShootStatus {
             accounts: BTreeMap::new(),
             own_refused: None,
             key_history: KeyHistory::default(),
+            targets: BTreeMap::new(),
         }
     }
 }

@@ -20,7 +20,7 @@ use perennial_core::{inputs::Interpretation, name::SecretRef, record::Record};
 
 pub(crate) use self::watch::WATCH_SECONDS;
 pub use self::{
-    order::{CaOrder, Order, Outcome, WriteError},
+    order::{CaOrder, NoteOrder, Order, Outcome, Put, WriteError},
     watch::Change,
 };
 use crate::{call::bounded, error::Error};

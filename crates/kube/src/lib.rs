@@ -11,6 +11,7 @@ pub mod call;
 pub mod error;
 pub mod events;
 pub mod generic;
+mod json_patch;
 mod retry_after;
 mod rewatch;
 pub mod seed;

@@ -11,6 +11,7 @@ mod build;
 mod key_set;
 mod ownership;
 mod send;
+pub mod targets;
 
 #[cfg(test)]
 mod tests;

@@ -7,11 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 
 mod record;
 mod shoot;
+mod target;
 
 pub use record::{record_from_proto, record_to_proto};
 pub use shoot::{
     account_from_proto, account_seen_from_proto, account_seen_to_proto, account_to_proto,
     endpoint_from_proto, shoot_from_proto, shoot_to_proto,
+};
+pub use target::{
+    delivered_from_proto, delivered_to_proto, left_from_proto, left_to_proto, target_from_proto,
+    target_seen_from_proto, target_seen_to_proto, target_to_proto,
 };
 
 /// A message that cannot be understood. It names the field.

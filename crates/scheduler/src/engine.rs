@@ -20,7 +20,7 @@ use crate::{
     board::Board,
     fleet::{
         attempts::{Blame, Fault},
-        feed::{AccountNews, RecordEvent, ShootEvent},
+        feed::{AccountNews, RecordEvent, ShootEvent, TargetNews},
         observe::Observation,
         order::Order,
         request,
@@ -63,6 +63,8 @@ pub enum Input {
     Shoots(usize, ShootEvent),
     /// From a token-issuer.
     Account(AccountNews),
+    /// From a token-issuer.
+    Target(TargetNews),
     /// The secret-writer's stream cannot be opened or broke.
     NoRecords(String),
     /// The stream of a token-issuer cannot be opened or broke.
@@ -190,6 +192,7 @@ impl Engine {
             Input::Account(news) => {
                 self.board.update(|fleet, now| fleet.hear_of_account(now, news))
             }
+            Input::Target(news) => self.board.update(|fleet, now| fleet.hear_of_target(now, news)),
             Input::NoRecords(why) => return self.gates.records.trouble(why),
             Input::NoShoots(why) => return self.gates.shoots.trouble(why),
         };
@@ -246,10 +249,11 @@ impl Engine {
         let (failures, _) =
             self.board.update(|fleet, now| fleet.observed(now, observation, taken.is_ok()));
         if let (1, Err(error)) = (failures, taken) {
-            let (shoot, accounts) = (&observation.shoot, observation.accounts.len());
+            let Observation { shoot, accounts, targets, .. } = observation;
+            let (accounts, targets) = (accounts.len(), targets.len());
             warn!(
-                %shoot, accounts, error = error.reason(),
-                "a token-issuer does not observe ServiceAccounts yet: {}", error.message()
+                %shoot, accounts, targets, error = error.reason(),
+                "a token-issuer does not observe the shoot yet: {}", error.message()
             );
         }
     }

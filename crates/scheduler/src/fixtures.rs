@@ -42,6 +42,7 @@ pub(crate) fn bare(text: &str) -> Record {
         audiences: Vec::new(),
         inject_ca: false,
         mode: Mode::Token,
+        target: None,
     };
     Record {
         secret: secret(text),
@@ -52,6 +53,7 @@ pub(crate) fn bare(text: &str) -> Record {
         stamp: Stamp::Absent,
         obstacle: None,
         ca: None,
+        left: Vec::new(),
         memory: None,
         other_writer: None,
         digest: Digest::received(format!("{text} bare")),
@@ -83,6 +85,8 @@ pub(crate) fn written(record: &Record, seconds: i64, reason: Reason) -> Record {
         reason,
         at: at(seconds),
         streak: 0,
+        target: inputs.target.clone(),
+        left: Vec::new(),
     };
     Record {
         held: Held::Token(claims),

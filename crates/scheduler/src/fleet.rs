@@ -18,9 +18,11 @@ use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     decision::Policy,
     digest::Digest,
+    inputs::Inputs,
     name::{SecretName, SecretRef},
     queue::Queue,
     reason::Reason,
+    shoot::ShootId,
 };
 
 use self::{
@@ -257,12 +259,23 @@ impl Fleet {
         if !self.shoots.hear_of_account(&shoot, &account, seen) {
             return;
         }
-        let Some(member) = self.members.shoot(&shoot) else { return };
-        let names_it = |entry: &entry::Entry| {
-            entry.record.inputs.as_ref().is_ok_and(|inputs| inputs.account == account)
-        };
-        let concerned = member.secrets.iter().filter(|(_, entry)| names_it(entry));
-        let secrets = concerned.map(|(name, _)| named(&shoot, name)).collect();
+        self.settle_those(now, &shoot, |inputs| inputs.account == account);
+    }
+
+    /// What a token-issuer says of a target.
+    pub fn hear_of_target(&mut self, now: Timestamp, news: feed::TargetNews) {
+        let feed::TargetNews { shoot, target, seen } = news;
+        if self.shoots.hear_of_target(&shoot, &target, seen) {
+            self.settle_those(now, &shoot, |inputs| inputs.target.as_ref() == Some(&target));
+        }
+    }
+
+    /// Decides anew about the Secrets of a shoot that ask for something.
+    fn settle_those(&mut self, now: Timestamp, shoot: &ShootId, ask: impl Fn(&Inputs) -> bool) {
+        let Some(member) = self.members.shoot(shoot) else { return };
+        let is_concerned = |entry: &entry::Entry| entry.record.inputs.as_ref().is_ok_and(&ask);
+        let concerned = member.secrets.iter().filter(|(_, entry)| is_concerned(entry));
+        let secrets = concerned.map(|(name, _)| named(shoot, name)).collect();
         self.settle_each(now, secrets);
     }
 

@@ -15,13 +15,16 @@ use perennial_core::{
     ca::CaHash,
     clock::Clock,
     inputs::{Inputs, Interpretation},
+    issued::{Issued, IssuedFor},
     keys,
     name::SecretRef,
+    reason::Reason,
     record::{Record, SecretView},
-    token::Token,
+    token::{Claims, Token},
+    window::{Plan, Window},
 };
 use perennial_kube::access::{
-    CaOrder, Layout, Order as WriteOrder, Outcome, ResourceVersion, Seen, WriteError,
+    CaOrder, Layout, NoteOrder, Order as WriteOrder, Outcome, ResourceVersion, Seen, WriteError,
 };
 use perennial_rpc::status::Remote;
 use perennial_testing::clock::ManualClock;
@@ -29,7 +32,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::{
-    issuer::{Issuance, Issue},
+    issuer::{Given, Issuance, Issue, Wanted},
     renew::Write,
 };
 
@@ -112,8 +115,9 @@ impl SecretBuilder {
 
     /// As an order of ours leaves it.
     pub(crate) fn written(self, order: &WriteOrder) -> Self {
-        self.token(order.token.expose())
-            .annotated(keys::RENEW_TIMESTAMP, order.latest.to_string())
+        let mut this = self;
+        this.token = order.token().map(|token| token.expose().to_owned());
+        this.annotated(keys::RENEW_TIMESTAMP, order.latest.to_string())
             .annotated(keys::ISSUED, order.note.to_line())
     }
 
@@ -144,8 +148,8 @@ pub(crate) struct FakeIssuer {
     clock: ManualClock,
     answers: Mutex<VecDeque<Result<String, Remote>>>,
     pub(crate) asked: AtomicI64,
-    /// Whether the account was to be applied, for each sync.
-    pub(crate) synced: Mutex<Vec<bool>>,
+    /// What was wanted of each sync.
+    pub(crate) synced: Mutex<Vec<Wanted>>,
     pub(crate) may_answer: Semaphore,
 }
 
@@ -182,7 +186,14 @@ impl Issue for FakeIssuer {
             let now = self.clock.now().as_second();
             let told = self.answers.lock().unwrap().pop_front();
             let answer = told.unwrap_or_else(|| Ok(jwt(inputs.account.name.as_str(), now)));
-            answer.map(|token| Issuance { token: Token::new(token), ca_pem: Vec::new() })
+            answer.map(|token| {
+                let token = Token::new(token);
+                let given = match (&inputs.target, Claims::read(token.expose().as_bytes())) {
+                    (Some(_), Ok(claims)) => Given::Delivered { claims, sha256: token.hash() },
+                    _ => Given::Token(token),
+                };
+                Issuance { given, ca_pem: Vec::new() }
+            })
         })
     }
 
@@ -190,10 +201,10 @@ impl Issue for FakeIssuer {
         &'a self,
         _: &'a SecretRef,
         _: &'a Inputs,
-        apply_account: bool,
+        wanted: &'a Wanted,
     ) -> BoxFuture<'a, Result<Vec<u8>, Remote>> {
         Box::pin(async move {
-            self.synced.lock().unwrap().push(apply_account);
+            self.synced.lock().unwrap().push(wanted.clone());
             match self.answers.lock().unwrap().pop_front() {
                 Some(Err(error)) => Err(error),
                 _ => Ok(CA.to_vec()),
@@ -213,6 +224,7 @@ pub(crate) struct FakeWriter {
     answers: Mutex<VecDeque<Answer>>,
     pub(crate) orders: Mutex<Vec<WriteOrder>>,
     pub(crate) cas: Mutex<Vec<Option<Vec<u8>>>>,
+    pub(crate) notes: Mutex<Vec<Issued>>,
     pub(crate) may_answer: Semaphore,
 }
 
@@ -222,6 +234,7 @@ impl Default for FakeWriter {
             answers: Mutex::default(),
             orders: Mutex::default(),
             cas: Mutex::default(),
+            notes: Mutex::default(),
             may_answer: Semaphore::new(Semaphore::MAX_PERMITS),
         }
     }
@@ -269,11 +282,51 @@ impl Write for FakeWriter {
             Ok(Outcome::Written(seen))
         })
     }
+
+    fn write_note<'a>(
+        &'a self,
+        order: &'a NoteOrder,
+    ) -> BoxFuture<'a, Result<Outcome, WriteError>> {
+        Box::pin(async move {
+            self.notes.lock().unwrap().push(order.note.clone());
+            let mut seen = Seen::clone(&order.seen);
+            seen.record.left.clone_from(&order.note.left);
+            seen.record.issued = Some(order.note.clone());
+            Ok(Outcome::Written(seen))
+        })
+    }
+}
+
+/// A Secret whose token was delivered into the target that it names.
+pub(crate) fn delivered(secret: &SecretBuilder, token: &Token) -> SecretBuilder {
+    let claims = Claims::read(token.expose().as_bytes()).unwrap();
+    let plan = Plan::draw(&claims, 86_400, Window::ORDINARY, 0.5);
+    let note = Issued::note(IssuedFor {
+        token: token.hash(),
+        claims: &claims,
+        inputs: secret.seen(1).record.inputs.as_ref().unwrap(),
+        plan,
+        reason: Reason::NothingHeld,
+        written_at: claims.issued_at,
+        streak: 0,
+        left: Vec::new(),
+    });
+    secret
+        .clone()
+        .annotated(keys::RENEW_TIMESTAMP, plan.latest.to_string())
+        .annotated(keys::ISSUED, note.to_line())
 }
 
 /// The Secret with this order carried out.
 pub(crate) fn take(order: &WriteOrder) -> Seen {
     let record = &order.seen.record;
     let before: u64 = order.seen.resource_version.as_str().parse().unwrap();
-    SecretBuilder::new(record.secret.name.as_str()).uid(&record.uid).written(order).seen(before + 1)
+    let named = SecretBuilder::new(record.secret.name.as_str()).uid(&record.uid);
+    let target = record.inputs.as_ref().ok().and_then(|inputs| inputs.target.clone());
+    let named = target.into_iter().fold(named, |named, target| {
+        named
+            .annotated(keys::TARGET_NAMESPACE, target.namespace.as_str())
+            .annotated(keys::TARGET_NAME, target.name.as_str())
+    });
+    named.written(order).seen(before + 1)
 }

@@ -3,15 +3,21 @@
 use std::{fmt::Debug, time::Duration};
 
 use futures::future::BoxFuture;
-use perennial_core::{inputs::Inputs, name::SecretRef, token::Token};
+use perennial_core::{
+    inputs::Inputs,
+    issued::Left,
+    name::SecretRef,
+    token::{Claims, Token, TokenHash},
+};
 use perennial_proto::issuer::v1::{
-    IssueTokenRequest, SyncShootRequest, token_issuer_client::TokenIssuerClient,
+    Delivery, IssueTokenRequest, SyncShootRequest, token_issuer_client::TokenIssuerClient,
 };
 use perennial_rpc::{
     client::{Replicas, with_deadline},
-    convert,
+    convert::{self, ConvertError},
     status::Remote,
 };
+use tonic::Status;
 
 /// Longest time for a token. At the shoot that may be a refused TokenRequest, a ServiceAccount
 /// made and another TokenRequest, 10 s each.
@@ -26,23 +32,47 @@ pub trait Issue: Send + Sync + Debug {
         inputs: &'a Inputs,
     ) -> BoxFuture<'a, Result<Issuance, Remote>>;
 
-    /// Asks for the CA of the shoot, PEM. With `apply_account` the ServiceAccount is brought to what
-    /// the Secret asks for before.
+    /// Has the shoot brought to what the Secret asks for, and gives its CA, PEM.
     fn sync<'a>(
         &'a self,
         secret: &'a SecretRef,
         inputs: &'a Inputs,
-        apply_account: bool,
+        wanted: &'a Wanted,
     ) -> BoxFuture<'a, Result<Vec<u8>, Remote>>;
+}
+
+/// What is to be done in the shoot without a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The ServiceAccount is brought to what the Secret asks for.
+    pub apply_account: bool,
+    /// The CA in the target is.
+    pub refresh_target: bool,
+    /// Former targets lose what was put there.
+    pub left: Vec<Left>,
 }
 
 /// What was issued.
 #[derive(Clone, Debug)]
 pub struct Issuance {
-    /// The token, not yet checked.
-    pub token: Token,
+    /// The token, or where it is.
+    pub given: Given,
     /// CA certificates of the shoot, PEM.
     pub ca_pem: Vec<u8>,
+}
+
+/// What came of a request for a token; not yet checked.
+#[derive(Clone, Debug)]
+pub enum Given {
+    /// The token.
+    Token(Token),
+    /// It stands in the target.
+    Delivered {
+        /// What it says of itself.
+        claims: Claims,
+        /// Its SHA-256.
+        sha256: TokenHash,
+    },
 }
 
 /// The token-issuer over gRPC. All Secrets of a shoot go to one replica, whose connection to that
@@ -68,7 +98,15 @@ impl Issue for TokenIssuer {
             let request = with_deadline(request(secret, inputs), ISSUE_DEADLINE);
             let mut client = TokenIssuerClient::new(self.0.pick(secret.namespace.as_str()));
             let answer = client.issue_token(request).await?.into_inner();
-            Ok(Issuance { token: Token::new(answer.token), ca_pem: answer.ca_pem.to_vec() })
+            let given = match answer.delivered {
+                None => Given::Token(Token::new(answer.token)),
+                Some(delivered) => {
+                    let (claims, sha256) = convert::delivered_from_proto(delivered)
+                        .map_err(|error| Remote::from(nonsense(&error)))?;
+                    Given::Delivered { claims, sha256 }
+                }
+            };
+            Ok(Issuance { given, ca_pem: answer.ca_pem.to_vec() })
         })
     }
 
@@ -76,7 +114,7 @@ impl Issue for TokenIssuer {
         &'a self,
         secret: &'a SecretRef,
         inputs: &'a Inputs,
-        apply_account: bool,
+        wanted: &'a Wanted,
     ) -> BoxFuture<'a, Result<Vec<u8>, Remote>> {
         Box::pin(async move {
             let request = SyncShootRequest {
@@ -84,13 +122,19 @@ impl Issue for TokenIssuer {
                 name: secret.name.to_string(),
                 account: Some(convert::account_to_proto(&inputs.account)),
                 account_labels: inputs.account_labels.clone().into_iter().collect(),
-                apply_account,
+                apply_account: wanted.apply_account,
+                refresh: delivery(inputs).filter(|_| wanted.refresh_target),
+                left: wanted.left.iter().map(convert::left_to_proto).collect(),
             };
             let request = with_deadline(request, ISSUE_DEADLINE);
             let mut client = TokenIssuerClient::new(self.0.pick(secret.namespace.as_str()));
             Ok(client.sync_shoot(request).await?.into_inner().ca_pem.to_vec())
         })
     }
+}
+
+fn nonsense(error: &ConvertError) -> Status {
+    Status::internal(format!("the answer of the token-issuer makes no sense: {error}"))
 }
 
 fn request(secret: &SecretRef, inputs: &Inputs) -> IssueTokenRequest {
@@ -102,5 +146,11 @@ fn request(secret: &SecretRef, inputs: &Inputs) -> IssueTokenRequest {
         account_labels: inputs.account_labels.clone().into_iter().collect(),
         lifetime: Some(convert::duration(lifetime)),
         audiences: inputs.audiences.clone(),
+        delivery: delivery(inputs),
     }
+}
+
+fn delivery(inputs: &Inputs) -> Option<Delivery> {
+    let target = inputs.target.as_ref().map(convert::target_to_proto)?;
+    Some(Delivery { target: Some(target), inject_ca: inputs.inject_ca })
 }

@@ -16,7 +16,7 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 use perennial_core::{clock::Clock, failure::Failure};
 use perennial_kube::access::{
-    AccessSecrets, CaOrder, Order as WriteOrder, Outcome, Seen, WriteError,
+    AccessSecrets, CaOrder, NoteOrder, Order as WriteOrder, Outcome, Seen, WriteError,
 };
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument as _, debug};
@@ -47,6 +47,10 @@ pub trait Write: Send + Sync + Debug {
 
     /// Puts the CA beside the token, or takes it away.
     fn write_ca<'a>(&'a self, order: &'a CaOrder) -> BoxFuture<'a, Result<Outcome, WriteError>>;
+
+    /// Puts another note beside the same token.
+    fn write_note<'a>(&'a self, order: &'a NoteOrder)
+    -> BoxFuture<'a, Result<Outcome, WriteError>>;
 }
 
 impl Write for AccessSecrets {
@@ -56,6 +60,13 @@ impl Write for AccessSecrets {
 
     fn write_ca<'a>(&'a self, order: &'a CaOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
         Box::pin(Self::write_ca(self, order))
+    }
+
+    fn write_note<'a>(
+        &'a self,
+        order: &'a NoteOrder,
+    ) -> BoxFuture<'a, Result<Outcome, WriteError>> {
+        Box::pin(Self::write_note(self, order))
     }
 }
 

@@ -33,7 +33,7 @@ use perennial_rpc::{
 };
 use perennial_secret_writer::{
     generic::{Shoots, Source, Told},
-    issuer::{Issuance, Issue},
+    issuer::{Given, Issuance, Issue, Wanted},
     renew::Settings,
     service::{self, Parts},
 };
@@ -67,16 +67,17 @@ impl Issue for Issuer {
             "sub": format!("system:serviceaccount:kube-system:{}", inputs.account.name),
         }));
         let token = Token::new(format!("{}.{claims}.c2ln", part(json!({"alg": "RS256"}))));
-        Box::pin(std::future::ready(Ok(Issuance { token, ca_pem: Vec::new() })))
+        let issuance = Issuance { given: Given::Token(token), ca_pem: Vec::new() };
+        Box::pin(std::future::ready(Ok(issuance)))
     }
 
     fn sync<'a>(
         &'a self,
         _: &'a SecretRef,
         _: &'a Inputs,
-        _: bool,
+        _: &'a Wanted,
     ) -> BoxFuture<'a, Result<Vec<u8>, Remote>> {
-        Box::pin(async { unreachable!("nothing is to be repaired here") })
+        Box::pin(async { unreachable!("nothing here is repaired") })
     }
 }
 

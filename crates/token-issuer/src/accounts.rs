@@ -83,7 +83,7 @@ impl Accounts {
     /// # Errors
     /// When there are too many in all; what was observed before still is.
     pub fn observe(&self, observe: Observe) -> Result<(), Error> {
-        let Observe { shoot, accounts } = observe;
+        let Observe { shoot, accounts, .. } = observe;
         let mut state = self.lock();
         let before = state.books.get(&shoot).map_or(0, Book::len);
         if state.observed - before + accounts.len() > OBSERVED_MAX {

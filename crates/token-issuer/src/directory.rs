@@ -180,6 +180,13 @@ impl Directory {
         self.lock().shoots.get(shoot).and_then(Entry::client_in_use)
     }
 
+    /// Whether a shoot is not known to be out of reach.
+    #[must_use]
+    pub fn is_reached(&self, shoot: &ShootId) -> bool {
+        let state = self.lock();
+        state.shoots.get(shoot).is_some_and(|entry| entry.status.reach != Reach::Unreachable)
+    }
+
     /// The addresses of a shoot, the own one first.
     #[must_use]
     pub fn endpoints(&self, shoot: &ShootId) -> Vec<Endpoint> {

@@ -1,5 +1,7 @@
 //! A shoot in memory, and builders for the unit tests of this crate.
 
+mod targets;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
@@ -32,7 +34,7 @@ use crate::{
     directory::Directory,
     issue::Limits,
     policy::{Policy, PolicyArgs},
-    shoot::{AccountChange, Connect, KeySet, SeenAccount, Shoot},
+    shoot::{AccountChange, Connect, KeySet, SeenAccount, Shoot, targets::Unwritable},
     shoot_namespaces::ShootNamespaces,
     storm,
 };
@@ -77,6 +79,10 @@ pub(crate) struct State {
     pub uids: BTreeMap<String, String>,
     /// Open watches of accounts; what is sent into one is what it tells.
     pub account_watches: Vec<mpsc::UnboundedSender<AccountChange>>,
+    /// Tokens in targets.
+    pub targets: BTreeMap<String, String>,
+    /// Says so of every target.
+    pub unwritable: Option<Unwritable>,
     /// What was called, as `CREDENTIAL: call`.
     pub calls: Vec<String>,
     /// How many clients were made.
@@ -143,6 +149,8 @@ impl World {
             found: BTreeMap::new(),
             uids: BTreeMap::new(),
             account_watches: Vec::new(),
+            targets: BTreeMap::new(),
+            unwritable: None,
             calls: Vec::new(),
             clients: 0,
             clock: clock(),

@@ -5,6 +5,7 @@
 //! credential ([`attempt`](mod@crate::attempt)): whoever schedules renewals knows better when.
 
 mod check;
+mod deliver;
 mod error;
 mod proof;
 mod request;
@@ -26,14 +27,14 @@ use perennial_kube::{Error as KubeError, shoot::is_account_missing, shoot_secret
 use perennial_process::crash;
 use tokio::sync::Semaphore;
 
-pub use self::{error::Error, request::Ask, sync::Sync};
+pub use self::{deliver::Goal, error::Error, request::Ask, sync::Sync};
 use crate::{
     accounts::Accounts,
     attempt::{Failed, attempt},
     directory::{Candidate, Directory, Purpose, Ways},
     policy::Policy,
     probe::Probes,
-    shoot::Shoot,
+    shoot::{Shoot, targets::Delivered},
     storm::{self, Storms, Ticket},
 };
 
@@ -46,14 +47,34 @@ const _: () = assert!(LIMIT.as_secs() > 2 * perennial_kube::call::LIMIT.as_secs(
 /// A token and what belongs to it.
 #[derive(Debug)]
 pub struct IssuedToken {
-    /// The token.
-    pub token: Token,
+    /// The token, or where it is.
+    pub given: Given,
     /// CA certificates of the shoot, PEM.
     pub ca_pem: Vec<u8>,
     /// Whether the ServiceAccount had to be made.
     pub account_created: bool,
     /// The credential it was asked for with.
     pub credential: Which,
+}
+
+impl IssuedToken {
+    /// The token, where it is handed out.
+    #[must_use]
+    pub const fn token(&self) -> Option<&Token> {
+        match &self.given {
+            Given::Token(token) => Some(token),
+            Given::Delivered(_) => None,
+        }
+    }
+}
+
+/// What a caller gets.
+#[derive(Debug)]
+pub enum Given {
+    /// The token.
+    Token(Token),
+    /// It stands in the target.
+    Delivered(Delivered),
 }
 
 /// Issues tokens, so many at once.
@@ -131,6 +152,7 @@ impl Issuer {
         self.accounts_alive(shoot, &ask.account)?;
         let mut ticket = self.storms.admit(&ask.secret, ask.lifetime_seconds)?;
         crash::point("token-issuer.admitted");
+        let found = self.check_target(ask, &ways).await?;
         let (candidate, (token, account_created)) = self.request(ask, &ways, &mut ticket).await?;
         crash::point("token-issuer.granted");
         self.directory.worked(shoot, &ways, candidate.which, self.clock.now());
@@ -140,8 +162,16 @@ impl Issuer {
             let Ask { account, account_labels, .. } = ask;
             self.accounts.granted(shoot, account, uid, account_labels, account_created);
         }
+        let given = match &ask.goal {
+            None => Given::Token(token),
+            Some(goal) => {
+                let delivered = self.deliver(ask, goal, &candidate, token, found).await;
+                Given::Delivered(delivered.inspect_err(|error| ticket.dropped(error.reason()))?)
+            }
+        };
+        crash::point("token-issuer.delivered");
         let ca_pem = candidate.endpoint.ca_pem().to_vec();
-        Ok(IssuedToken { token, ca_pem, account_created, credential: candidate.which })
+        Ok(IssuedToken { given, ca_pem, account_created, credential: candidate.which })
     }
 
     /// What came back is what was asked for; and where it is for ourselves, it works.

@@ -27,6 +27,7 @@ pub mod shoot;
 pub mod shoot_namespaces;
 pub mod start;
 pub mod storm;
+pub mod targets;
 pub mod watch;
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use perennial_core::{
     failure::{Failure, Kind},
-    name::AccountRef,
+    name::{AccountRef, SecretRef},
     shoot::ShootId,
 };
 use perennial_proto::issuer::v1::ObserveShootRequest;
 use perennial_rpc::convert::{self, ConvertError};
 
-/// Most ServiceAccounts of one shoot: a Secret names one, and an API server that holds more Secrets
+/// Most ServiceAccounts, and most targets, of one shoot: a Secret names one, and an API server that holds more Secrets
 /// of one namespace was not seen.
 const ACCOUNTS_MAX: usize = 50_000;
 
@@ -56,6 +56,8 @@ pub struct Observe {
     pub shoot: ShootId,
     /// Every ServiceAccount that matters there.
     pub accounts: BTreeSet<AccountRef>,
+    /// Every target that matters there.
+    pub targets: BTreeSet<SecretRef>,
 }
 
 impl Observe {
@@ -69,8 +71,18 @@ impl Observe {
             let problem = format!("has more than {ACCOUNTS_MAX} accounts");
             return Err(ConvertError { field: "accounts", problem });
         }
+        if message.targets.len() > ACCOUNTS_MAX {
+            let problem = format!("has more than {ACCOUNTS_MAX} targets");
+            return Err(ConvertError { field: "targets", problem });
+        }
+        let targets = message.targets.into_iter();
+        let targets = targets.map(|target| convert::target_from_proto(Some(target)));
         let accounts = message.accounts.into_iter();
         let accounts = accounts.map(|account| convert::account_from_proto(Some(account)));
-        Ok(Self { shoot, accounts: accounts.collect::<Result<_, _>>()? })
+        Ok(Self {
+            shoot,
+            accounts: accounts.collect::<Result<_, _>>()?,
+            targets: targets.collect::<Result<_, _>>()?,
+        })
     }
 }

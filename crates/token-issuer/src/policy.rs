@@ -20,6 +20,9 @@ use perennial_core::{
 pub use self::{args::PolicyArgs, refusal::Refusal};
 use crate::{issue::Ask, shoot_namespaces::ShootNamespaces};
 
+/// Secrets by which nodes join a shoot have names that begin so.
+const BOOTSTRAP_TOKENS: &str = "bootstrap-token-";
+
 /// The policy.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -40,6 +43,9 @@ impl Policy {
     /// The first refusal.
     pub fn admit(&self, ask: &Ask) -> Result<(), Refusal> {
         self.admit_account(&ask.secret, &ask.account)?;
+        if let Some(goal) = &ask.goal {
+            self.admit_target(&ask.secret, &goal.target)?;
+        }
         self.admit_lifetime(ask)?;
         self.admit_audiences(ask)
     }
@@ -62,6 +68,29 @@ impl Policy {
     pub fn may_observe(&self, shoot: &ShootId, account: &AccountRef) -> bool {
         let secret = SecretRef { namespace: shoot.clone(), name: self.own_secret.clone() };
         self.admit_account(&secret, account).is_ok()
+    }
+
+    /// Whether this Secret of the shoot may be written for that access Secret.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn admit_target(&self, secret: &SecretRef, target: &SecretRef) -> Result<(), Refusal> {
+        let (named, aimed) = (|| secret.clone(), || target.clone());
+        if self.is_own(secret) {
+            return Err(Refusal::OwnTarget { secret: named() });
+        }
+        if target.name.as_str().starts_with(BOOTSTRAP_TOKENS) {
+            return Err(Refusal::DeniedTarget { secret: named(), target: aimed() });
+        }
+        let allowed = &self.rules.allowed_target_namespace;
+        match allowed.is_empty() || allowed.contains(&target.namespace) {
+            true => Ok(()),
+            false => Err(Refusal::TargetNamespace {
+                secret: named(),
+                target: aimed(),
+                allowed: joined(allowed),
+            }),
+        }
     }
 
     /// Whether a Secret is one that we ourselves reach a shoot with; its tokens are proved.

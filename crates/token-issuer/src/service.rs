@@ -10,14 +10,16 @@ use perennial_proto::issuer::v1::{
     ObserveShootRequest, ObserveShootResponse, SyncShootRequest, SyncShootResponse,
     WatchShootsRequest, WatchShootsResponse, token_issuer_server::TokenIssuer,
 };
-use perennial_rpc::{status::to_status, trace};
+use perennial_rpc::{convert, status::to_status, trace};
 use tonic::{Request, Response, Status};
 use tracing::{debug, info, warn};
 
 use crate::{
-    issue::{Ask, Error, IssuedToken, Issuer, Sync},
+    issue::{Ask, Error, Given, IssuedToken, Issuer, Sync},
     metrics::Metrics,
     observe::{self, Observe},
+    shoot::targets::Delivered,
+    targets::Targets,
     watch::{Filter, Watches},
 };
 
@@ -26,6 +28,7 @@ use crate::{
 pub struct Service {
     issuer: Arc<Issuer>,
     watches: Watches,
+    targets: Arc<Targets>,
     metrics: Metrics,
     shutdown: Shutdown,
 }
@@ -33,9 +36,16 @@ pub struct Service {
 impl Service {
     /// A service whose streams end at shutdown.
     #[must_use]
-    pub fn new(issuer: Arc<Issuer>, metrics: Metrics, shutdown: Shutdown) -> Self {
-        let watches = Watches::new(Arc::clone(&issuer.directory), Arc::clone(&issuer.accounts));
-        Self { issuer, watches, metrics, shutdown }
+    pub fn new(
+        issuer: Arc<Issuer>,
+        targets: Arc<Targets>,
+        metrics: Metrics,
+        shutdown: Shutdown,
+    ) -> Self {
+        let (directory, accounts) = (&issuer.directory, &issuer.accounts);
+        let watches =
+            Watches::new(Arc::clone(directory), Arc::clone(accounts), Arc::clone(&targets));
+        Self { issuer, watches, targets, metrics, shutdown }
     }
 
     async fn issue(&self, message: IssueTokenRequest) -> Result<IssueTokenResponse, Error> {
@@ -44,12 +54,22 @@ impl Service {
         let secret = &ask.secret;
         let (namespace, name, account) = (&secret.namespace, &secret.name, &ask.account);
         match self.issuer.issue(&ask).await {
-            Ok(IssuedToken { token, ca_pem, account_created, credential }) => {
-                info!(%namespace, %name, %account, ?credential, account_created, "issued a token");
+            Ok(IssuedToken { given, ca_pem, account_created, credential }) => {
+                let target = ask.goal.as_ref().map(|goal| tracing::field::display(&goal.target));
+                info!(
+                    %namespace, %name, %account, ?credential, account_created, target,
+                    "issued a token"
+                );
                 if account_created {
                     self.metrics.account_created();
                 }
-                Ok(IssueTokenResponse { token: token.expose().to_owned(), ca_pem, account_created })
+                let (token, delivered) = match &given {
+                    Given::Token(token) => (token.expose().to_owned(), None),
+                    Given::Delivered(Delivered { claims, sha256 }) => {
+                        (String::new(), Some(convert::delivered_to_proto(claims, sha256)))
+                    }
+                };
+                Ok(IssueTokenResponse { token, ca_pem, account_created, delivered })
             }
             Err(error @ (Error::Busy { .. } | Error::Held(_) | Error::Starting)) => {
                 debug!(%namespace, %name, "issued no token: {error}");
@@ -71,6 +91,13 @@ impl Service {
         let Sync { secret, account, apply_account, .. } = &sync;
         let (namespace, name) = (&secret.namespace, &secret.name);
         match &outcome {
+            Ok(_) if !sync.left.is_empty() => {
+                let left = sync.left.len();
+                info!(%namespace, %name, left, "cleaned former targets");
+            }
+            Ok(_) if sync.refresh.is_some() => {
+                info!(%namespace, %name, "brought the CA of its target up to date");
+            }
             Ok(_) if *apply_account => info!(%namespace, %name, %account, "applied its account"),
             Ok(_) => debug!(%namespace, %name, "gave the CA of the shoot"),
             Err(error) => {
@@ -86,7 +113,11 @@ impl Service {
         if !self.issuer.directory.knows(&observe.shoot) {
             return Err(observe::Error::ShootUnknown(observe.shoot));
         }
-        let Observe { shoot, accounts } = &mut observe;
+        let more = self.targets.set(&observe.shoot, &observe.targets);
+        if more > 0 {
+            warn!(shoot = %observe.shoot, more, "too many targets in one shoot: not all are watched");
+        }
+        let Observe { shoot, accounts, .. } = &mut observe;
         accounts.retain(|account| self.issuer.policy.may_observe(shoot, account));
         self.issuer.accounts.observe(observe)
     }

@@ -1,6 +1,8 @@
 //! What the token-issuer asks of a shoot, as a port: the real one is [`ShootClient`], tests have a
 //! fake.
 
+pub mod targets;
+
 use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 use futures::{future::BoxFuture, stream::BoxStream};
@@ -9,7 +11,7 @@ pub use perennial_kube::shoot::{AccountChange, KeySet, SeenAccount};
 use perennial_kube::{Error, shoot::ShootClient};
 
 /// One shoot, reached with one credential.
-pub trait Shoot: Send + Sync + Debug {
+pub trait Shoot: targets::Targets + Send + Sync + Debug {
     /// See [`ShootClient::request_token`].
     fn request_token<'a>(
         &'a self,

@@ -43,6 +43,7 @@ use crate::{
     shoot::{ApiServers, Connect},
     shoot_namespaces::ShootNamespaces,
     storm,
+    targets::{Targets, follow::Follower as TargetFollower},
 };
 
 /// Longest message that is read, in bytes: 50,000 ServiceAccounts of one shoot to observe.
@@ -181,7 +182,13 @@ pub fn start(
     let accounts = Arc::clone(&issuer.accounts);
     let what = Arc::new(AccountWatch::new(accounts, Arc::clone(&issuer.probes), account_metrics));
     let follower = Follower { what, directory: Arc::clone(&issuer.directory), watches };
-    let service = Service::new(issuer, metrics, tasks.shutdown());
+    let targets = Arc::new(Targets::default());
+    let target_follower = TargetFollower {
+        targets: Arc::clone(&targets),
+        directory: Arc::clone(&issuer.directory),
+        clock: Arc::clone(&clock),
+    };
+    let service = Service::new(issuer, targets, metrics, tasks.shutdown());
     let server = Server {
         tls: Arc::clone(&tls),
         trust,
@@ -198,6 +205,11 @@ pub fn start(
     let until = shutdown.clone();
     tasks.spawn("probes", async move {
         prober.run(until).await;
+        Ok(())
+    });
+    let until = shutdown.clone();
+    tasks.spawn("target watches", async move {
+        target_follower.run(until).await;
         Ok(())
     });
     let until = shutdown.clone();

@@ -30,6 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::{
     accounts::{Accounts, Told},
     directory::{Directory, Endpoint, Listed},
+    targets::Targets,
 };
 
 /// Most streams at once: two a replica of the scheduler, and a few operators.
@@ -102,8 +103,8 @@ impl Filter {
         }
     }
 
-    fn admits(&self, listed: &Listed) -> bool {
-        self.shoots.as_ref().is_none_or(|shoots| shoots.contains(&listed.status.shoot))
+    fn admits(&self, shoot: &ShootId) -> bool {
+        self.shoots.as_ref().is_none_or(|shoots| shoots.contains(shoot))
     }
 }
 
@@ -112,14 +113,15 @@ impl Filter {
 pub struct Watches {
     directory: Arc<Directory>,
     accounts: Arc<Accounts>,
+    targets: Arc<Targets>,
     streams: Arc<Semaphore>,
 }
 
 impl Watches {
     /// Watches and lists of this directory.
     #[must_use]
-    pub fn new(directory: Arc<Directory>, accounts: Arc<Accounts>) -> Self {
-        Self { directory, accounts, streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
+    pub fn new(directory: Arc<Directory>, accounts: Arc<Accounts>, targets: Arc<Targets>) -> Self {
+        Self { directory, accounts, targets, streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
     }
 
     /// The state of shoots once.
@@ -131,7 +133,7 @@ impl Watches {
             return Err(Error::Starting);
         }
         let listed = self.directory.list();
-        let admitted = listed.iter().filter(|listed| filter.admits(listed));
+        let admitted = listed.iter().filter(|listed| filter.admits(&listed.status.shoot));
         Ok(admitted.map(|listed| filter.message(listed)).collect())
     }
 
@@ -152,6 +154,9 @@ impl Watches {
             cursor: self.accounts.cursor(),
             accounts: Arc::clone(&self.accounts),
             replay: VecDeque::new(),
+            targets_changed: self.targets.subscribe(),
+            targets: Arc::clone(&self.targets),
+            targets_sent: 0,
             filter,
             shutdown,
             sent: BTreeMap::new(),
@@ -176,11 +181,15 @@ struct Watch {
     cursor: u64,
     /// Shoots that are new here: all their accounts are to be sent.
     replay: VecDeque<ShootId>,
+    targets: Arc<Targets>,
+    targets_changed: watch::Receiver<u64>,
+    /// Version of the targets up to which they were sent.
+    targets_sent: u64,
     filter: Filter,
     shutdown: Shutdown,
     /// Version of each shoot that was sent.
     sent: BTreeMap<ShootId, u64>,
-    /// Not more than two events a shoot, or the accounts of one shoot.
+    /// Not more than two events a shoot, and one a target; or the accounts of one shoot.
     queue: VecDeque<Event>,
     looked: bool,
     mark: Mark,
@@ -220,6 +229,7 @@ impl Watch {
                         news.ok()?;
                         continue;
                     }
+                    changed = self.targets_changed.changed() => changed.ok()?,
                 }
             }
             self.look();
@@ -230,9 +240,12 @@ impl Watch {
     fn look(&mut self) {
         self.looked = true;
         self.changed.mark_unchanged(); // before reading, so that nothing falls between
+        self.targets_changed.mark_unchanged();
+        let (targets, sent) = self.targets.news(self.targets_sent, |s| self.filter.admits(s));
+        self.targets_sent = sent;
         let complete = self.directory.is_complete(); // before reading, or the mark comes too early
         let mut listed = self.directory.list();
-        listed.retain(|listed| self.filter.admits(listed));
+        listed.retain(|listed| self.filter.admits(&listed.status.shoot));
         let now: BTreeMap<_, _> =
             listed.iter().map(|listed| (listed.status.shoot.clone(), listed.version)).collect();
         let gone = self.sent.keys().filter(|shoot| !now.contains_key(*shoot));
@@ -245,6 +258,11 @@ impl Watch {
         let arrived = now.keys().filter(|shoot| !self.sent.contains_key(*shoot));
         self.replay.extend(arrived.cloned());
         self.sent = now;
+        // After the shoots: what is seen in one that nobody was told of would be lost.
+        let seen = targets.iter().map(|(shoot, target, seen)| {
+            Event::Target(convert::target_seen_to_proto(shoot, target, seen))
+        });
+        self.queue.extend(seen);
         if complete && self.mark == Mark::NotYet {
             self.mark = Mark::Due;
         }

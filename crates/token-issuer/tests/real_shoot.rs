@@ -112,6 +112,7 @@ fn ask(name: &str, account: &str) -> Ask {
         account_labels: [("app".to_owned(), "test".to_owned())].into(),
         lifetime_seconds: 3600,
         audiences: vec!["gardener".to_owned()],
+        goal: None,
     }
 }
 
@@ -134,14 +135,14 @@ async fn a_missing_account_is_made(ground: &Ground) -> Token {
     let issued = ground.issuer.issue(&ask).await.unwrap();
     assert!(issued.account_created);
     assert_eq!(issued.credential, Which::Bootstrap, "the own Secret has no token yet");
-    let claims = Claims::read(issued.token.expose().as_bytes()).unwrap();
+    let claims = Claims::read(issued.token().unwrap().expose().as_bytes()).unwrap();
     assert_eq!((claims.account, claims.audiences), (ask.account, ask.audiences));
 
     let account =
         ground.at_shoot("/api/v1/namespaces/kube-system/serviceaccounts/kube-proxy").await;
     assert_eq!(account["automountServiceAccountToken"], false);
     assert_eq!(account["metadata"]["labels"]["app"], "test");
-    issued.token
+    issued.token().unwrap().clone()
 }
 
 async fn one_call_is_all_a_renewal_costs(ground: &Ground) {
@@ -154,7 +155,7 @@ async fn one_call_is_all_a_renewal_costs(ground: &Ground) {
     let other = self::ask("shoot-access-kube-proxy-2", "kube-system/kube-proxy");
     let without_audiences = Ask { audiences: Vec::new(), ..other };
     let issued = ground.issuer.issue(&without_audiences).await.unwrap();
-    let claims = Claims::read(issued.token.expose().as_bytes()).unwrap();
+    let claims = Claims::read(issued.token().unwrap().expose().as_bytes()).unwrap();
     assert!(claims.audiences.contains(&"kubernetes".to_owned()), "{:?}", claims.audiences);
 }
 

@@ -148,9 +148,6 @@ fn others(cases: &mut Vec<Case>) {
     let bad =
         ["", ",", "gardener,", "a,,b", "a\u{7}b"].map(|value| (Some(value), "AudienceInvalid"));
     annotations(cases, keys::AUDIENCES, Some("gardener"), &bad);
-    let target = [(Some("x"), "NotServed"), (Some(""), "NotServed")];
-    annotations(cases, keys::TARGET_NAME, None, &target);
-    annotations(cases, keys::TARGET_NAMESPACE, None, &target);
     let revocable = [(Some("true"), "NotServed"), (Some("perhaps"), "NotServed")];
     annotations(cases, keys::REVOCABLE, Some("false"), &revocable);
 }

@@ -16,11 +16,11 @@ use perennial_core::{
     token::Token,
 };
 use perennial_kube::access::{
-    CaOrder, Layout, Order as WriteOrder, Outcome, ResourceVersion, Seen, WriteError,
+    CaOrder, Layout, NoteOrder, Order as WriteOrder, Outcome, ResourceVersion, Seen, WriteError,
 };
 use perennial_rpc::status::Remote;
 use perennial_secret_writer::{
-    issuer::{Issuance, Issue},
+    issuer::{Given, Issuance, Issue, Wanted},
     renew::Write,
 };
 use serde_json::json;
@@ -72,14 +72,17 @@ impl Issue for Shoot {
         let now = held.now;
         held.issued.push(now);
         let token = Token::new(jwt(now, &inputs.audiences[0], &held.issued.len().to_string()));
-        Box::pin(std::future::ready(Ok(Issuance { token, ca_pem: Vec::new() })))
+        Box::pin(std::future::ready(Ok(Issuance {
+            given: Given::Token(token),
+            ca_pem: Vec::new(),
+        })))
     }
 
     fn sync<'a>(
         &'a self,
         _: &'a SecretRef,
         _: &'a Inputs,
-        _: bool,
+        _: &'a Wanted,
     ) -> BoxFuture<'a, Result<Vec<u8>, Remote>> {
         Box::pin(async { unreachable!("no Secret here wants a CA or a label") })
     }
@@ -147,7 +150,7 @@ impl Write for Seed {
     fn write<'a>(&'a self, order: &'a WriteOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
         let mut object = self.lock();
         let outcome = if object.seen().record.digest == order.seen.record.digest {
-            let token = order.token.expose().to_owned();
+            let token = order.token().unwrap().expose().to_owned();
             (object.token, object.ours) = (Some(token.clone()), Some(token));
             let latest = order.latest.to_string();
             object.annotations.insert(keys::RENEW_TIMESTAMP.to_owned(), latest);
@@ -162,5 +165,9 @@ impl Write for Seed {
 
     fn write_ca<'a>(&'a self, _: &'a CaOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
         Box::pin(async { unreachable!("no Secret here wants a CA") })
+    }
+
+    fn write_note<'a>(&'a self, _: &'a NoteOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
+        Box::pin(async { unreachable!("no Secret here has a target") })
     }
 }

@@ -211,7 +211,13 @@ impl Page {
             Mode::Token | Mode::Unspecified => "data key token",
         };
         let ca = if inputs.inject_ca { ", with the CA of the shoot" } else { "" };
-        self.entry("put into", &format!("{place}{ca}"));
+        match &inputs.target {
+            None => self.entry("put into", &format!("{place}{ca}")),
+            Some(target) => {
+                let target = format!("{}/{}", target.namespace, target.name);
+                self.entry("put into", &format!("target {target} in the shoot{ca}"));
+            }
+        }
     }
 
     fn shoot(&mut self, namespace: &str, explanation: &Explanation) {

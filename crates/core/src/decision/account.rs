@@ -44,16 +44,41 @@ pub(super) fn look(
         return Look::Fits;
     };
     let Some(reason) = misfit(&seen.state, claims) else { return Look::Fits };
-    let issued_at = clock.ours(claims.issued_at);
-    if seen.at.saturating_add(CLOCK_DOUBT).is_ok_and(|at| at < issued_at) {
-        return Look::Fits; // seen before this token was made
-    }
     let written_at = record.issued.as_ref().map(|note| note.at);
+    match worth(now, seen.at, clock.ours(claims.issued_at), written_at) {
+        Worth::Nothing => Look::Fits,
+        Worth::Later(calm_at) => Look::Again(calm_at),
+        Worth::Now => Look::Lost(reason),
+    }
+}
+
+/// What a look at the shoot is worth that speaks against a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// It is from before this token was made.
+    Nothing,
+    /// It may be; whoever looks then, by our clock, knows.
+    Later(Timestamp),
+    /// The token is not as it should be.
+    Now,
+}
+
+/// `seen_at` is when the shoot was looked at, `issued_at` when the token was made, `written_at` when
+/// its note was; all by our clock.
+pub(super) fn worth(
+    now: Timestamp,
+    seen_at: Timestamp,
+    issued_at: Timestamp,
+    written_at: Option<Timestamp>,
+) -> Worth {
+    if seen_at.saturating_add(CLOCK_DOUBT).is_ok_and(|at| at < issued_at) {
+        return Worth::Nothing;
+    }
     let calm_at = written_at.and_then(|at| at.checked_add(STREAMS_APART_MAX).ok());
     match calm_at.filter(|calm_at| *calm_at > now) {
         // A note of the future comes from a clock that was set back.
-        Some(calm_at) if calm_at.duration_since(now) <= STREAMS_APART_MAX => Look::Again(calm_at),
-        Some(_) | None => Look::Lost(reason),
+        Some(calm_at) if calm_at.duration_since(now) <= STREAMS_APART_MAX => Worth::Later(calm_at),
+        Some(_) | None => Worth::Now,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is not as the Secret asks for and needs no other token (contract, B2, B5 and section C).
 
-use super::{ShootView, account};
+use super::{ShootView, account, target};
 use crate::{
     inputs::{Inputs, LabelsHash, Mode},
     reason::Reason,
@@ -15,7 +15,13 @@ pub(super) fn wanted(record: &Record, inputs: &Inputs, shoot: ShootView<'_>) -> 
     if has_drifted(inputs, shoot) {
         return Some(Reason::AccountDrifted);
     }
-    record.issued.as_ref()?;
+    let note = record.issued.as_ref()?;
+    if !record.left.is_empty() {
+        return Some(Reason::TargetLeft);
+    }
+    if inputs.target.is_some() && !target::is_seen(shoot, inputs, note) {
+        return None; // what stands beside the token is not known
+    }
     match (inputs.inject_ca, inputs.mode) {
         (true, _) => {
             let ShootView::Seen(status) = shoot else { return None };

@@ -30,7 +30,6 @@ fn b10_every_impossible_value_names_its_key_and_a_remedy() {
         (keys::ACCOUNT_LABELS, r#"{"a b":"c"}"#, "LABELS_INVALID"),
         (keys::INJECT_CA, "yes", "BOOL_INVALID"),
         (keys::AUDIENCES, "a,,b", "AUDIENCE_INVALID"),
-        (keys::TARGET_NAME, "x", "NOT_SERVED"),
         (keys::REVOCABLE, "true", "NOT_SERVED"),
         (keys::REVOCABLE, "maybe", "NOT_SERVED"),
     ];
@@ -46,6 +45,44 @@ fn an_annotation_that_asks_for_no_revocation_is_no_mistake() {
     for value in ["", "false", "0"] {
         assert!(read(&SecretBuilder::new().annotated(keys::REVOCABLE, value)).is_ok(), "{value:?}");
     }
+}
+
+fn aimed(namespace: &str, name: &str) -> SecretBuilder {
+    SecretBuilder::new()
+        .annotated(keys::TARGET_NAMESPACE, namespace)
+        .annotated(keys::TARGET_NAME, name)
+}
+
+#[test]
+fn b7_a_target_is_named_by_both_annotations_and_by_one_alone_as_by_none() {
+    let target = |secret: &SecretBuilder| read(secret).unwrap().target;
+    let both = target(&aimed("kube-system", "proxy.token")).unwrap();
+    assert_eq!(both.to_string(), "kube-system/proxy.token");
+    for (namespace, name) in [("", "x"), ("kube-system", ""), ("", ""), ("", "A/B")] {
+        assert_eq!(target(&aimed(namespace, name)), None, "{namespace:?} {name:?}");
+    }
+    assert_eq!(target(&SecretBuilder::new().annotated(keys::TARGET_NAME, "x")), None);
+}
+
+#[test]
+fn b10_a_target_that_no_api_server_would_take_is_refused() {
+    for (namespace, name, key) in
+        [("kube-system", "../x", keys::TARGET_NAME), ("kube.system", "x", keys::TARGET_NAMESPACE)]
+    {
+        let invalid = read(&aimed(namespace, name)).unwrap_err();
+        assert_eq!((invalid.key, invalid.reason()), (key, "NAME_INVALID"));
+    }
+}
+
+#[test]
+fn b7_the_hash_follows_the_target() {
+    let hash = |secret: &SecretBuilder| read(secret).unwrap().hash();
+    let plain = hash(&SecretBuilder::new());
+    assert_eq!(plain.as_str(), "218a3dcd019839c593fdacc3f5031f97", "that of notes written before");
+    assert_eq!(hash(&aimed("", "x")), plain);
+    let hashes = [hash(&aimed("a", "b")), hash(&aimed("a", "c")), hash(&aimed("c", "b")), plain];
+    let distinct: BTreeSet<_> = hashes.iter().map(InputsHash::as_str).collect();
+    assert_eq!(distinct.len(), 4);
 }
 
 #[test]

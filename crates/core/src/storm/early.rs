@@ -67,6 +67,7 @@ impl Early {
             | Reason::AccountDrifted
             | Reason::CaChanged
             | Reason::CaUnwanted
+            | Reason::TargetLeft
             | Reason::Unknown => Self::OutOfTime,
         }
     }

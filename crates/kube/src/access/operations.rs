@@ -1,54 +1,37 @@
 //! The operations of the one patch that writes a token.
 //!
-//! `test` of `null` holds where a key is absent, but fails where the object around it is absent.
-//! `metadata.labels` and `metadata.annotations` are always there: without the purpose label and
-//! the account's annotation no Secret is ours and valid. `data` may be absent, then `/data` itself
-//! is tested and added.
+//! `test` of `null` fails where the object around a key is absent. `metadata.labels` and
+//! `metadata.annotations` are always there: without the purpose label and the account's annotation
+//! no Secret is ours and valid. `data` may be absent, then `/data` itself is tested and added.
 
-use std::fmt;
-
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::api::core::v1::Secret;
 use perennial_core::{
     inputs::Mode,
     keys,
     kubeconfig::{KubeconfigError, with_ca, with_token},
+    token::Token,
 };
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
     Layout,
-    order::{CaOrder, Order},
+    order::{CaOrder, NoteOrder, Order, Put},
     reduce::data,
 };
-
-/// One operation of RFC 6902. `Debug` shows no value: it may be a credential.
-#[derive(Serialize)]
-#[serde(tag = "op", rename_all = "lowercase")]
-pub(crate) enum Operation {
-    Test { path: String, value: Value },
-    Add { path: String, value: Value },
-    Remove { path: String },
-}
-
-impl fmt::Debug for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Test { path, .. } => write!(f, "test {path}"),
-            Self::Add { path, .. } => write!(f, "add {path}"),
-            Self::Remove { path } => write!(f, "remove {path}"),
-        }
-    }
-}
+use crate::json_patch::{Operation, add, base64, pointer, test};
 
 /// Token mode, for the very version that the decision saw. Token bytes are not kept, and need not
 /// be: the version stands for them.
-pub(super) fn for_version_seen(order: &Order) -> Vec<Operation> {
+pub(super) fn for_version_seen(
+    order: &Order,
+    token: &Token,
+    ca_pem: Option<&[u8]>,
+) -> Vec<Operation> {
     let mut operations = vec![
         test("/metadata/uid", json!(order.seen.record.uid)),
         test("/metadata/resourceVersion", json!(order.seen.resource_version.as_str())),
     ];
-    operations.extend(put_token(order, order.seen.layout));
+    operations.extend(put_token(token, ca_pem, order.seen.layout));
     operations.extend(put_annotations(order));
     operations
 }
@@ -63,14 +46,18 @@ pub(super) fn for_content(
     found: &Secret,
 ) -> Result<Vec<Operation>, KubeconfigError> {
     let mut operations = tests_of_metadata(found);
-    operations.extend(tests_of_data(order.mode, found));
-    match order.mode {
-        Mode::Token => operations.extend(put_token(order, layout(found))),
-        Mode::Kubeconfig => {
+    match &order.put {
+        Put::Token { token, ca_pem } => {
+            operations.extend(tests_of_data(Mode::Token, found));
+            operations.extend(put_token(token, ca_pem.as_deref(), layout(found)));
+        }
+        Put::Kubeconfig { token, ca_pem } => {
+            operations.extend(tests_of_data(Mode::Kubeconfig, found));
             let document = data(found, keys::DATA_KUBECONFIG).unwrap_or_default();
-            let document = with_token(document, &order.token, order.ca_pem.as_deref())?;
+            let document = with_token(document, token, ca_pem.as_deref())?;
             operations.push(add(pointer("/data", keys::DATA_KUBECONFIG), base64(&document)));
         }
+        Put::Nothing => operations.extend(take_all(found)),
     }
     operations.extend(put_annotations(order));
     Ok(operations)
@@ -93,6 +80,24 @@ pub(super) fn for_ca(order: &CaOrder, found: &Secret) -> Result<Vec<Operation>, 
         (Mode::Kubeconfig, None) => {}
     }
     Ok(operations)
+}
+
+/// The note alone, under the same tests of what is not data.
+pub(super) fn for_note(order: &NoteOrder, found: &Secret) -> Vec<Operation> {
+    let mut operations = tests_of_metadata(found);
+    operations.push(put_annotation(keys::ISSUED, order.note.to_line()));
+    operations
+}
+
+/// What went to a target disappears here (B7), as it was read and not as somebody changed it.
+fn take_all(found: &Secret) -> Vec<Operation> {
+    let all = [keys::DATA_TOKEN, keys::DATA_KUBECONFIG, keys::DATA_BUNDLE];
+    let held = all.into_iter().filter_map(|key| Some((key, data(found, key)?)));
+    let take = |(key, value)| {
+        let path = pointer("/data", key);
+        [test(&path, base64(value)), Operation::Remove { path }]
+    };
+    held.flat_map(take).collect()
 }
 
 fn layout(found: &Secret) -> Layout {
@@ -125,9 +130,9 @@ fn tests_of_data(mode: Mode, found: &Secret) -> Vec<Operation> {
     }
 }
 
-fn put_token(order: &Order, layout: Layout) -> Vec<Operation> {
-    let token = base64(order.token.expose().as_bytes());
-    let bundle = order.ca_pem.as_deref().map(base64);
+fn put_token(token: &Token, ca_pem: Option<&[u8]>, layout: Layout) -> Vec<Operation> {
+    let token = base64(token.expose().as_bytes());
+    let bundle = ca_pem.map(base64);
     if !layout.data {
         let mut all = Map::from_iter([(keys::DATA_TOKEN.to_owned(), token)]);
         all.extend(bundle.map(|bundle| (keys::DATA_BUNDLE.to_owned(), bundle)));
@@ -147,26 +152,14 @@ fn put_bundle(bundle: Option<Value>, layout: Layout) -> Option<Operation> {
 }
 
 fn put_annotations(order: &Order) -> [Operation; 2] {
-    let put = |key, value: String| add(pointer("/metadata/annotations", key), json!(value));
     // `Display` of a jiff timestamp is RFC 3339 in UTC with `Z`; this one has whole seconds.
-    [put(keys::RENEW_TIMESTAMP, order.latest.to_string()), put(keys::ISSUED, order.note.to_line())]
+    let latest = order.latest.to_string();
+    let note = order.note.to_line();
+    [put_annotation(keys::RENEW_TIMESTAMP, latest), put_annotation(keys::ISSUED, note)]
 }
 
-pub(crate) fn test(path: &str, value: Value) -> Operation {
-    Operation::Test { path: path.to_owned(), value }
-}
-
-pub(crate) fn add(path: String, value: Value) -> Operation {
-    Operation::Add { path, value }
-}
-
-/// A JSON Pointer (RFC 6901) to a key that may hold `/` and `~`.
-pub(crate) fn pointer(parent: &str, key: &str) -> String {
-    format!("{parent}/{}", key.replace('~', "~0").replace('/', "~1"))
-}
-
-pub(crate) fn base64(bytes: &[u8]) -> Value {
-    json!(ByteString(bytes.to_vec()))
+fn put_annotation(key: &str, value: String) -> Operation {
+    add(pointer("/metadata/annotations", key), json!(value))
 }
 
 #[cfg(test)]

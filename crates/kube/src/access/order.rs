@@ -20,20 +20,56 @@ use crate::error::Error;
 pub struct Order {
     /// The Secret as the decision saw it; its inputs are valid.
     pub seen: Arc<Seen>,
-    /// Where the token stands.
-    pub mode: Mode,
-    /// The token.
-    pub token: Token,
-    /// CA certificates of the shoot, PEM, where they go beside the token. In token mode a stale
-    /// `bundle.crt` is removed where they do not (B5).
-    pub ca_pem: Option<Vec<u8>>,
+    /// What becomes of its data.
+    pub put: Put,
     /// Latest moment of renewal: the renew timestamp.
     pub latest: Timestamp,
     /// The note about this token.
     pub note: Issued,
 }
 
+/// What becomes of the data of an access Secret. CA certificates of the shoot are PEM.
+#[derive(Clone, Debug)]
+pub enum Put {
+    /// Token mode. A stale `bundle.crt` is removed where no CA goes beside the token (B5).
+    Token {
+        /// The token.
+        token: Token,
+        /// What goes beside it.
+        ca_pem: Option<Vec<u8>>,
+    },
+    /// Kubeconfig mode.
+    Kubeconfig {
+        /// The token.
+        token: Token,
+        /// The CA of its cluster, where it is ours to write.
+        ca_pem: Option<Vec<u8>>,
+    },
+    /// The token stands in a target, so it disappears here with all that belonged to it (B7).
+    Nothing,
+}
+
+impl Put {
+    /// Into a Secret of this mode.
+    #[must_use]
+    pub const fn of(mode: Mode, token: Token, ca_pem: Option<Vec<u8>>) -> Self {
+        match mode {
+            Mode::Token => Self::Token { token, ca_pem },
+            Mode::Kubeconfig => Self::Kubeconfig { token, ca_pem },
+        }
+    }
+}
+
 impl Order {
+    /// The token that is written into the Secret itself.
+    #[must_use]
+    pub const fn token(&self) -> Option<&Token> {
+        match &self.put {
+            Put::Token { token, .. } | Put::Kubeconfig { token, .. } => Some(token),
+            Put::Nothing => None,
+        }
+    }
+
     pub(super) fn secret(&self) -> &SecretRef {
         &self.seen.record.secret
     }
@@ -49,6 +85,15 @@ pub struct CaOrder {
     /// CA certificates of the shoot, PEM; `None` takes away what stands in `bundle.crt` (B5), and
     /// does nothing to a kubeconfig.
     pub ca_pem: Option<Vec<u8>>,
+}
+
+/// Another note about the same token, for the Secret that a decision saw.
+#[derive(Clone, Debug)]
+pub struct NoteOrder {
+    /// The Secret as the decision saw it; its inputs are valid.
+    pub seen: Arc<Seen>,
+    /// The note.
+    pub note: Issued,
 }
 
 /// What came of an order.

@@ -14,16 +14,19 @@
 //! reason, and that is the error.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams};
-use perennial_core::{inputs::Mode, name::SecretRef};
+use kube::api::PatchParams;
+use perennial_core::name::SecretRef;
 
 use super::{
-    AccessSecrets, FIELD_MANAGER, ResourceVersion,
-    operations::{self, Operation},
-    order::{Order, Outcome, WriteError},
+    AccessSecrets, FIELD_MANAGER, ResourceVersion, operations,
+    order::{Order, Outcome, Put, WriteError},
     reduce::{reduce, resource_version},
 };
-use crate::{call::bounded, error::Error};
+use crate::{
+    call::bounded,
+    error::Error,
+    json_patch::{self, Operation},
+};
 
 /// Looks at a Secret that others keep changing. Between look and patch lie milliseconds; whoever
 /// hits that gap five times in a row writes the parts that matter without pause.
@@ -49,8 +52,9 @@ impl AccessSecrets {
     /// [`WriteError`].
     pub async fn write(&self, order: &Order) -> Result<Outcome, WriteError> {
         let mut refusal = None;
-        if order.mode == Mode::Token {
-            match self.patch(order.secret(), operations::for_version_seen(order)).await? {
+        if let Put::Token { token, ca_pem } = &order.put {
+            let operations = operations::for_version_seen(order, token, ca_pem.as_deref());
+            match self.patch(order.secret(), operations).await? {
                 Patched::Done(object) => return Ok(self.written(&object)),
                 Patched::Refused(error) => {
                     let made_for = order.seen.resource_version.clone();
@@ -107,8 +111,7 @@ impl AccessSecrets {
         let operation = format!("write Secret {secret}");
         let params =
             PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        let patch = serde_json::to_value(&operations).and_then(serde_json::from_value);
-        let patch: Patch<()> = Patch::Json(patch.expect("operations of ours are a JSON Patch"));
+        let patch = json_patch::patch(&operations);
         let api = self.in_namespace_of(secret);
         match bounded(&operation, api.patch(secret.name.as_str(), &params, &patch)).await {
             Ok(object) => Ok(Patched::Done(Box::new(object))),

@@ -7,13 +7,10 @@ use serde_json::{Value, json};
 
 use super::{Content, Generic, GenericKubeconfigs};
 use crate::{
-    access::{
-        FIELD_MANAGER,
-        operations::{Operation, add, base64, pointer, test},
-        reduce::data,
-    },
+    access::{FIELD_MANAGER, reduce::data},
     call::bounded,
     error::Error,
+    json_patch::{Operation, add, base64, pointer, test},
 };
 
 /// What came of a write.

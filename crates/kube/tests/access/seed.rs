@@ -27,7 +27,7 @@ use perennial_core::{
     token::{Claims, Token},
     window::{Plan, Window},
 };
-use perennial_kube::access::{AccessSecrets, Order, Outcome, Seen};
+use perennial_kube::access::{AccessSecrets, Order, Outcome, Put, Seen};
 use perennial_testing::{
     api_server::{Calls, FakeApiServer},
     clock::ManualClock,
@@ -168,12 +168,11 @@ pub(crate) fn order(seen: &Seen, issued_at: i64, ca_pem: Option<&[u8]>) -> Order
         reason: Reason::NothingHeld,
         written_at: Timestamp::UNIX_EPOCH,
         streak: 0,
+        left: Vec::new(),
     });
     Order {
         seen: Arc::new(seen.clone()),
-        mode: inputs.mode,
-        token,
-        ca_pem: ca_pem.map(<[u8]>::to_vec),
+        put: Put::of(inputs.mode, token, ca_pem.map(<[u8]>::to_vec)),
         latest: plan.latest,
         note,
     }

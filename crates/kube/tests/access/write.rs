@@ -18,7 +18,7 @@ async fn b8_token_timestamp_and_note_are_written_at_once() {
         assert_eq!(seen, seed.seen(name).await, "the answer of the patch is what stands there");
         assert_eq!(seen.record.issued.as_ref(), Some(&order.note), "{name}");
         let object = seed.object(name).await;
-        assert_eq!(data(&object, "token").as_deref(), Some(order.token.expose()));
+        assert_eq!(data(&object, "token").as_deref(), Some(order.token().unwrap().expose()));
         let annotations = object.metadata.annotations.unwrap();
         assert_eq!(annotations[keys::RENEW_TIMESTAMP], "1970-01-01T08:00:00Z");
         assert_eq!(data(&seed.object("no-data").await, "other"), None);
@@ -48,7 +48,7 @@ async fn b8_an_unrelated_edit_neither_stops_the_write_nor_is_lost() {
         seed.edit(name, edit).await;
         written(seed.write(&order).await);
         let object = seed.object(name).await;
-        assert_eq!(data(&object, "token").as_deref(), Some(order.token.expose()));
+        assert_eq!(data(&object, "token").as_deref(), Some(order.token().unwrap().expose()));
         assert_eq!(data(&object, "other").as_deref(), Some("x"));
         assert_eq!(data(&object, "bundle.crt"), None, "stale, also when it came late");
         assert_eq!(object.metadata.annotations.unwrap()["stranger"], "1");
@@ -110,7 +110,7 @@ async fn b6_kubeconfig_mode_changes_one_value_of_the_document_as_it_is_now() {
     let seen = written(seed.write(&order).await);
     assert_eq!(seen.record.issued.as_ref(), Some(&order.note));
     let object = seed.object("k").await;
-    let put = format!("token: \"{}\"", order.token.expose());
+    let put = format!("token: \"{}\"", order.token().unwrap().expose());
     assert_eq!(data(&object, "kubeconfig"), Some(edited.replace("token: \"\"", &put)));
     assert_eq!(data(&object, "token").as_deref(), Some("x"), "no business of ours in this mode");
 }

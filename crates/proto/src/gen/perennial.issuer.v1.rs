@@ -22,11 +22,34 @@ pub struct IssueTokenRequest {
     /// Audiences to ask for; empty means those of the shoot's API server.
     #[prost(string, repeated, tag = "6")]
     pub audiences: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Where the token goes in the shoot. Where absent, the answer has it.
+    #[prost(message, optional, tag = "7")]
+    pub delivery: ::core::option::Option<Delivery>,
+}
+/// What a target, a Secret in the shoot, gets of us.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Delivery {
+    /// Which Secret.
+    #[prost(message, optional, tag = "1")]
+    pub target: ::core::option::Option<TargetSecret>,
+    /// Whether the CA of the shoot goes beside the token.
+    #[prost(bool, tag = "2")]
+    pub inject_ca: bool,
+}
+/// A Secret in the shoot.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TargetSecret {
+    /// Its namespace in the shoot.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Its name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct IssueTokenResponse {
-    /// The token. The only field of all messages that holds one.
+    /// The token; empty where it was delivered. The only field of all messages that holds one.
     #[prost(string, tag = "1")]
     pub token: ::prost::alloc::string::String,
     /// CA certificates of the shoot, PEM.
@@ -35,6 +58,42 @@ pub struct IssueTokenResponse {
     /// Whether the ServiceAccount had to be made.
     #[prost(bool, tag = "3")]
     pub account_created: bool,
+    /// What stands in the target now, where one was named.
+    #[prost(message, optional, tag = "4")]
+    pub delivered: ::core::option::Option<DeliveredToken>,
+}
+/// A token that stands in a target.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeliveredToken {
+    /// SHA-256 of the token, hex.
+    #[prost(string, tag = "1")]
+    pub sha256: ::prost::alloc::string::String,
+    /// What it says of itself.
+    #[prost(message, optional, tag = "2")]
+    pub claims: ::core::option::Option<TokenClaims>,
+}
+/// What a token says of itself. Times are those of the shoot's clock.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TokenClaims {
+    #[prost(message, optional, tag = "1")]
+    pub issued_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "2")]
+    pub expires_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// `iss`
+    #[prost(string, tag = "3")]
+    pub issuer: ::prost::alloc::string::String,
+    /// The ServiceAccount it is for.
+    #[prost(message, optional, tag = "4")]
+    pub account: ::core::option::Option<ServiceAccount>,
+    /// UID of the ServiceAccount; empty where the token has none.
+    #[prost(string, tag = "5")]
+    pub account_uid: ::prost::alloc::string::String,
+    /// `aud`
+    #[prost(string, repeated, tag = "6")]
+    pub audiences: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// `kid`; empty where the token has none.
+    #[prost(string, tag = "7")]
+    pub key_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ServiceAccount {
@@ -62,10 +121,27 @@ pub struct SyncShootRequest {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// Whether the account is to be brought to these labels and to automount false. Where not, the
-    /// shoot is not called at all.
+    /// Whether the account is to be brought to these labels and to automount false. Where neither this
+    /// nor one of the following is asked for, the shoot is not called at all.
     #[prost(bool, tag = "5")]
     pub apply_account: bool,
+    /// A target whose CA is to be brought to what is asked for; its token stays as it is.
+    #[prost(message, optional, tag = "6")]
+    pub refresh: ::core::option::Option<Delivery>,
+    /// Former targets that lose what was put there.
+    #[prost(message, repeated, tag = "7")]
+    pub left: ::prost::alloc::vec::Vec<FormerTarget>,
+}
+/// A Secret in the shoot that is no longer a target.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FormerTarget {
+    /// Which Secret.
+    #[prost(message, optional, tag = "1")]
+    pub secret: ::core::option::Option<TargetSecret>,
+    /// SHA-256 of the last token that was put there, hex. A token that is neither this one nor one of
+    /// the same ServiceAccount stays.
+    #[prost(string, tag = "2")]
+    pub sha256: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SyncShootResponse {
@@ -81,6 +157,9 @@ pub struct ObserveShootRequest {
     /// The ServiceAccounts that its access Secrets name.
     #[prost(message, repeated, tag = "2")]
     pub accounts: ::prost::alloc::vec::Vec<ServiceAccount>,
+    /// The targets that its access Secrets name.
+    #[prost(message, repeated, tag = "3")]
+    pub targets: ::prost::alloc::vec::Vec<TargetSecret>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ObserveShootResponse {}
@@ -95,7 +174,7 @@ pub struct WatchShootsRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchShootsResponse {
-    #[prost(oneof = "watch_shoots_response::Event", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "watch_shoots_response::Event", tags = "1, 2, 3, 4, 5")]
     pub event: ::core::option::Option<watch_shoots_response::Event>,
 }
 /// Nested message and enum types in `WatchShootsResponse`.
@@ -114,8 +193,66 @@ pub mod watch_shoots_response {
         /// A ServiceAccount that is observed was seen for the first time, or has changed.
         #[prost(message, tag = "4")]
         Account(super::AccountSeen),
+        /// A target that is observed was seen for the first time, or has changed.
+        #[prost(message, tag = "5")]
+        Target(super::TargetSeen),
     }
 }
+/// A target as it was last seen. It never holds a token.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TargetSeen {
+    /// Namespace of its shoot on the seed.
+    #[prost(string, tag = "1")]
+    pub shoot: ::prost::alloc::string::String,
+    /// Which Secret.
+    #[prost(message, optional, tag = "2")]
+    pub target: ::core::option::Option<TargetSecret>,
+    /// When it was seen, by the clock of the token-issuer.
+    #[prost(message, optional, tag = "5")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(oneof = "target_seen::State", tags = "3, 4")]
+    pub state: ::core::option::Option<target_seen::State>,
+}
+/// Nested message and enum types in `TargetSeen`.
+pub mod target_seen {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum State {
+        /// It is there.
+        #[prost(message, tag = "3")]
+        Present(super::TargetPresent),
+        /// It is not there.
+        #[prost(message, tag = "4")]
+        Absent(super::TargetAbsent),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TargetPresent {
+    /// Whether the token stands in a kubeconfig, as that of the user of its current context.
+    #[prost(bool, tag = "3")]
+    pub kubeconfig: bool,
+    /// Hash of the CA beside the token; absent where there is none.
+    #[prost(fixed64, optional, tag = "4")]
+    pub ca_hash: ::core::option::Option<u64>,
+    #[prost(oneof = "target_present::Held", tags = "1, 2")]
+    pub held: ::core::option::Option<target_present::Held>,
+}
+/// Nested message and enum types in `TargetPresent`.
+pub mod target_present {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Held {
+        /// A token.
+        #[prost(message, tag = "1")]
+        Token(super::DeliveredToken),
+        /// Something that is no ServiceAccount token, or a kubeconfig that cannot take one. With neither
+        /// there is no token, or an empty one.
+        #[prost(message, tag = "2")]
+        Unreadable(super::UnreadableToken),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnreadableToken {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TargetAbsent {}
 /// A ServiceAccount as it was last seen.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AccountSeen {

@@ -172,6 +172,9 @@ pub struct AccessSecret {
     /// interest.
     #[prost(fixed64, optional, tag = "15")]
     pub ca_hash: ::core::option::Option<u64>,
+    /// Former targets that may still hold what was put there, the oldest first.
+    #[prost(message, repeated, tag = "16")]
+    pub left: ::prost::alloc::vec::Vec<FormerTarget>,
     #[prost(oneof = "access_secret::Asks", tags = "5, 6")]
     pub asks: ::core::option::Option<access_secret::Asks>,
 }
@@ -186,6 +189,26 @@ pub mod access_secret {
         #[prost(message, tag = "6")]
         Invalid(super::Invalid),
     }
+}
+/// A Secret in the shoot.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TargetSecret {
+    /// Its namespace in the shoot.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Its name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+/// A Secret in the shoot that is no longer a target.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FormerTarget {
+    /// Which Secret.
+    #[prost(message, optional, tag = "1")]
+    pub secret: ::core::option::Option<TargetSecret>,
+    /// SHA-256 of the last token that was put there, hex.
+    #[prost(string, tag = "2")]
+    pub sha256: ::prost::alloc::string::String,
 }
 /// What a Secret asks for.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -214,6 +237,10 @@ pub struct Inputs {
     /// Where the token stands.
     #[prost(enumeration = "Mode", tag = "7")]
     pub mode: i32,
+    /// The Secret in the shoot that gets token and CA in place of the access Secret; absent where none
+    /// is named.
+    #[prost(message, optional, tag = "8")]
+    pub target: ::core::option::Option<TargetSecret>,
 }
 /// Why a Secret cannot be served.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -255,7 +282,7 @@ pub struct Claims {
     pub key_id: ::prost::alloc::string::String,
 }
 /// What was noted when the token was written.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Issued {
     /// SHA-256 of the token, hex.
     #[prost(string, tag = "1")]
@@ -276,6 +303,12 @@ pub struct Issued {
     /// before.
     #[prost(uint32, tag = "6")]
     pub streak: u32,
+    /// The Secret in the shoot that the token was put into; absent where it stands in the access Secret.
+    #[prost(message, optional, tag = "7")]
+    pub target: ::core::option::Option<TargetSecret>,
+    /// Former targets that were not cleaned when the token was written.
+    #[prost(message, repeated, tag = "8")]
+    pub left: ::prost::alloc::vec::Vec<FormerTarget>,
 }
 /// Memory against a storm.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -338,8 +371,10 @@ pub enum Held {
     Unreadable = 2,
     /// The claims of the token that was written, but other bytes.
     Damaged = 3,
-    /// A token.
+    /// A token. Where a target is named, this is what the note says of the token there.
     Token = 4,
+    /// Whatever stands in a target that somebody else filled.
+    InTarget = 5,
 }
 impl Held {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -353,6 +388,7 @@ impl Held {
             Self::Unreadable => "HELD_UNREADABLE",
             Self::Damaged => "HELD_DAMAGED",
             Self::Token => "HELD_TOKEN",
+            Self::InTarget => "HELD_IN_TARGET",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -363,6 +399,7 @@ impl Held {
             "HELD_UNREADABLE" => Some(Self::Unreadable),
             "HELD_DAMAGED" => Some(Self::Damaged),
             "HELD_TOKEN" => Some(Self::Token),
+            "HELD_IN_TARGET" => Some(Self::InTarget),
             _ => None,
         }
     }

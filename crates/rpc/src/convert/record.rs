@@ -2,7 +2,7 @@ use perennial_core::{
     ca::CaHash,
     digest::Digest,
     inputs::{Inputs, InputsHash, Mode, Refusal},
-    issued::Issued,
+    issued::{Issued, Left},
     name::{AccountRef, SecretRef},
     reason::Reason,
     record::{Held, Obstacle, OtherWriter, Record, Stamp},
@@ -21,6 +21,7 @@ pub fn record_to_proto(record: &Record) -> proto::AccessSecret {
         Held::Unreadable => proto::Held::Unreadable,
         Held::Damaged(_) => proto::Held::Damaged,
         Held::Token(_) => proto::Held::Token,
+        Held::InTarget => proto::Held::InTarget,
     };
     let (stamp, renew_timestamp) = match record.stamp {
         Stamp::Absent => (proto::Stamp::Absent, None),
@@ -52,6 +53,7 @@ pub fn record_to_proto(record: &Record) -> proto::AccessSecret {
             at: other.at.map(timestamp),
         }),
         ca_hash: record.ca.map(|ca| ca.0),
+        left: record.left.iter().map(left_to_proto).collect(),
     }
 }
 
@@ -87,6 +89,7 @@ pub fn record_from_proto(message: proto::AccessSecret) -> Result<Record, Convert
         },
         obstacle,
         ca: message.ca_hash.map(CaHash),
+        left: message.left.into_iter().map(left_from_proto).collect::<Result<_, _>>()?,
         memory: message.memory.map(memory_from_proto).transpose()?,
         other_writer: message.other_writer.map(other_writer_from_proto).transpose()?,
         inputs: asks_from_proto(message.asks.ok_or_else(|| ConvertError::missing("record.asks"))?)?,
@@ -102,6 +105,7 @@ fn held_from_proto(held: proto::Held, claims: Option<Claims>) -> Result<Held, Co
         proto::Held::Unreadable => Ok(Held::Unreadable),
         proto::Held::Damaged => claimed().map(Held::Damaged),
         proto::Held::Token => claimed().map(Held::Token),
+        proto::Held::InTarget => Ok(Held::InTarget),
         proto::Held::Unspecified => Err(ConvertError::missing("record.held")),
     }
 }
@@ -122,6 +126,7 @@ fn asks_to_proto(inputs: &Result<Inputs, Refusal>) -> Asks {
                 Mode::Kubeconfig => proto::Mode::Kubeconfig,
             }
             .into(),
+            target: inputs.target.as_ref().map(target_to_proto),
         }),
         Err(refusal) => Asks::Invalid(proto::Invalid {
             reason: refusal.reason.clone(),
@@ -157,7 +162,31 @@ fn asks_from_proto(asks: Asks) -> Result<Result<Inputs, Refusal>, ConvertError> 
         audiences: inputs.audiences,
         inject_ca: inputs.inject_ca,
         mode,
+        target: inputs.target.map(target_from_proto).transpose()?,
     }))
+}
+
+fn target_to_proto(secret: &SecretRef) -> proto::TargetSecret {
+    proto::TargetSecret { namespace: secret.namespace.to_string(), name: secret.name.to_string() }
+}
+
+fn target_from_proto(message: proto::TargetSecret) -> Result<SecretRef, ConvertError> {
+    Ok(SecretRef {
+        namespace: parsed("target.namespace", &message.namespace)?,
+        name: parsed("target.name", &message.name)?,
+    })
+}
+
+fn left_to_proto(left: &Left) -> proto::FormerTarget {
+    proto::FormerTarget {
+        secret: Some(target_to_proto(&left.secret)),
+        sha256: left.sha256.as_str().to_owned(),
+    }
+}
+
+fn left_from_proto(message: proto::FormerTarget) -> Result<Left, ConvertError> {
+    let secret = message.secret.ok_or_else(|| ConvertError::missing("left.secret"))?;
+    Ok(Left { secret: target_from_proto(secret)?, sha256: TokenHash::received(message.sha256) })
 }
 
 fn claims_to_proto(claims: &Claims) -> proto::Claims {
@@ -197,6 +226,8 @@ fn issued_to_proto(issued: &Issued) -> proto::Issued {
         reason: issued.reason.as_str().to_owned(),
         written_at: Some(timestamp(issued.at)),
         streak: issued.streak,
+        target: issued.target.as_ref().map(target_to_proto),
+        left: issued.left.iter().map(left_to_proto).collect(),
     }
 }
 
@@ -214,6 +245,8 @@ fn issued_from_proto(message: proto::Issued, claims: &Claims) -> Result<Issued, 
         reason: Reason::named(&message.reason),
         at: timestamp_from("issued.written_at", message.written_at)?,
         streak: message.streak,
+        target: message.target.map(target_from_proto).transpose()?,
+        left: message.left.into_iter().map(left_from_proto).collect::<Result<_, _>>()?,
     })
 }
 

@@ -3,11 +3,11 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use perennial_core::{
     inputs::Interpretation,
-    issued::{Issued, IssuedFor},
+    issued::{Issued, IssuedFor, Left},
     keys,
     name::SecretRef,
     reason::Reason,
-    record::{OtherWriter, Record, SecretView},
+    record::{Held, OtherWriter, Record, SecretView},
     token::{Claims, TokenHash},
     window::{Plan, Window},
 };
@@ -55,6 +55,7 @@ fn renewed() -> Record {
         reason: Reason::Due,
         written_at: claims.issued_at,
         streak: 2,
+        left: Vec::new(),
     });
     let annotate = |annotations: &mut BTreeMap<String, String>| {
         annotations.insert(keys::ISSUED.to_owned(), note.to_line());
@@ -75,8 +76,23 @@ fn a_record_comes_back_as_it_went() {
         }),
         ..record(|_| {}, Some("x"))
     };
-    let cases =
-        [spoilt, renewed(), record(|_| {}, None), record(|_| {}, Some("x")), record(invalid, None)];
+    let mut aimed = renewed();
+    let target = SecretRef::parse("kube-system", "target").ok();
+    let left = Left { secret: target.clone().unwrap(), sha256: TokenHash::of(b"x") };
+    aimed.inputs.as_mut().unwrap().target.clone_from(&target);
+    aimed.left = vec![left.clone()];
+    let note = aimed.issued.as_mut().unwrap();
+    (note.target, note.left) = (target, vec![left]);
+    let in_target = Record { held: Held::InTarget, ..record(|_| {}, None) };
+    let cases = [
+        aimed,
+        in_target,
+        spoilt,
+        renewed(),
+        record(|_| {}, None),
+        record(|_| {}, Some("x")),
+        record(invalid, None),
+    ];
     for record in cases {
         assert_eq!(record_from_proto(record_to_proto(&record)).unwrap(), record);
     }

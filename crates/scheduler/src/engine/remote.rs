@@ -32,7 +32,7 @@ use super::{
 use crate::{
     fleet::{
         attempts::Fault,
-        feed::{AccountNews, Event},
+        feed::{AccountNews, Event, TargetNews},
         order::Order,
     },
     replica::Replica,
@@ -189,6 +189,8 @@ pub enum ShootNews {
     Status(ShootStatus),
     /// A ServiceAccount in one.
     Account(AccountNews),
+    /// A target in one.
+    Target(TargetNews),
 }
 
 impl Origin for Shoots {
@@ -210,6 +212,11 @@ impl Origin for Shoots {
                     let news = AccountNews { shoot, account, seen };
                     Some(Event::Upsert(ShootNews::Account(news)))
                 }
+                Some(shoots::Event::Target(message)) => {
+                    let (shoot, target, seen) = convert::target_seen_from_proto(message)?;
+                    let news = TargetNews { shoot, target, seen };
+                    Some(Event::Upsert(ShootNews::Target(news)))
+                }
                 Some(shoots::Event::Removed(shoot)) => {
                     Some(Event::Removed(convert::parsed("removed", &shoot)?))
                 }
@@ -226,6 +233,7 @@ impl Origin for Shoots {
     fn input(&self, event: Event<ShootNews, ShootId>) -> Input {
         let event = match event {
             Event::Upsert(ShootNews::Account(news)) => return Input::Account(news),
+            Event::Upsert(ShootNews::Target(news)) => return Input::Target(news),
             Event::Upsert(ShootNews::Status(status)) => Event::Upsert(status),
             Event::Opened => Event::Opened,
             Event::Removed(shoot) => Event::Removed(shoot),

@@ -141,7 +141,7 @@ impl Fleet {
             more,
             usable_until: subject.usable_until(),
             schedule: self.read(now, secret, entry),
-            record: entry.record.clone(),
+            record: decision::as_seen(now, &entry.record, shoot).record.into_owned(),
             origin: subject.origin(),
             window: subject.window(),
             renew_timestamp: subject.renew_timestamp(),
@@ -171,12 +171,14 @@ impl Subject<'_> {
     }
 
     fn origin(&self) -> Origin {
-        match (&self.entry.record.held, &self.entry.record.issued) {
+        let seen = decision::as_seen(self.now, &self.entry.record, self.shoot);
+        match (&seen.record.held, &seen.record.issued) {
             (Held::Nothing, _) => Origin::None,
             (Held::Unreadable, _) => Origin::Unreadable,
             (Held::Damaged(_), _) => Origin::Damaged,
             (Held::Token(_), Some(_)) => Origin::Ours,
-            (Held::Token(_), None) => Origin::Other,
+            (Held::Token(_) | Held::InTarget, None) => Origin::Other,
+            (Held::InTarget, Some(_)) => Origin::Ours,
         }
     }
 

@@ -4,6 +4,7 @@ use perennial_core::{
     name::{AccountRef, SecretRef},
     record::Record,
     shoot::{AccountSeen, ShootId, ShootStatus},
+    target::TargetSeen,
 };
 
 /// One message of a stream, or what happened to the stream itself.
@@ -34,6 +35,17 @@ pub struct AccountNews {
     pub account: AccountRef,
     /// What was seen of it.
     pub seen: AccountSeen,
+}
+
+/// What a token-issuer says of a target that it was told to observe; as with ServiceAccounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetNews {
+    /// In which shoot.
+    pub shoot: ShootId,
+    /// Which Secret there.
+    pub target: SecretRef,
+    /// What was seen of it.
+    pub seen: TargetSeen,
 }
 
 /// What a token-issuer says of shoots.

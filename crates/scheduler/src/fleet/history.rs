@@ -130,6 +130,7 @@ mod tests {
     fn a_secret_costs_what_the_documentation_says() {
         assert_eq!(size_of::<Attempt>(), 40);
         assert_eq!(size_of::<Trouble>(), 40);
-        assert!(size_of::<Entry>() <= 1_024, "{} bytes a Secret", size_of::<Entry>());
+        // Of these, 144 are for a target and former ones.
+        assert!(size_of::<Entry>() <= 1_280, "{} bytes a Secret", size_of::<Entry>());
     }
 }

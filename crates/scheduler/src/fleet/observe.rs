@@ -1,4 +1,4 @@
-//! Which ServiceAccounts of each shoot matter, and which token-issuer was told.
+//! Which ServiceAccounts and targets of each shoot matter, and which token-issuer was told.
 //!
 //! A token-issuer watches nothing of its own accord. It is told the whole set of a shoot whenever
 //! that set changes, whenever its stream is new, and whenever it learns of the shoot.
@@ -9,7 +9,11 @@ use std::{
 };
 
 use jiff::Timestamp;
-use perennial_core::{backoff::doubled, name::AccountRef, shoot::ShootId};
+use perennial_core::{
+    backoff::doubled,
+    name::{AccountRef, SecretRef},
+    shoot::ShootId,
+};
 
 use super::{CLOCK_STEP, Fleet, RecordsFeed};
 
@@ -28,11 +32,13 @@ pub struct Observation {
     pub shoot: ShootId,
     /// Every ServiceAccount that matters there.
     pub accounts: BTreeSet<AccountRef>,
+    /// Every target that matters there.
+    pub targets: BTreeSet<SecretRef>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Observations {
-    /// Shoots of which another set of accounts matters now.
+    /// Shoots of which another set of accounts or targets matters now.
     changed: BTreeSet<ShootId>,
     to_tell: BTreeMap<(usize, ShootId), Pending>,
     /// With the number of failures in a row before.
@@ -47,7 +53,7 @@ struct Pending {
 }
 
 impl Observations {
-    /// Another Secret names an account of this shoot, or one names it no longer.
+    /// Another Secret names an account or a target of this shoot, or one names it no longer.
     pub(super) fn changed(&mut self, shoot: &ShootId) {
         self.changed.insert(shoot.clone());
     }
@@ -94,8 +100,13 @@ impl Fleet {
         self.observations.in_flight.insert(to, pending.failures);
         let entries = self.members.shoot(&shoot).into_iter().flat_map(|m| m.secrets.values());
         let inputs = entries.filter_map(|entry| entry.record.inputs.as_ref().ok());
-        let accounts = inputs.map(|inputs| inputs.account.clone()).collect();
-        Observation { source, shoot, accounts }
+        let (mut accounts, mut targets) = (BTreeSet::new(), BTreeSet::new());
+        for inputs in inputs {
+            accounts.insert(inputs.account.clone());
+            targets.extend(inputs.target.clone());
+        }
+        self.shoots.keep_targets(&shoot, &targets);
+        Observation { source, shoot, accounts, targets }
     }
 
     /// Whether a token-issuer took what it was told. Gives back how often in a row it did not; one

@@ -57,7 +57,7 @@ impl Fleet {
             }
             Some(entry) if entry.record.uid == record.uid => {
                 entry.generation = generation;
-                if account(&entry.record) != account(&record) {
+                if named_in_shoot(&entry.record) != named_in_shoot(&record) {
                     self.observations.changed(&secret.namespace);
                 }
                 entry.take_over(now, record);
@@ -89,8 +89,9 @@ impl Fleet {
     }
 }
 
-fn account(record: &Record) -> Option<&AccountRef> {
-    record.inputs.as_ref().ok().map(|inputs| &inputs.account)
+/// What it names in its shoot: an account, and perhaps a target.
+fn named_in_shoot(record: &Record) -> Option<(&AccountRef, Option<&SecretRef>)> {
+    record.inputs.as_ref().ok().map(|inputs| (&inputs.account, inputs.target.as_ref()))
 }
 
 impl Entry {

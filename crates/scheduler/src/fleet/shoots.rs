@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     decision::ShootView,
-    name::AccountRef,
+    name::{AccountRef, SecretRef},
     shoot::{AccountSeen, Reach, ShootId, ShootStatus},
     signing::KeySet,
+    target::TargetSeen,
 };
 
 use super::feed::{Event, ShootEvent};
@@ -191,7 +192,9 @@ impl Shoots {
             self.keys_known.remove(shoot);
             return;
         };
-        status.accounts = before.map(|before| before.accounts).unwrap_or_default();
+        if let Some(before) = before {
+            (status.accounts, status.targets) = (before.accounts, before.targets);
+        }
         self.merged.insert(shoot.clone(), status);
     }
 
@@ -205,11 +208,34 @@ impl Shoots {
     ) -> bool {
         let Some(status) = self.merged.get_mut(shoot) else { return false };
         let held = status.accounts.get(account);
-        if held.is_some_and(|held| is_newer(held, &seen) || *held == seen) {
+        if held.is_some_and(|held| is_newer(held.at, seen.at) || *held == seen) {
             return false;
         }
         status.accounts.insert(account.clone(), seen);
         true
+    }
+
+    /// What was seen of a target; as with accounts.
+    pub(super) fn hear_of_target(
+        &mut self,
+        shoot: &ShootId,
+        target: &SecretRef,
+        seen: TargetSeen,
+    ) -> bool {
+        let Some(status) = self.merged.get_mut(shoot) else { return false };
+        let held = status.targets.get(target);
+        if held.is_some_and(|held| is_newer(held.at, seen.at) || *held == seen) {
+            return false;
+        }
+        status.targets.insert(target.clone(), seen);
+        true
+    }
+
+    /// Forgets what was seen of targets that nobody names any more.
+    pub(super) fn keep_targets(&mut self, shoot: &ShootId, named: &BTreeSet<SecretRef>) {
+        if let Some(status) = self.merged.get_mut(shoot) {
+            status.targets.retain(|target, _| named.contains(target));
+        }
     }
 
     /// Token-issuers whose stream is open and knows this shoot.
@@ -242,12 +268,12 @@ impl Shoots {
 
 /// Whether what is held is later than what is said now. Clocks of two token-issuers are a few seconds
 /// apart; one that is further ahead was set back since.
-fn is_newer(held: &AccountSeen, said: &AccountSeen) -> bool {
-    let ahead = held.at.duration_since(said.at);
+fn is_newer(held: Timestamp, said: Timestamp) -> bool {
+    let ahead = held.duration_since(said);
     ahead.is_positive() && ahead <= CLOCKS_APART_MAX
 }
 
-fn weight(status: &ShootStatus) -> (u8, Option<jiff::Timestamp>) {
+fn weight(status: &ShootStatus) -> (u8, Option<Timestamp>) {
     let reach = match status.reach {
         Reach::Unknown => 0,
         Reach::Unreachable | Reach::Refused => 1,

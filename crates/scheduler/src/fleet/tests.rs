@@ -29,6 +29,7 @@ mod requests;
 mod rotation;
 mod start;
 mod streams;
+mod targets;
 
 /// A fleet and the moment it is at, in seconds.
 struct World {

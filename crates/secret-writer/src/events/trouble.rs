@@ -19,9 +19,10 @@ const STORM_STREAK_MIN: u32 = 3;
 
 /// Reasons of a token-issuer that stand for something to be done by a person though their kind
 /// alone does not say so.
-const FOR_A_PERSON: [&str; 4] = [
+const FOR_A_PERSON: [&str; 5] = [
     "SHOOT_NAMESPACE_NOT_ALLOWED",
     "NAMESPACE_MISSING",
+    "TARGET_NAMESPACE_MISSING",
     "TOKEN_MISMATCH",
     "SHOOT_WITHOUT_CREDENTIAL",
 ];

@@ -8,16 +8,16 @@ use perennial_core::{
     issued::{Issued, IssuedFor},
     name::SecretRef,
     storm::Memory,
-    token::Claims,
+    token::{Claims, TokenHash},
     window::Plan,
 };
-use perennial_kube::access::{Order as WriteOrder, Outcome, Seen};
+use perennial_kube::access::{Order as WriteOrder, Outcome, Put, Seen};
 use perennial_process::crash;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::{Means, Order, RenewError, Step, check, permit::Permit};
-use crate::issuer::{ISSUE_DEADLINE, Issuance};
+use crate::issuer::{Given, ISSUE_DEADLINE, Issuance};
 
 /// Longest time for a token: the deadline of the call and three seconds to connect before it.
 pub(super) const ISSUE_LIMIT: Duration = Duration::from_secs(ISSUE_DEADLINE.as_secs() + 3);
@@ -109,13 +109,13 @@ async fn check_and_write(
     at: Timestamp,
 ) -> Result<Box<Seen>, RenewError> {
     let secret = &order.secret;
-    let claims = check::check(&issuance, &permit.inputs)
+    let checked = check::check(&issuance, &permit.inputs)
         .map_err(|problem| RenewError::Unfit { secret: secret.clone(), problem })?;
     let still = means.store.get(secret);
     if still.is_none_or(|seen| seen.record.digest != order.digest) {
         return Err(RenewError::Changed { secret: secret.clone() });
     }
-    let order = write_order(order, permit, issuance, &claims, at);
+    let order = write_order(order, permit, issuance, checked, at);
     let written = timeout(WRITE_LIMIT, means.writer.write(&order)).await;
     let outcome = written.map_err(|_| RenewError::TimedOut {
         secret: secret.clone(),
@@ -141,25 +141,25 @@ fn write_order(
     order: &Order,
     permit: &Permit,
     issuance: Issuance,
-    claims: &Claims,
+    (claims, sha256): (Claims, TokenHash),
     at: Timestamp,
 ) -> WriteOrder {
-    let plan = Plan::draw(claims, order.basis_seconds, order.window, order.place);
+    let Issuance { given, ca_pem } = issuance;
+    let plan = Plan::draw(&claims, order.basis_seconds, order.window, order.place);
     let note = Issued::note(IssuedFor {
-        token: issuance.token.hash(),
-        claims,
+        token: sha256,
+        claims: &claims,
         inputs: &permit.inputs,
         plan,
         reason: order.reason,
         written_at: at,
         streak: permit.streak,
+        left: permit.seen.record.left.clone(),
     });
-    WriteOrder {
-        seen: Arc::clone(&permit.seen),
-        mode: permit.inputs.mode,
-        token: issuance.token,
-        ca_pem: permit.inputs.inject_ca.then_some(issuance.ca_pem),
-        latest: plan.latest,
-        note,
-    }
+    let inputs = &permit.inputs;
+    let put = match given {
+        Given::Token(token) => Put::of(inputs.mode, token, inputs.inject_ca.then_some(ca_pem)),
+        Given::Delivered { .. } => Put::Nothing,
+    };
+    WriteOrder { seen: Arc::clone(&permit.seen), put, latest: plan.latest, note }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use perennial_core::{
     inputs::Inputs,
     name::AccountRef,
-    token::{Claims, ClaimsError},
+    token::{Claims, ClaimsError, TokenHash},
 };
 
-use crate::issuer::Issuance;
+use crate::issuer::{Given, Issuance};
 
 /// Why an issued token must not be written: the next look at the Secret would find it wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,15 +32,28 @@ pub enum Unfit {
         /// What was asked for.
         wanted: Vec<String>,
     },
+    /// It is not where the Secret wants it.
+    #[error("it is {}", if *.delivered { "in a target" } else { "not in the target" })]
+    Place {
+        /// Whether it stands in a target.
+        delivered: bool,
+    },
     /// A CA was asked for beside it.
     #[error("there is no CA beside it")]
     NoCa,
 }
 
-/// The claims of what was issued, where it is what the Secret asks for. A readable token always
+/// The claims and the SHA-256 of what was issued, where it is what the Secret asks for. A readable token always
 /// expires after it was issued.
-pub(super) fn check(issuance: &Issuance, inputs: &Inputs) -> Result<Claims, Unfit> {
-    let claims = Claims::read(issuance.token.expose().as_bytes()).map_err(Unfit::Claims)?;
+pub(super) fn check(issuance: &Issuance, inputs: &Inputs) -> Result<(Claims, TokenHash), Unfit> {
+    let (claims, sha256) = match (&issuance.given, &inputs.target) {
+        (Given::Token(token), None) => {
+            (Claims::read(token.expose().as_bytes()).map_err(Unfit::Claims)?, token.hash())
+        }
+        (Given::Delivered { claims, sha256 }, Some(_)) => (claims.clone(), sha256.clone()),
+        (Given::Token(_), Some(_)) => return Err(Unfit::Place { delivered: false }),
+        (Given::Delivered { .. }, None) => return Err(Unfit::Place { delivered: true }),
+    };
     if claims.account != inputs.account {
         return Err(Unfit::Account { is: claims.account, wanted: inputs.account.clone() });
     }
@@ -52,5 +65,5 @@ pub(super) fn check(issuance: &Issuance, inputs: &Inputs) -> Result<Claims, Unfi
     if inputs.inject_ca && issuance.ca_pem.is_empty() {
         return Err(Unfit::NoCa);
     }
-    Ok(claims)
+    Ok((claims, sha256))
 }

@@ -1,5 +1,5 @@
-//! A repair: what stands beside the token, and the ServiceAccount, brought to what the Secret asks
-//! for. No token is issued, so nothing is lost where it fails.
+//! A repair: what stands beside the token, the ServiceAccount and former targets, brought to what
+//! the Secret asks for. No token is issued, so nothing is lost where it fails.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,10 +7,12 @@ use perennial_core::{
     digest::Digest,
     failure::{Failure as _, chain},
     inputs::Inputs,
+    issued::Issued,
     name::SecretRef,
     reason::Reason,
 };
-use perennial_kube::access::{CaOrder, Outcome, Seen};
+use perennial_kube::access::{CaOrder, NoteOrder, Outcome, Seen, WriteError};
+use perennial_process::crash;
 use perennial_proto::writer::v1::SyncSecretRequest;
 use perennial_rpc::convert::{ConvertError, parsed};
 use tokio::time::timeout;
@@ -21,6 +23,7 @@ use super::{
     carry_out::{ISSUE_LIMIT, WRITE_LIMIT},
     order::{refuse, request_id},
 };
+use crate::issuer::Wanted;
 
 /// An order to repair one Secret as the scheduler saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,16 +88,13 @@ async fn sync_and_write(
 ) -> Result<Box<Seen>, RenewError> {
     let secret = || order.secret.clone();
     let late = |step, limit: Duration| RenewError::TimedOut { secret: secret(), step, limit };
-    let apply_account = order.reason == Reason::AccountDrifted;
-    let synced = means.issuer.sync(&order.secret, inputs, apply_account);
+    let wanted = wanted(order.reason, &seen, inputs);
+    let synced = means.issuer.sync(&order.secret, inputs, &wanted);
     let synced = timeout(ISSUE_LIMIT, synced).await.map_err(|_| late(Step::Sync, ISSUE_LIMIT))?;
     let ca_pem = synced.map_err(|cause| RenewError::Sync { secret: secret(), cause })?;
-    if apply_account {
-        return Ok(Box::new(Seen::clone(&seen))); // the Secret itself is as it should be
-    }
+    crash::point("secret-writer.synced");
     let ca_pem = inputs.inject_ca.then_some(ca_pem);
-    let order = CaOrder { seen, mode: inputs.mode, ca_pem };
-    let written = timeout(WRITE_LIMIT, means.writer.write_ca(&order)).await;
+    let written = timeout(WRITE_LIMIT, write(means, &wanted, &seen, inputs, ca_pem)).await;
     match written.map_err(|_| late(Step::Write, WRITE_LIMIT))?.map_err(RenewError::Write)? {
         Outcome::Written(seen) => {
             means.store.learn(seen.clone());
@@ -105,6 +105,39 @@ async fn sync_and_write(
             Err(RenewError::Changed { secret: secret() })
         }
     }
+}
+
+fn wanted(reason: Reason, seen: &Seen, inputs: &Inputs) -> Wanted {
+    let about_ca = matches!(reason, Reason::CaChanged | Reason::CaUnwanted);
+    Wanted {
+        apply_account: reason == Reason::AccountDrifted,
+        refresh_target: about_ca && inputs.target.is_some(),
+        left: match reason {
+            Reason::TargetLeft => seen.record.left.clone(),
+            _ => Vec::new(),
+        },
+    }
+}
+
+/// What is written on the seed for it; nothing, where the Secret itself is as it should be.
+async fn write(
+    means: &Means,
+    wanted: &Wanted,
+    seen: &Arc<Seen>,
+    inputs: &Inputs,
+    ca_pem: Option<Vec<u8>>,
+) -> Result<Outcome, WriteError> {
+    if wanted.apply_account || wanted.refresh_target {
+        return Ok(Outcome::Written(Seen::clone(seen)));
+    }
+    let seen = Arc::clone(seen);
+    if wanted.left.is_empty() {
+        return means.writer.write_ca(&CaOrder { seen, mode: inputs.mode, ca_pem }).await;
+    }
+    let Some(note) = seen.record.issued.clone() else {
+        return Ok(Outcome::Changed(Some(Seen::clone(&seen)))); // another token: decided anew
+    };
+    means.writer.write_note(&NoteOrder { seen, note: Issued { left: Vec::new(), ..note } }).await
 }
 
 #[cfg(test)]

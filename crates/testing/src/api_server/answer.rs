@@ -54,6 +54,10 @@ impl State {
                 let found = found.ok_or_else(|| Refusal::not_found(resource, &call.name))?;
                 Ok(Answer::json(200, found))
             }
+            "create" if target.asks("dryRun") == Some("All") => {
+                self.store.may_create(resource, &call.namespace, &asked.json()?)?;
+                Ok(Answer::json(201, asked.json()?))
+            }
             "create" => {
                 let created = self.store.create(resource, &call.namespace, asked.json()?, now)?;
                 Ok(Answer::json(201, created))

@@ -71,6 +71,22 @@ impl Store {
         self.objects.iter().filter(move |(key, _)| key.qualified == qualified).map(|(_, o)| o)
     }
 
+    /// Whether there is room for it, as a dry run asks.
+    pub(super) fn may_create(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        object: &Value,
+    ) -> Result<Key, Refusal> {
+        self.require_namespace(resource, namespace)?;
+        let name = name(object)?;
+        let key = Key::new(resource, namespace, &name);
+        match self.objects.contains_key(&key) {
+            true => Err(Refusal::already_exists(resource, &name)),
+            false => Ok(key),
+        }
+    }
+
     pub(super) fn create(
         &mut self,
         resource: &'static Resource,
@@ -78,12 +94,7 @@ impl Store {
         mut object: Value,
         now: Timestamp,
     ) -> Result<Value, Refusal> {
-        self.require_namespace(resource, namespace)?;
-        let name = name(&object)?;
-        let key = Key::new(resource, namespace, &name);
-        if self.objects.contains_key(&key) {
-            return Err(Refusal::already_exists(resource, &name));
-        }
+        let key = self.may_create(resource, namespace, &object)?;
         if resource.namespaced {
             object["metadata"]["namespace"] = namespace.into();
         }

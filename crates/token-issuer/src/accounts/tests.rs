@@ -68,7 +68,7 @@ impl Lab {
 
     fn observe(&self, accounts: &[&str]) {
         let accounts = accounts.iter().map(|account| account.parse().unwrap()).collect();
-        self.accounts.observe(Observe { shoot: shoot(1), accounts }).unwrap();
+        self.accounts.observe(Observe { shoot: shoot(1), accounts, targets: [].into() }).unwrap();
     }
 
     async fn settle(&self) {
@@ -286,7 +286,9 @@ fn changes_of_one_account_fall_together() {
     let world = World::new();
     let accounts = Accounts::new(Arc::new(world.set().clock.clone()));
     let observed = [PROXY, "kube-system/x"].map(|account| account.parse().unwrap());
-    accounts.observe(Observe { shoot: shoot(1), accounts: observed.into() }).unwrap();
+    accounts
+        .observe(Observe { shoot: shoot(1), accounts: observed.into(), targets: [].into() })
+        .unwrap();
     let grant = |account: &str, uid: &str| {
         accounts.granted(&shoot(1), &account.parse().unwrap(), uid, &BTreeMap::new(), true);
     };
@@ -309,7 +311,7 @@ fn more_accounts_than_any_fleet_has_are_refused() {
     let accounts = Accounts::new(Arc::new(world.set().clock.clone()));
     let observe = |names: &[&str]| {
         let named = names.iter().map(|account| account.parse().unwrap()).collect();
-        accounts.observe(Observe { shoot: shoot(1), accounts: named })
+        accounts.observe(Observe { shoot: shoot(1), accounts: named, targets: [].into() })
     };
     observe(&[PROXY]).unwrap();
     accounts.lock().observed = OBSERVED_MAX; // the rest in other shoots

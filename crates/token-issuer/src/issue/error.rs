@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use perennial_core::{
     failure::{Failure, Kind},
-    name::{AccountRef, Namespace},
+    name::{AccountRef, Namespace, SecretRef},
     shoot::ShootId,
 };
 use perennial_rpc::convert::ConvertError;
 
 use super::{check::Mismatch, proof::ProofError};
-use crate::{attempt::Failed, policy::Refusal, storm::Held};
+use crate::{attempt::Failed, policy::Refusal, shoot::targets::Unwritable, storm::Held};
 
 /// Why there is no token. The text goes to the caller: it says what to do and holds no token.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,16 @@ pub enum Error {
         /// What is being deleted there.
         account: AccountRef,
     },
+    /// The Secret in the shoot that the token is for cannot take it.
+    #[error("shoot {shoot}: target Secret {target} is not written: {cause}")]
+    Target {
+        /// Which shoot.
+        shoot: ShootId,
+        /// Which Secret there.
+        target: SecretRef,
+        /// Why, and what to do.
+        cause: Unwritable,
+    },
     /// The answer is not what was asked for, and is not passed on.
     #[error("shoot {shoot} answered with another token than was asked for: {cause}")]
     Mismatch {
@@ -127,6 +137,8 @@ impl Failure for Error {
             Self::Held(held) => held.kind(),
             Self::Shoot { cause, .. } => cause.kind(),
             Self::AccountTerminating { .. } => Kind::Held,
+            Self::Target { cause: Unwritable::Contended, .. } => Kind::Unavailable,
+            Self::Target { .. } => Kind::Denied,
             Self::Mismatch { .. } => Kind::Internal,
             Self::Proof { cause, .. } => cause.kind(),
             Self::Busy { .. } => Kind::Throttled,
@@ -145,6 +157,9 @@ impl Failure for Error {
             Self::Shoot { cause, .. } => cause.reason(),
             Self::NamespaceMissing { .. } => "NAMESPACE_MISSING",
             Self::AccountTerminating { .. } => "ACCOUNT_TERMINATING",
+            Self::Target { cause: Unwritable::Contended, .. } => "TARGET_CONTENDED",
+            Self::Target { cause: Unwritable::NamespaceMissing, .. } => "TARGET_NAMESPACE_MISSING",
+            Self::Target { .. } => "TARGET_NOT_WRITABLE",
             Self::Mismatch { .. } => "TOKEN_MISMATCH",
             Self::Proof { cause, .. } => cause.reason(),
             Self::Busy { .. } => "ISSUER_BUSY",
@@ -165,6 +180,7 @@ impl Failure for Error {
             | Self::NoCredential { .. }
             | Self::NamespaceMissing { .. }
             | Self::AccountTerminating { .. }
+            | Self::Target { .. }
             | Self::Mismatch { .. }
             | Self::TimedOut { .. } => None,
         }

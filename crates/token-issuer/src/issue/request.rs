@@ -11,6 +11,8 @@ use perennial_core::{
 use perennial_proto::issuer::v1 as proto;
 use perennial_rpc::convert::{self, ConvertError};
 
+use super::deliver::Goal;
+
 /// A checked request for a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
@@ -24,6 +26,8 @@ pub struct Ask {
     pub lifetime_seconds: i64,
     /// Audiences to ask for; empty means those of the API server.
     pub audiences: Vec<String>,
+    /// Where it goes; `None` hands it to the caller.
+    pub goal: Option<Goal>,
 }
 
 impl Ask {
@@ -39,6 +43,7 @@ impl Ask {
             account_labels,
             lifetime,
             audiences,
+            delivery,
         } = message;
         Ok(Self {
             secret: SecretRef {
@@ -49,6 +54,7 @@ impl Ask {
             account_labels: checked_labels(account_labels)?,
             lifetime_seconds: lifetime_seconds(convert::duration_from("lifetime", lifetime)?)?,
             audiences: checked_audiences(audiences)?,
+            goal: delivery.map(Goal::parse).transpose()?,
         })
     }
 }
@@ -99,6 +105,7 @@ mod tests {
             account_labels: [("app".to_owned(), "proxy".to_owned())].into(),
             lifetime: Some(convert::duration(Duration::from_secs(43_200))),
             audiences: vec!["gardener".to_owned()],
+            delivery: None,
         }
     }
 

@@ -25,14 +25,15 @@ fn ask(name: &str, account: &str) -> Ask {
         account_labels: [("app".to_owned(), "test".to_owned())].into(),
         lifetime_seconds: 43_200,
         audiences: vec!["gardener".to_owned()],
+        goal: None,
     }
 }
 
-fn for_kube_proxy() -> Ask {
+pub(super) fn for_kube_proxy() -> Ask {
     ask("shoot-access-kube-proxy", "kube-system/kube-proxy")
 }
 
-fn for_ourselves() -> Ask {
+pub(super) fn for_ourselves() -> Ask {
     ask("shoot-access-token-issuer", "kube-system/perennial-token-issuer")
 }
 
@@ -47,7 +48,7 @@ async fn a_token_costs_one_call_and_comes_with_the_ca() {
     assert_eq!(world.calls(), ["own: request token"]);
     assert_eq!(issued.ca_pem, format!("CA of {HERE}").into_bytes());
     assert!(!issued.account_created);
-    assert!(!format!("{issued:?}").contains(issued.token.expose()));
+    assert!(!format!("{issued:?}").contains(issued.token().unwrap().expose()));
 }
 
 #[tokio::test]
@@ -272,7 +273,10 @@ async fn b12_nothing_is_issued_for_an_account_that_is_terminating() {
     let issuer = issuer(&world, &world.directory());
     let ask = for_kube_proxy();
     let accounts = [ask.account.clone()].into();
-    issuer.accounts.observe(crate::observe::Observe { shoot: shoot(1), accounts }).unwrap();
+    issuer
+        .accounts
+        .observe(crate::observe::Observe { shoot: shoot(1), accounts, targets: [].into() })
+        .unwrap();
     world.set().uids.insert("kube-system/kube-proxy".to_owned(), "1".to_owned());
     issuer.issue(&ask).await.unwrap();
     assert_eq!(issuer.accounts.of(&shoot(1)).len(), 1, "a token tells of its account");

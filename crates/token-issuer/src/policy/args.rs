@@ -54,6 +54,16 @@ pub struct PolicyArgs {
     )]
     pub allow_controller_accounts: bool,
 
+    /// Namespaces in the shoots whose Secrets may be targets; without it all of them. Give it several
+    /// times, or separate namespaces by commas
+    #[arg(
+        long,
+        env = "PERENNIAL_ALLOWED_TARGET_NAMESPACE",
+        value_name = "NAMESPACE",
+        value_delimiter = ','
+    )]
+    pub allowed_target_namespace: Vec<Namespace>,
+
     /// Longest lifetime that may be asked for, such as 720h; a longer one is refused and not
     /// shortened. At least 600s; the default is the longest that Kubernetes accepts (2^32 s). The
     /// Secret with our own access asks for 720h: with a lower limit, lower it there too
@@ -86,6 +96,7 @@ impl Default for PolicyArgs {
             allowed_account_namespace: Vec::new(),
             denied_account: Vec::new(),
             allow_controller_accounts: false,
+            allowed_target_namespace: Vec::new(),
             lifetime_max: LIFETIME_MAX,
             allowed_audience: Vec::new(),
         }
@@ -136,6 +147,7 @@ mod tests {
         for flag in [
             "--allowed-account-namespace=Kube.System",
             "--denied-account=kube-proxy",
+            "--allowed-target-namespace=Kube.System",
             "--lifetime-max=599s",
             "--lifetime-max=4294967297s",
             "--allowed-audience=a,,b",

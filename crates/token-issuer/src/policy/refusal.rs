@@ -66,6 +66,40 @@ pub enum Refusal {
         /// What whoever runs the token-issuer can do.
         remedy: &'static str,
     },
+    /// Without its kubeconfig nobody would reach the shoot.
+    #[error(
+        "{secret} is how the token-issuer reaches the shoot and may have no target; remove          annotations {} and {}",
+        keys::TARGET_NAME,
+        keys::TARGET_NAMESPACE
+    )]
+    OwnTarget {
+        /// The own Secret.
+        secret: SecretRef,
+    },
+    /// That Secret means something to the shoot itself.
+    #[error(
+        "{secret} may not have target {target}: Secrets of such names let nodes join the shoot;          correct annotation {}",
+        keys::TARGET_NAME
+    )]
+    DeniedTarget {
+        /// Which Secret asked.
+        secret: SecretRef,
+        /// For which target.
+        target: SecretRef,
+    },
+    /// No Secret of that namespace is written.
+    #[error(
+        "{secret} may not have target {target}: annotation {} must name one of the namespaces          {allowed}; correct it, or add {} to --allowed-target-namespace of the token-issuer",
+        keys::TARGET_NAMESPACE, .target.namespace
+    )]
+    TargetNamespace {
+        /// Which Secret asked.
+        secret: SecretRef,
+        /// For which target.
+        target: SecretRef,
+        /// The namespaces of the flag.
+        allowed: String,
+    },
     /// No token lives that long.
     #[error(
         "{secret} may not have a token of {asked_seconds} s: annotation {} must be at most {} s; \
@@ -104,6 +138,9 @@ impl Failure for Refusal {
             | Self::OwnAccount { .. }
             | Self::AccountNamespace { .. }
             | Self::DeniedAccount { .. }
+            | Self::OwnTarget { .. }
+            | Self::DeniedTarget { .. }
+            | Self::TargetNamespace { .. }
             | Self::Lifetime { .. }
             | Self::Audience { .. } => Kind::Denied,
         }
@@ -115,6 +152,8 @@ impl Failure for Refusal {
             Self::OwnAccount { .. } => "POLICY_OWN_ACCOUNT",
             Self::AccountNamespace { .. } => "POLICY_ACCOUNT_NAMESPACE",
             Self::DeniedAccount { .. } => "POLICY_DENIED_ACCOUNT",
+            Self::OwnTarget { .. } | Self::DeniedTarget { .. } => "POLICY_DENIED_TARGET",
+            Self::TargetNamespace { .. } => "POLICY_TARGET_NAMESPACE",
             Self::Lifetime { .. } => "POLICY_LIFETIME",
             Self::Audience { .. } => "POLICY_AUDIENCE",
         }

@@ -26,6 +26,7 @@ fn ask(secret: &str, account: &str) -> Ask {
         account_labels: [].into(),
         lifetime_seconds: 43_200,
         audiences: Vec::new(),
+        goal: None,
     }
 }
 

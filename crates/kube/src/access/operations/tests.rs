@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
+use k8s_openapi::ByteString;
 use perennial_core::{
     inputs::Interpretation,
     issued::{Issued, IssuedFor},
@@ -11,7 +12,7 @@ use perennial_core::{
 };
 
 use super::*;
-use crate::access::reduce::reduce;
+use crate::access::{order::Put, reduce::reduce};
 
 const KUBECONFIG: &str = "current-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n\
      clusters: [{name: c, cluster: {server: \"https://shoot.example\"}}]\n\
@@ -52,9 +53,16 @@ fn order(object: &Secret, ca_pem: Option<&[u8]>) -> Order {
         reason: Reason::NothingHeld,
         written_at: Timestamp::UNIX_EPOCH,
         streak: 0,
+        left: Vec::new(),
     });
     let ca_pem = ca_pem.map(<[u8]>::to_vec);
-    Order { seen: Arc::new(seen), mode: inputs.mode, token, ca_pem, latest: plan.latest, note }
+    let put = Put::of(inputs.mode, token, ca_pem);
+    Order { seen: Arc::new(seen), put, latest: plan.latest, note }
+}
+
+fn version_seen(order: &Order) -> Vec<Operation> {
+    let Put::Token { token, ca_pem } = &order.put else { panic!("not in token mode") };
+    for_version_seen(order, token, ca_pem.as_deref())
 }
 
 /// Each operation as `op path`, in order.
@@ -70,7 +78,7 @@ fn value(operations: &[Operation], path: &str) -> Value {
 
 #[test]
 fn the_common_write_tests_uid_and_version_and_puts_token_timestamp_and_note() {
-    let operations = for_version_seen(&order(&secret(json!({"token": ""})), None));
+    let operations = version_seen(&order(&secret(json!({"token": ""})), None));
     assert_eq!(
         outline(&operations),
         [
@@ -90,7 +98,7 @@ fn the_common_write_tests_uid_and_version_and_puts_token_timestamp_and_note() {
 #[test]
 fn a_secret_without_data_gets_it_whole() {
     let object = secret(Value::Null);
-    let operations = for_version_seen(&order(&object, Some(b"PEM")));
+    let operations = version_seen(&order(&object, Some(b"PEM")));
     assert_eq!(outline(&operations)[2], "add /data");
     let mut keys: Vec<_> =
         value(&operations, "/data").as_object().unwrap().keys().cloned().collect();
@@ -104,8 +112,8 @@ fn a_secret_without_data_gets_it_whole() {
 #[test]
 fn b5_the_bundle_is_written_where_asked_for_and_a_stale_one_goes() {
     let stale = secret(json!({"token": "", "bundle.crt": "UEVN"}));
-    assert_eq!(outline(&for_version_seen(&order(&stale, None)))[3], "remove /data/bundle.crt");
-    let operations = for_version_seen(&order(&stale, Some(b"PEM")));
+    assert_eq!(outline(&version_seen(&order(&stale, None)))[3], "remove /data/bundle.crt");
+    let operations = version_seen(&order(&stale, Some(b"PEM")));
     assert_eq!(outline(&operations)[3], "add /data/bundle.crt");
     assert_eq!(value(&operations, "/data/bundle.crt"), "UEVN");
 }
@@ -138,9 +146,27 @@ fn b6_kubeconfig_mode_tests_the_document_it_read_and_puts_the_token_into_it() {
     assert_eq!(about_data, ["test /data/kubeconfig", "add /data/kubeconfig"]);
     let written: ByteString =
         serde_json::from_value(value(&operations, "/data/kubeconfig")).unwrap();
-    let expected =
-        KUBECONFIG.replace("token: \"\"", &format!("token: \"{}\"", order.token.expose()));
+    let expected = KUBECONFIG.replace("token: \"\"", &format!("token: \"{}\"", token().expose()));
     assert_eq!(String::from_utf8(written.0).unwrap(), expected);
+}
+
+#[test]
+fn b7_what_went_to_a_target_disappears_in_the_same_patch_and_nothing_else() {
+    let object = secret(json!({"token": "b2xk", "kubeconfig": "eA==", "other": "eA=="}));
+    let order = Order { put: Put::Nothing, ..order(&secret(json!({"token": "b2xk"})), None) };
+    let operations = for_content(&order, &object).unwrap();
+    let is_about_data = |line: &String| line.contains("/data");
+    let about_data: Vec<_> = outline(&operations).into_iter().filter(is_about_data).collect();
+    let expected = [
+        "test /data/token",
+        "remove /data/token",
+        "test /data/kubeconfig",
+        "remove /data/kubeconfig",
+    ];
+    assert_eq!(about_data, expected);
+    let bare = for_content(&order, &secret(Value::Null)).unwrap();
+    assert!(!outline(&bare).iter().any(|line| line.contains("/data")), "{bare:?}");
+    assert_eq!(outline(&bare).last().unwrap(), "add /metadata/annotations/perennial.dev~1issued");
 }
 
 #[test]
@@ -151,8 +177,8 @@ fn keys_are_escaped_in_a_pointer() {
 #[test]
 fn no_value_appears_in_debug() {
     let order = order(&secret(json!({"token": "b2xk"})), None);
-    let operations = for_version_seen(&order);
+    let operations = version_seen(&order);
     let put = value(&operations, "/data/token");
     assert!(!format!("{operations:?} {order:?}").contains(put.as_str().unwrap()));
-    assert!(!format!("{order:?}").contains(order.token.expose()));
+    assert!(!format!("{order:?}").contains(token().expose()));
 }

@@ -72,6 +72,8 @@ fn example(key: &str) -> Option<&'static str> {
         keys::TOKEN_LIFETIME => "12h",
         keys::AUDIENCES => "kubernetes,vault",
         keys::INJECT_CA => "true",
+        keys::TARGET_NAME => "kube-proxy-token",
+        keys::TARGET_NAMESPACE => "kube-system",
         _ => return None,
     })
 }
@@ -187,6 +189,20 @@ fn of_shoot(code: &str) -> Option<Row> {
              serviceaccount.resources.gardener.cloud/namespace of this Secret.",
             NO_COMMAND,
         ),
+        "TARGET_NAMESPACE_MISSING" => (
+            "Create that namespace in the shoot, or correct the annotation \
+             token-requestor.resources.gardener.cloud/target-secret-namespace of this Secret.",
+            NO_COMMAND,
+        ),
+        "TARGET_NOT_WRITABLE" => (
+            "Do in the shoot what the message says, or name another target: annotations \
+             token-requestor.resources.gardener.cloud/target-secret-name and …-namespace.",
+            NO_COMMAND,
+        ),
+        "TARGET_CONTENDED" => (
+            "Find who writes the target Secret in the shoot without pause (its metadata.managedFields).",
+            NO_COMMAND,
+        ),
         "API_SERVER_NONSENSE" | "TOKEN_MISMATCH" | "TOKEN_UNFIT" => (
             "See what answers at the shoot's address: a proxy, or an API server with another issuer \
              or webhooks that change tokens? What came back was not used.",
@@ -212,6 +228,15 @@ fn of_policy(code: &str) -> Option<Row> {
         "POLICY_ACCOUNT_NAMESPACE" => (
             "Use a ServiceAccount of a namespace that the policy of the token-issuer allows, or have \
              whoever runs Perennial allow this one.",
+            NO_COMMAND,
+        ),
+        "POLICY_TARGET_NAMESPACE" => (
+            "Use a target in a namespace that the policy of the token-issuer allows, or have whoever \
+             runs Perennial allow this one.",
+            NO_COMMAND,
+        ),
+        "POLICY_DENIED_TARGET" => (
+            "Use another target, or none: the policy of the token-issuer denies this one.",
             NO_COMMAND,
         ),
         "POLICY_DENIED_ACCOUNT" => (

@@ -95,6 +95,31 @@ fn a_change_of_the_set_is_told_and_a_renewal_is_none() {
 }
 
 #[test]
+fn b7_a_target_is_told_when_it_is_named_and_when_it_changes() {
+    let mut world = World::new();
+    world.shoots(0, &["shoot-1"]);
+    let aimed = |name: &str| {
+        let mut record = naming("shoot-1/a");
+        record.inputs.as_mut().unwrap().target = Some(secret(&format!("kube-system/{name}")));
+        record
+    };
+    world.records(&[aimed("first")]);
+    let targets = |world: &mut World| -> Vec<String> {
+        let told = world.told(0);
+        told.iter().for_each(|(observation, _)| {
+            world.0.observed(at(0), observation, true);
+        });
+        let all = told.into_iter().flat_map(|(observation, _)| observation.targets);
+        all.map(|target| target.to_string()).collect()
+    };
+    assert_eq!(targets(&mut world), ["kube-system/first"]);
+    world.record(Event::Upsert(aimed("second")));
+    assert_eq!(targets(&mut world), ["kube-system/second"]);
+    world.record(Event::Upsert(written(&aimed("second"), 0, Reason::Due)));
+    assert_eq!(targets(&mut world), [""; 0], "a renewal is no change");
+}
+
+#[test]
 fn a_token_issuer_whose_stream_is_new_is_told_again() {
     let mut world = World::new();
     world.shoots(0, &["shoot-1"]);

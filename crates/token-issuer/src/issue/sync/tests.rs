@@ -9,6 +9,8 @@ fn sync(account: &str, apply_account: bool) -> Sync {
         account: account.parse().unwrap(),
         account_labels: [("app".to_owned(), "proxy".to_owned())].into(),
         apply_account,
+        refresh: None,
+        left: Vec::new(),
     }
 }
 
