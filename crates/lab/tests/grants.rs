@@ -128,7 +128,11 @@ async fn work_as_issuer(account: &str, client: &Client, lab: &Lab) {
     let keys = http::Request::get("/openid/v1/jwks").body(Vec::new()).unwrap();
     assert!(client.request_text(keys).await.unwrap().contains("\"kid\""));
     assert!(may("create", "", "serviceaccounts/token", client).await);
-    assert_may_not(&["get", "list", "create"], "", "secrets", client).await;
+    // For target Secrets, by a ClusterRole of its own.
+    for verb in ["get", "list", "watch", "create", "patch"] {
+        assert!(may(verb, "", "secrets", client).await, "may not {verb} secrets");
+    }
+    assert_may_not(&["update", "delete", "deletecollection"], "", "secrets", client).await;
     for verb in ["get", "list", "watch", "patch"] {
         assert!(may(verb, "", "serviceaccounts", client).await, "may not {verb} serviceaccounts");
     }

@@ -31,7 +31,7 @@ use futures::{
 };
 use perennial_core::{
     clock::Clock,
-    failure::{Failure as _, chain},
+    failure::{Failure as _, Kind, chain},
     kubeconfig::TokenFile,
     name::SecretRef,
 };
@@ -144,6 +144,10 @@ impl Keeper {
             Change::SnapshotComplete => {
                 self.desk.complete_snapshot();
                 self.is_down = false;
+            }
+            // A seed that is away is told by the watch of access Secrets.
+            Change::Trouble(error) if error.kind() == Kind::Unavailable => {
+                debug!("{}; trying again", chain(&error));
             }
             Change::Trouble(error) => match std::mem::replace(&mut self.is_down, true) {
                 false => warn!("{}; trying again", chain(&error)),

@@ -240,9 +240,9 @@ pub struct TargetPresent {
 pub mod target_present {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Held {
-        /// A token.
+        /// A token, by what it says of itself.
         #[prost(message, tag = "1")]
-        Token(super::DeliveredToken),
+        Readable(super::DeliveredToken),
         /// Something that is no ServiceAccount token, or a kubeconfig that cannot take one. With neither
         /// there is no token, or an empty one.
         #[prost(message, tag = "2")]

@@ -103,7 +103,7 @@ pub fn target_seen_to_proto(
                     Some(target_present::Held::Unreadable(proto::UnreadableToken {}))
                 }
                 TargetHeld::Token { claims, sha256 } => {
-                    Some(target_present::Held::Token(delivered_to_proto(claims, sha256)))
+                    Some(target_present::Held::Readable(delivered_to_proto(claims, sha256)))
                 }
             },
             kubeconfig: *mode == Mode::Kubeconfig,
@@ -131,7 +131,7 @@ pub fn target_seen_from_proto(
             held: match present.held {
                 None => TargetHeld::Nothing,
                 Some(target_present::Held::Unreadable(_)) => TargetHeld::Unreadable,
-                Some(target_present::Held::Token(token)) => {
+                Some(target_present::Held::Readable(token)) => {
                     let (claims, sha256) = delivered_from_proto(token)?;
                     TargetHeld::Token { claims: Box::new(claims), sha256 }
                 }
