@@ -51,4 +51,5 @@ mod sweep;
 mod targets;
 mod trace;
 mod tunnel;
+mod withdrawn_key;
 mod witness;

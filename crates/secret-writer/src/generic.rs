@@ -31,7 +31,7 @@ use futures::{
 };
 use perennial_core::{
     clock::Clock,
-    failure::{Failure as _, Kind, chain},
+    failure::{Failure as _, chain},
     kubeconfig::TokenFile,
     name::SecretRef,
 };
@@ -80,8 +80,6 @@ pub struct Keeper {
     metrics: Metrics,
     known: Known,
     desk: Desk,
-    /// The watch is down, and that was said.
-    is_down: bool,
 }
 
 impl Keeper {
@@ -95,7 +93,7 @@ impl Keeper {
     ) -> Self {
         let metrics = Metrics::new(registry);
         let (known, desk) = (Known::default(), Desk::default());
-        Self { source, publish, clock, metrics, known, desk, is_down: false }
+        Self { source, publish, clock, metrics, known, desk }
     }
 
     /// Works until shutdown is requested. What is under way then is dropped: a successor sees the
@@ -141,18 +139,9 @@ impl Keeper {
             Change::SnapshotBegin => self.desk.begin_snapshot(),
             Change::Upsert(seen) => self.desk.upsert(seen),
             Change::Removed(secret) => self.desk.remove(&secret),
-            Change::SnapshotComplete => {
-                self.desk.complete_snapshot();
-                self.is_down = false;
-            }
-            // A seed that is away is told by the watch of access Secrets.
-            Change::Trouble(error) if error.kind() == Kind::Unavailable => {
-                debug!("{}; trying again", chain(&error));
-            }
-            Change::Trouble(error) => match std::mem::replace(&mut self.is_down, true) {
-                false => warn!("{}; trying again", chain(&error)),
-                true => debug!("{}", chain(&error)),
-            },
+            Change::SnapshotComplete => self.desk.complete_snapshot(),
+            // Told by the watch of access Secrets, which asks the same of the same API server.
+            Change::Trouble(error) => debug!("{}; trying again", chain(&error)),
         }
     }
 

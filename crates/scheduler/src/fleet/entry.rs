@@ -184,6 +184,7 @@ impl Entry {
             Decision::Keep { until: renewal } => until.min(renewal),
             _ => until,
         };
+        let until = self.outdated.as_deref().map_or(until, |outdated| until.min(outdated.at));
         Standing::Waiting { reason, until, why: Why::Repaired }
     }
 
