@@ -70,7 +70,8 @@ impl AccessSecrets {
     }
 }
 
-fn is_still(seen: &Seen, decided_on: &Seen) -> bool {
+/// Whether it is the Secret that was decided on, and can be written.
+pub(super) fn is_still(seen: &Seen, decided_on: &Seen) -> bool {
     let record = &seen.record;
     record.digest == decided_on.record.digest && record.inputs.is_ok() && record.obstacle.is_none()
 }

@@ -21,6 +21,7 @@ use super::{
     AccessSecrets, FIELD_MANAGER, ResourceVersion, operations,
     order::{Order, Outcome, Put, WriteError},
     reduce::{reduce, resource_version},
+    repair::is_still,
 };
 use crate::{
     call::bounded,
@@ -93,14 +94,10 @@ impl AccessSecrets {
         let Some(seen) = reduce(found, &self.interpretation) else {
             return Some(Outcome::Changed(None));
         };
-        let record = &seen.record;
-        if record.issued.as_ref().is_some_and(|note| note.sha256 == order.note.sha256) {
+        if seen.record.issued.as_ref().is_some_and(|note| note.sha256 == order.note.sha256) {
             return Some(Outcome::Written(seen));
         }
-        let same = record.digest == order.seen.record.digest
-            && record.inputs.is_ok()
-            && record.obstacle.is_none();
-        (!same).then_some(Outcome::Changed(Some(seen)))
+        (!is_still(&seen, &order.seen)).then_some(Outcome::Changed(Some(seen)))
     }
 
     pub(super) async fn patch(

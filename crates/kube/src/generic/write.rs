@@ -1,7 +1,7 @@
 //! The write: one key, only on the Secret that was just read, and none where it is right already.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams};
+use kube::api::PatchParams;
 use perennial_core::{keys, name::SecretRef};
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::{
     access::{FIELD_MANAGER, reduce::data},
     call::bounded,
     error::Error,
-    json_patch::{Operation, add, base64, pointer, test},
+    json_patch::{self, Operation, add, base64, pointer, test},
 };
 
 /// What came of a write.
@@ -50,9 +50,7 @@ impl GenericKubeconfigs {
         }
         let params =
             PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        let patch = serde_json::to_value(operations(&found, document));
-        let patch = patch.and_then(serde_json::from_value);
-        let patch: Patch<()> = Patch::Json(patch.expect("operations of ours are a JSON Patch"));
+        let patch = json_patch::patch(&operations(&found, document));
         let operation = format!("write generic kubeconfig {secret}");
         let written = bounded(&operation, api.patch(name, &params, &patch)).await?;
         Ok(Generic::of(&written).map_or(Outcome::Gone, Outcome::Written))

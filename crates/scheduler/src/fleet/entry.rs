@@ -130,9 +130,12 @@ impl Entry {
         own: bool,
     ) -> Standing {
         let (record, outdated) = (&self.record, self.outdated.as_deref().copied());
-        let decide = if own { decision::decide_own } else { decision::decide };
+        let decide = match (self.requested, own) {
+            (true, _) => decision::decide_requested, // neither keeps nor repairs
+            (false, true) => decision::decide_own,
+            (false, false) => decision::decide,
+        };
         let decision = match (decide(now, record, shoot, policy), outdated) {
-            _ if self.requested => decision::decide_requested(now, record, shoot, policy),
             (Decision::Keep { .. }, Some(outdated)) => {
                 decision::decide_outdated(now, record, shoot, policy, outdated)
             }

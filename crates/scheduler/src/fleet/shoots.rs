@@ -171,17 +171,10 @@ impl Shoots {
     fn merge(&mut self, shoot: &ShootId, touched: &mut Touched) {
         let before = self.merged.get(shoot);
         let after = self.witness(shoot);
-        let reads = |status: Option<&ShootStatus>| {
-            status.map(|s| {
-                let keys = (s.key_ids.clone(), s.key_history.clone());
-                let credential = (s.credential, s.own_refused, s.ca);
-                (s.reach, credential, s.clock_offset, s.detail.clone(), keys)
-            })
-        };
         let reaches = |status: Option<&ShootStatus>| {
             status.is_some_and(|status| status.reach == Reach::Reachable)
         };
-        if reads(before) != reads(after.as_ref()) {
+        if before.map(reads) != after.as_ref().map(reads) {
             touched.shoots.insert(shoot.clone());
         }
         if reaches(after.as_ref()) && !reaches(before) {
@@ -240,10 +233,7 @@ impl Shoots {
 
     /// Token-issuers whose stream is open and knows this shoot.
     pub(super) fn sources_of(&self, shoot: &ShootId) -> Vec<usize> {
-        let knows = |source: &Source| {
-            source.feed != Feed::Closed
-                && source.held.get(shoot).is_some_and(|h| h.generation == source.generation)
-        };
+        let knows = |source: &Source| source.live(shoot).is_some();
         self.sources.iter().filter(|(_, source)| knows(source)).map(|(number, _)| *number).collect()
     }
 
@@ -264,6 +254,13 @@ impl Shoots {
         };
         live.cloned().or_else(|| stale.filter(|_| !self.is_whole()).map(without_reach))
     }
+}
+
+/// What of a state somebody decides by or shows.
+fn reads(status: &ShootStatus) -> impl PartialEq + '_ {
+    let ShootStatus { reach, credential, detail, clock_offset, key_ids, key_history, .. } = status;
+    let ways = (reach, credential, &status.own_refused, &status.ca);
+    (ways, clock_offset, detail, key_ids, key_history)
 }
 
 /// Whether what is held is later than what is said now. Clocks of two token-issuers are a few seconds
