@@ -115,6 +115,7 @@ async fn stolen_scheduler(house: &House) -> Attack {
             window_from: 0.3,
             window_place: 0.0,
             request_id: "stolen".to_owned(),
+            ..RenewTokenRequest::default()
         };
         writer.renew_token(order).await
     };

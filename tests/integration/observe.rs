@@ -19,7 +19,7 @@ const DENIED: &str = "namespace-controller";
 fn request(shoot: usize, names: impl IntoIterator<Item = String>) -> ObserveShootRequest {
     let account = |name| ServiceAccount { namespace: "kube-system".to_owned(), name };
     let accounts = names.into_iter().map(account).collect();
-    ObserveShootRequest { namespace: namespace(shoot), accounts, targets: Vec::new() }
+    ObserveShootRequest { namespace: namespace(shoot), accounts, ..ObserveShootRequest::default() }
 }
 
 #[tokio::test]

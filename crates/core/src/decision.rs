@@ -18,13 +18,17 @@ use crate::{
 };
 
 mod account;
+mod generation;
 mod repair;
 mod target;
 
+pub use generation::{bound_to, decide_revoked, generation_wanted};
 pub use target::{AsSeen, as_seen};
 
 #[cfg(test)]
 mod tests;
+
+use account::Look;
 
 /// What is to be done about a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,9 +104,15 @@ pub fn decide(now: Timestamp, record: &Record, shoot: ShootView<'_>, policy: &Po
     let seen = as_seen(now, record, shoot);
     let record = seen.record.as_ref();
     let decision = decide_as_seen(now, &seen, shoot, policy);
-    let (Decision::Keep { .. }, Ok(inputs)) = (&decision, &record.inputs) else { return decision };
-    match repair::wanted(record, inputs, shoot) {
-        Some(reason) => permit(now, record, inputs, shoot, policy, reason),
+    let (&Decision::Keep { until }, Ok(inputs)) = (&decision, &record.inputs) else {
+        return decision;
+    };
+    if let Some(reason) = repair::wanted(record, inputs, shoot) {
+        return permit(now, record, inputs, shoot, policy, reason);
+    }
+    match generation::older_go_at(record, inputs, shoot) {
+        Some(at) if at <= now => permit(now, record, inputs, shoot, policy, Reason::GenerationLeft),
+        Some(at) => Decision::Keep { until: until.min(at) },
         None => decision,
     }
 }
@@ -142,10 +152,12 @@ fn decide_as_seen(
         Wanted::Now(reason) => permit(now, record, inputs, shoot, policy, reason),
         Wanted::Later(until) => {
             let until = seen.again.into_iter().fold(clock.ours(until), Timestamp::min);
-            match account::look(now, record, inputs, shoot, clock) {
-                account::Look::Fits => Decision::Keep { until },
-                account::Look::Again(at) => Decision::Keep { until: until.min(at) },
-                account::Look::Lost(reason) => permit(now, record, inputs, shoot, policy, reason),
+            let look = account::look(now, record, inputs, shoot, clock);
+            let look = look.or_else(|| generation::look(now, record, inputs, shoot, clock));
+            match look {
+                Look::Fits => Decision::Keep { until },
+                Look::Again(at) => Decision::Keep { until: until.min(at) },
+                Look::Lost(reason) => permit(now, record, inputs, shoot, policy, reason),
             }
         }
     }
@@ -288,7 +300,9 @@ fn misfit(claims: &Claims, record: &Record, inputs: &Inputs) -> Option<Reason> {
         };
         sorted(&claims.audiences) != sorted(&inputs.audiences)
     };
-    let inputs_differ = record.issued.as_ref().is_some_and(|note| note.inputs != inputs.hash());
+    let is_bound = || bound_to(record).is_some();
+    let inputs_differ = record.issued.as_ref().is_some_and(|note| note.inputs != inputs.hash())
+        || (inputs.revocable && !is_bound());
     if claims.account != inputs.account {
         Some(Reason::OtherAccount)
     } else if audiences_differ {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
+    generation::{Family, Noted},
     inputs::Interpretation,
     issued::{Issued, IssuedFor},
     keys,
@@ -25,6 +26,18 @@ pub(crate) fn jwt(namespace: &str, name: &str, issued_at: i64, expires_at: i64) 
         "sub": format!("system:serviceaccount:{namespace}:{name}"), "aud": ["gardener"],
         "kubernetes.io": {"namespace": namespace,
             "serviceaccount": {"name": name, "uid": format!("uid-{name}")}},
+    }));
+    format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("signature"))
+}
+
+/// The same for kube-system/kube-proxy, bound to this Secret.
+pub(crate) fn jwt_bound(name: &str, uid: &str, issued_at: i64, expires_at: i64) -> String {
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = part(json!({"alg": "RS256", "kid": "key-1", "typ": "JWT"}));
+    let claims = part(json!({
+        "iat": issued_at, "exp": expires_at, "iss": "https://shoot.example", "aud": ["gardener"],
+        "sub": "system:serviceaccount:kube-system:kube-proxy",
+        "kubernetes.io": {"secret": {"name": name, "uid": uid}},
     }));
     format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("signature"))
 }
@@ -96,6 +109,7 @@ impl SecretBuilder {
 
     fn noted(self, token: String, claims: &Claims, plan: Plan, written_at: Timestamp) -> Self {
         let record = self.record();
+        let family = Family::new(&claims.account.namespace, &record.secret);
         let note = Issued::note(IssuedFor {
             token: TokenHash::of(token.as_bytes()),
             claims,
@@ -105,6 +119,7 @@ impl SecretBuilder {
             written_at,
             streak: 0,
             left: Vec::new(),
+            generation: Noted::of(&family, claims, None),
         });
         let mut this = self
             .annotated(keys::ISSUED, &note.to_line())

@@ -98,6 +98,8 @@ pub struct Inputs {
     pub mode: Mode,
     /// The Secret in the shoot that gets token and CA in place of this one (B7).
     pub target: Option<SecretRef>,
+    /// Whether its tokens are bound to a generation, so that they can be revoked (section D).
+    pub revocable: bool,
 }
 
 impl Inputs {
@@ -111,7 +113,6 @@ impl Inputs {
         interpretation: &Interpretation,
     ) -> Result<Self, Invalid> {
         let annotation = |key| annotations.get(key).map(String::as_str);
-        refuse_unserved(annotations)?;
         Ok(Self {
             account: account(annotation, interpretation)?,
             account_labels: match annotation(keys::ACCOUNT_LABELS) {
@@ -126,6 +127,7 @@ impl Inputs {
             inject_ca: flag(keys::INJECT_CA, annotation(keys::INJECT_CA))?,
             mode,
             target: target(annotation)?,
+            revocable: flag(keys::REVOCABLE, annotation(keys::REVOCABLE))?,
         })
     }
 
@@ -143,10 +145,13 @@ impl Inputs {
         field("name", self.account.name.as_str());
         field("lifetime", &self.lifetime_seconds.to_string());
         self.audiences.iter().for_each(|audience| field("audience", audience));
-        // Nothing where there is none: so the hashes of notes without a target stay what they were.
+        // Nothing where there is none: so the hashes of earlier notes stay what they were.
         if let Some(target) = &self.target {
             field("target-namespace", target.namespace.as_str());
             field("target-name", target.name.as_str());
+        }
+        if self.revocable {
+            field("revocable", "true");
         }
         InputsHash(hex(&hasher.finalize()[..16]))
     }
@@ -242,17 +247,6 @@ fn flag(key: &'static str, value: Option<&str>) -> Result<bool, Invalid> {
         Some(text) => {
             go::boolean(text).ok_or_else(|| Invalid::annotation(key, Some(text), Problem::NotABool))
         }
-    }
-}
-
-/// Revocation is section D. Until it is built such a Secret is refused aloud: a token that cannot be
-/// revoked would look right and be wrong.
-fn refuse_unserved(annotations: &BTreeMap<String, String>) -> Result<(), Invalid> {
-    // A value that is no Go bool is not corrected first: any but false is refused once it is one.
-    match annotations.get(keys::REVOCABLE).map(String::as_str) {
-        None | Some("") => Ok(()),
-        Some(text) if go::boolean(text) == Some(false) => Ok(()),
-        Some(text) => Err(Invalid::annotation(keys::REVOCABLE, Some(text), Problem::NotServedYet)),
     }
 }
 

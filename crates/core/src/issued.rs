@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    generation::Noted,
     inputs::{Inputs, InputsHash},
     name::SecretRef,
     reason::Reason,
@@ -58,6 +59,9 @@ pub struct Issued {
     /// Former targets that were not cleaned yet, the oldest first; at most [`LEFT_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<Left>,
+    /// The generation that the token is bound to, where the Secret is revocable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<Box<Noted>>,
 }
 
 /// A former target: a Secret in the shoot that may still hold what was put there (B7).
@@ -88,13 +92,15 @@ pub struct IssuedFor<'a> {
     pub streak: u32,
     /// See [`Issued::left`]; see [`Issued::now_left`].
     pub left: Vec<Left>,
+    /// See [`Issued::generation`].
+    pub generation: Option<Noted>,
 }
 
 impl Issued {
     /// The note for a token that is about to be written.
     #[must_use]
     pub fn note(what: IssuedFor<'_>) -> Self {
-        let IssuedFor { token, claims, inputs, plan, reason, written_at, streak, left } = what;
+        let IssuedFor { token, claims, inputs, plan, reason, written_at, streak, left, .. } = what;
         Self {
             sha256: token,
             inputs: inputs.hash(),
@@ -109,6 +115,7 @@ impl Issued {
             streak,
             target: inputs.target.clone(),
             left,
+            generation: what.generation.map(Box::new),
         }
     }
 

@@ -16,6 +16,7 @@ pub mod decision;
 pub mod digest;
 pub mod failure;
 pub mod flaw;
+pub mod generation;
 pub mod go;
 pub mod inputs;
 pub mod issued;

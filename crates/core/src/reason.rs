@@ -41,6 +41,10 @@ pub enum Reason {
     AccountGone,
     /// The ServiceAccount was deleted and made anew: tokens of the old one are refused.
     AccountReplaced,
+    /// The generation that the token is bound to was deleted by somebody else (section D).
+    GenerationGone,
+    /// Tokens of its generation are being revoked (section D).
+    Revoked,
     /// Labels or automount of the ServiceAccount are not as the Secret wants them. Needs no token.
     AccountDrifted,
     /// The CA beside the token is not that of the shoot. Needs no token.
@@ -49,6 +53,8 @@ pub enum Reason {
     CaUnwanted,
     /// A Secret of the shoot still holds what was put there and is no longer named. Needs no token.
     TargetLeft,
+    /// A former generation is to be deleted, and its tokens with it. Needs no token.
+    GenerationLeft,
     /// A reason that a newer version noted on the Secret; this one gives none such.
     #[serde(other)]
     Unknown,
@@ -56,7 +62,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason that this version gives, in the order in which they are looked for.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::NothingHeld,
         Self::Unreadable,
         Self::Damaged,
@@ -74,10 +80,13 @@ impl Reason {
         Self::Requested,
         Self::AccountGone,
         Self::AccountReplaced,
+        Self::GenerationGone,
+        Self::Revoked,
         Self::AccountDrifted,
         Self::CaChanged,
         Self::CaUnwanted,
         Self::TargetLeft,
+        Self::GenerationLeft,
     ];
 
     /// Stable name.
@@ -101,10 +110,13 @@ impl Reason {
             Self::Requested => "requested",
             Self::AccountGone => "account_gone",
             Self::AccountReplaced => "account_replaced",
+            Self::GenerationGone => "generation_gone",
+            Self::Revoked => "revoked",
             Self::AccountDrifted => "account_drifted",
             Self::CaChanged => "ca_changed",
             Self::CaUnwanted => "ca_unwanted",
             Self::TargetLeft => "target_left",
+            Self::GenerationLeft => "generation_left",
             Self::Unknown => "unknown",
         }
     }
@@ -133,11 +145,14 @@ impl Reason {
             | Self::Requested
             | Self::AccountGone
             | Self::AccountReplaced
+            | Self::GenerationGone
+            | Self::Revoked
             | Self::OwnRefused
             | Self::AccountDrifted
             | Self::CaChanged
             | Self::CaUnwanted
             | Self::TargetLeft
+            | Self::GenerationLeft
             | Self::Unknown => false,
         }
     }
@@ -154,6 +169,7 @@ impl Reason {
             | Self::Expired
             | Self::AccountGone
             | Self::AccountReplaced
+            | Self::GenerationGone
             | Self::OwnRefused
             | Self::KeyWithdrawn => true,
             Self::InputsChanged
@@ -163,10 +179,12 @@ impl Reason {
             | Self::Due
             | Self::IssuerChanged
             | Self::Requested
+            | Self::Revoked
             | Self::AccountDrifted
             | Self::CaChanged
             | Self::CaUnwanted
             | Self::TargetLeft
+            | Self::GenerationLeft
             | Self::Unknown => false,
         }
     }
@@ -176,7 +194,11 @@ impl Reason {
     #[must_use]
     pub const fn needs_token(self) -> bool {
         match self {
-            Self::AccountDrifted | Self::CaChanged | Self::CaUnwanted | Self::TargetLeft => false,
+            Self::AccountDrifted
+            | Self::CaChanged
+            | Self::CaUnwanted
+            | Self::TargetLeft
+            | Self::GenerationLeft => false,
             Self::NothingHeld
             | Self::Unreadable
             | Self::Damaged
@@ -191,6 +213,8 @@ impl Reason {
             | Self::Requested
             | Self::AccountGone
             | Self::AccountReplaced
+            | Self::GenerationGone
+            | Self::Revoked
             | Self::OwnRefused
             | Self::KeyWithdrawn
             | Self::IssuerChanged

@@ -157,7 +157,7 @@ impl Record {
             None => ca(view, inputs.as_ref().is_ok_and(|inputs| inputs.inject_ca)),
         };
         let (held, issued) = match (&inputs, target) {
-            (Ok(inputs), Some(_)) => target::judge(inputs, stamp, note),
+            (Ok(inputs), Some(_)) => target::judge(view.secret, inputs, stamp, note),
             _ => judge(token, note),
         };
         Self {

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     ca::CaHash,
+    generation::{Family, GenerationsSeen},
     inputs::LabelsHash,
     name::{AccountRef, Namespace, SecretRef},
     signing::KeyHistory,
@@ -44,6 +45,8 @@ pub struct ShootStatus {
     pub key_history: KeyHistory,
     /// Targets that access Secrets name, as far as they were seen; as with accounts.
     pub targets: BTreeMap<SecretRef, TargetSeen>,
+    /// Generations of revocable access Secrets, as far as they were seen; as with accounts.
+    pub generations: BTreeMap<Family, GenerationsSeen>,
 }
 
 impl ShootStatus {
@@ -63,6 +66,7 @@ impl ShootStatus {
             own_refused: None,
             key_history: KeyHistory::default(),
             targets: BTreeMap::new(),
+            generations: BTreeMap::new(),
         }
     }
 }

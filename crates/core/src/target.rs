@@ -9,9 +9,11 @@ use jiff::Timestamp;
 
 use crate::{
     ca::CaHash,
+    generation::{Bound, Family},
     inputs::{Inputs, Mode},
     issued::Issued,
     kubeconfig,
+    name::SecretRef,
     record::{Held, Stamp},
     token::{Claims, TokenHash},
 };
@@ -102,7 +104,12 @@ fn held(token: Option<&[u8]>) -> TargetHeld {
 /// What stands for a token where a target is named, by the access Secret alone.
 ///
 /// The note does not repeat account and audiences; its hash of the inputs stands for them.
-pub(crate) fn judge(inputs: &Inputs, stamp: Stamp, note: Option<Issued>) -> (Held, Option<Issued>) {
+pub(crate) fn judge(
+    secret: &SecretRef,
+    inputs: &Inputs,
+    stamp: Stamp,
+    note: Option<Issued>,
+) -> (Held, Option<Issued>) {
     let Some(note) = note else {
         return match stamp {
             Stamp::Absent => (Held::Nothing, None),
@@ -110,6 +117,10 @@ pub(crate) fn judge(inputs: &Inputs, stamp: Stamp, note: Option<Issued>) -> (Hel
             Stamp::At(_) | Stamp::Unreadable => (Held::InTarget, None),
         };
     };
+    let bound = note.generation.as_ref().map(|noted| {
+        let name = Family::new(&inputs.account.namespace, secret).name(noted.number).into();
+        Box::new(Bound { name, uid: noted.uid.clone() })
+    });
     let claims = Claims {
         issued_at: note.iat,
         expires_at: note.exp,
@@ -118,6 +129,7 @@ pub(crate) fn judge(inputs: &Inputs, stamp: Stamp, note: Option<Issued>) -> (Hel
         account_uid: note.uid.clone(),
         audiences: inputs.audiences.clone(),
         key_id: note.kid.clone(),
+        bound,
     };
     (Held::Token(claims), Some(note))
 }

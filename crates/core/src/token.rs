@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::name::AccountRef;
+use crate::{generation::Bound, name::AccountRef};
 
 /// Longest token that is looked at, in bytes. Real ones have about 1,000.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
@@ -96,6 +96,8 @@ pub struct Claims {
     pub audiences: Vec<String>,
     /// Id of the key that signed it.
     pub key_id: Option<String>,
+    /// The Secret in the shoot that it dies with, where it is bound to one.
+    pub bound: Option<Box<Bound>>,
 }
 
 /// Why a text is no ServiceAccount token. Says nothing of the text itself.
@@ -131,14 +133,21 @@ impl Claims {
         if expires_at <= issued_at {
             return Err(ClaimsError::Times);
         }
+        let (account_uid, bound) = match raw.kubernetes {
+            Some(RawKubernetes { serviceaccount, secret }) => {
+                (serviceaccount.map(|account| account.uid), secret.map(Box::new))
+            }
+            None => (None, None),
+        };
         Ok(Self {
             issued_at,
             expires_at,
             issuer: raw.iss,
             account,
-            account_uid: raw.kubernetes.and_then(|k| k.serviceaccount).map(|a| a.uid),
+            account_uid,
             audiences: raw.aud.map_or_else(Vec::new, OneOrMany::into_vec),
             key_id: decoded.header.kid,
+            bound,
         })
     }
 
@@ -169,6 +178,7 @@ struct RawClaims {
 #[derive(Deserialize)]
 struct RawKubernetes {
     serviceaccount: Option<RawAccount>,
+    secret: Option<Bound>,
 }
 
 #[derive(Deserialize)]

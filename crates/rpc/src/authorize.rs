@@ -33,6 +33,7 @@ use Role::{Operator, Scheduler, SecretWriter};
 pub const METHODS: &[(&str, Callers)] = &[
     ("/perennial.issuer.v1.TokenIssuer/IssueToken", Roles(&[SecretWriter])),
     ("/perennial.issuer.v1.TokenIssuer/SyncShoot", Roles(&[SecretWriter])),
+    ("/perennial.issuer.v1.TokenIssuer/RevokeGeneration", Roles(&[SecretWriter])),
     ("/perennial.issuer.v1.TokenIssuer/ObserveShoot", Roles(&[Scheduler])),
     ("/perennial.issuer.v1.TokenIssuer/ListShoots", Roles(&[Scheduler, Operator])),
     ("/perennial.issuer.v1.TokenIssuer/WatchShoots", Roles(&[Scheduler, SecretWriter, Operator])),

@@ -5,10 +5,14 @@ use std::{str::FromStr, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
+mod generation;
 mod record;
 mod shoot;
 mod target;
 
+pub use generation::{
+    family_from_proto, family_to_proto, generations_seen_from_proto, generations_seen_to_proto,
+};
 pub use record::{record_from_proto, record_to_proto};
 pub use shoot::{
     account_from_proto, account_seen_from_proto, account_seen_to_proto, account_to_proto,

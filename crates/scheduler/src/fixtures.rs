@@ -43,6 +43,7 @@ pub(crate) fn bare(text: &str) -> Record {
         inject_ca: false,
         mode: Mode::Token,
         target: None,
+        revocable: false,
     };
     Record {
         secret: secret(text),
@@ -71,6 +72,7 @@ pub(crate) fn written(record: &Record, seconds: i64, reason: Reason) -> Record {
         account_uid: None,
         audiences: Vec::new(),
         key_id: None,
+        bound: None,
     };
     let plan = Plan::draw(&claims, 24 * HOUR, Window::ORDINARY, 0.5);
     let note = Issued {
@@ -87,6 +89,7 @@ pub(crate) fn written(record: &Record, seconds: i64, reason: Reason) -> Record {
         streak: 0,
         target: inputs.target.clone(),
         left: Vec::new(),
+        generation: None,
     };
     Record {
         held: Held::Token(claims),

@@ -128,6 +128,13 @@ impl issuer::token_issuer_server::TokenIssuer for FakeIssuer {
         Err(Status::unimplemented("not asked"))
     }
 
+    async fn revoke_generation(
+        &self,
+        _: Request<issuer::RevokeGenerationRequest>,
+    ) -> Result<Response<issuer::RevokeGenerationResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
     async fn observe_shoot(
         &self,
         request: Request<issuer::ObserveShootRequest>,

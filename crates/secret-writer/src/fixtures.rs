@@ -310,6 +310,7 @@ pub(crate) fn delivered(secret: &SecretBuilder, token: &Token) -> SecretBuilder 
         written_at: claims.issued_at,
         streak: 0,
         left: Vec::new(),
+        generation: None,
     });
     secret
         .clone()

@@ -60,7 +60,7 @@ impl SecretWriter for Service {
         trace::about(&order.secret);
         let seen = self.renewals.repair(order).await.map_err(|error| to_status(&error))?;
         let record = Some(record_to_proto(&seen.record));
-        Ok(Response::new(SyncSecretResponse { record }))
+        Ok(Response::new(SyncSecretResponse { record, old_token_refused: false }))
     }
 
     async fn watch_access_secrets(

@@ -147,6 +147,7 @@ fn request(secret: &SecretRef, inputs: &Inputs) -> IssueTokenRequest {
         lifetime: Some(convert::duration(lifetime)),
         audiences: inputs.audiences.clone(),
         delivery: delivery(inputs),
+        binding: None,
     }
 }
 

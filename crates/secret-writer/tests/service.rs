@@ -175,6 +175,7 @@ fn order(record: &AccessSecret) -> RenewTokenRequest {
         window_from: 0.72,
         window_place: 1.0,
         request_id: "request-1".to_owned(),
+        ..RenewTokenRequest::default()
     }
 }
 

@@ -7,8 +7,9 @@ use perennial_core::failure::{self, Failure as _};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::issuer::v1::{
     IssueTokenRequest, IssueTokenResponse, ListShootsRequest, ListShootsResponse,
-    ObserveShootRequest, ObserveShootResponse, SyncShootRequest, SyncShootResponse,
-    WatchShootsRequest, WatchShootsResponse, token_issuer_server::TokenIssuer,
+    ObserveShootRequest, ObserveShootResponse, RevokeGenerationRequest, RevokeGenerationResponse,
+    SyncShootRequest, SyncShootResponse, WatchShootsRequest, WatchShootsResponse,
+    token_issuer_server::TokenIssuer,
 };
 use perennial_rpc::{convert, status::to_status, trace};
 use tonic::{Request, Response, Status};
@@ -150,6 +151,13 @@ impl TokenIssuer for Service {
         let outcome = self.sync(request.into_inner()).await;
         let answer = |ca_pem| Response::new(SyncShootResponse { ca_pem });
         outcome.map(answer).map_err(|error| to_status(&error))
+    }
+
+    async fn revoke_generation(
+        &self,
+        _: Request<RevokeGenerationRequest>,
+    ) -> Result<Response<RevokeGenerationResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
     }
 
     async fn observe_shoot(

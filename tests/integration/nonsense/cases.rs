@@ -148,8 +148,8 @@ fn others(cases: &mut Vec<Case>) {
     let bad =
         ["", ",", "gardener,", "a,,b", "a\u{7}b"].map(|value| (Some(value), "AudienceInvalid"));
     annotations(cases, keys::AUDIENCES, Some("gardener"), &bad);
-    let revocable = [(Some("true"), "NotServed"), (Some("perhaps"), "NotServed")];
-    annotations(cases, keys::REVOCABLE, Some("false"), &revocable);
+    let bad = ["perhaps", "yes"].map(|value| (Some(value), "BoolInvalid"));
+    annotations(cases, keys::REVOCABLE, Some("false"), &bad);
 }
 
 fn kubeconfigs(cases: &mut Vec<Case>) {

@@ -22,7 +22,7 @@ const STREAMS_APART_MAX: SignedDuration = SignedDuration::from_secs(2);
 /// remains, one token too many is better than one that nobody accepts.
 const CLOCK_DOUBT: SignedDuration = SignedDuration::from_secs(3);
 
-/// What an account says of a token.
+/// What an account, or a generation, says of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     /// It does not speak against it.
@@ -31,6 +31,16 @@ pub(super) enum Look {
     Again(Timestamp),
     /// Its token is refused.
     Lost(Reason),
+}
+
+impl Look {
+    /// What the next one says, where this one does not speak against it.
+    pub(super) fn or_else(self, next: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::Fits => next(),
+            Self::Again(_) | Self::Lost(_) => self,
+        }
+    }
 }
 
 pub(super) fn look(

@@ -54,8 +54,6 @@ pub enum Problem {
     },
     /// A kubeconfig into which no token can be put.
     Kubeconfig(KubeconfigError),
-    /// Part of the contract that this version does not serve.
-    NotServedYet,
 }
 
 /// An [`Invalid`] as it is handed on: what a record keeps and what another process is told.
@@ -109,7 +107,6 @@ impl Invalid {
                 "LABELS_INVALID"
             }
             Problem::Kubeconfig(_) => "KUBECONFIG_INVALID",
-            Problem::NotServedYet => "NOT_SERVED",
         }
     }
 }
@@ -149,9 +146,6 @@ impl fmt::Display for Invalid {
                 " has the label \"{label}\", which Kubernetes refuses; correct its key or value"
             ),
             Problem::Kubeconfig(error) => write!(f, " cannot take a token: {error}"),
-            Problem::NotServedYet => {
-                f.write_str(" is not served by this version of Perennial; remove it")
-            }
         }
     }
 }

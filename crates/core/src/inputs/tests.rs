@@ -30,8 +30,7 @@ fn b10_every_impossible_value_names_its_key_and_a_remedy() {
         (keys::ACCOUNT_LABELS, r#"{"a b":"c"}"#, "LABELS_INVALID"),
         (keys::INJECT_CA, "yes", "BOOL_INVALID"),
         (keys::AUDIENCES, "a,,b", "AUDIENCE_INVALID"),
-        (keys::REVOCABLE, "true", "NOT_SERVED"),
-        (keys::REVOCABLE, "maybe", "NOT_SERVED"),
+        (keys::REVOCABLE, "maybe", "BOOL_INVALID"),
     ];
     for (key, value, reason) in cases {
         let invalid = read(&SecretBuilder::new().annotated(key, value)).unwrap_err();
@@ -41,9 +40,14 @@ fn b10_every_impossible_value_names_its_key_and_a_remedy() {
 }
 
 #[test]
-fn an_annotation_that_asks_for_no_revocation_is_no_mistake() {
-    for value in ["", "false", "0"] {
-        assert!(read(&SecretBuilder::new().annotated(keys::REVOCABLE, value)).is_ok(), "{value:?}");
+fn d_revocable_is_read_as_go_reads_a_bool_and_takes_another_token() {
+    let plain = read(&SecretBuilder::new()).unwrap();
+    for (value, revocable) in
+        [("", false), ("false", false), ("0", false), ("true", true), ("T", true)]
+    {
+        let inputs = read(&SecretBuilder::new().annotated(keys::REVOCABLE, value)).unwrap();
+        assert_eq!(inputs.revocable, revocable, "{value:?}");
+        assert_eq!(inputs.hash() != plain.hash(), revocable, "{value:?}");
     }
 }
 

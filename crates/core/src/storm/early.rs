@@ -27,6 +27,8 @@ pub enum Early {
     AccountReplaced,
     /// The shoot refuses one token after the other.
     Refused,
+    /// What it was bound to was deleted.
+    GenerationGone,
     /// The last token is not there: never written, or taken away.
     NotThere,
     /// Nothing but time: a clock that is wrong, or a stranger who left no trace.
@@ -50,7 +52,7 @@ impl Early {
 
     const fn by(reason: Reason) -> Self {
         match reason {
-            Reason::Requested => Self::Asked,
+            Reason::Requested | Reason::Revoked => Self::Asked,
             Reason::TimestampRemoved => Self::TimestampRemoved,
             Reason::TimestampUnreadable | Reason::TimestampForward => Self::TimestampChanged,
             Reason::InputsChanged => Self::InputsChanged,
@@ -60,6 +62,7 @@ impl Early {
             | Reason::OtherAccount
             | Reason::OtherAudiences => Self::TokenReplaced,
             Reason::AccountGone | Reason::AccountReplaced => Self::AccountReplaced,
+            Reason::GenerationGone => Self::GenerationGone,
             Reason::OwnRefused => Self::Refused,
             Reason::NothingHeld => Self::NotThere,
             Reason::Expired
@@ -68,6 +71,7 @@ impl Early {
             | Reason::CaChanged
             | Reason::CaUnwanted
             | Reason::TargetLeft
+            | Reason::GenerationLeft
             | Reason::Unknown => Self::OutOfTime,
         }
     }
@@ -83,6 +87,7 @@ impl Early {
             | Self::ShootRotates
             | Self::TokenReplaced
             | Self::AccountReplaced
+            | Self::GenerationGone
             | Self::Refused
             | Self::NotThere => false,
         }
@@ -103,6 +108,11 @@ impl Early {
             Self::TokenReplaced => "another token was put in the place of ours",
             Self::AccountReplaced => {
                 return "its ServiceAccount in the shoot is deleted again and again".to_owned();
+            }
+            Self::GenerationGone => {
+                return "the Secret in the shoot that its tokens are bound to is deleted again and \
+                        again"
+                    .to_owned();
             }
             Self::Refused => {
                 "the shoot refuses each of them; look at the account and the signing keys there"

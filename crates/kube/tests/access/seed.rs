@@ -169,6 +169,7 @@ pub(crate) fn order(seen: &Seen, issued_at: i64, ca_pem: Option<&[u8]>) -> Order
         written_at: Timestamp::UNIX_EPOCH,
         streak: 0,
         left: Vec::new(),
+        generation: None,
     });
     Order {
         seen: Arc::new(seen.clone()),

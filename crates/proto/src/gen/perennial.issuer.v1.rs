@@ -25,6 +25,24 @@ pub struct IssueTokenRequest {
     /// Where the token goes in the shoot. Where absent, the answer has it.
     #[prost(message, optional, tag = "7")]
     pub delivery: ::core::option::Option<Delivery>,
+    /// What the token is bound to; absent where the Secret is not revocable.
+    #[prost(message, optional, tag = "8")]
+    pub binding: ::core::option::Option<Binding>,
+}
+/// A token bound to a generation, a Secret beside the ServiceAccount, dies with it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Binding {
+    /// The least generation that will do: the token is bound to the newest that is there, and this one
+    /// is made where none is as new. 0 means that none is known: the newest, or 1.
+    #[prost(uint32, tag = "1")]
+    pub generation: u32,
+    /// Whether older generations are about to be revoked: this one is probably not there yet.
+    #[prost(bool, tag = "2")]
+    pub revokes: bool,
+    /// For how long older generations live on after the token is written, where they are about to be
+    /// revoked. It is noted on a generation that is made, so that whoever resumes knows it.
+    #[prost(message, optional, tag = "3")]
+    pub grace: ::core::option::Option<::prost_types::Duration>,
 }
 /// What a target, a Secret in the shoot, gets of us.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -94,6 +112,19 @@ pub struct TokenClaims {
     /// `kid`; empty where the token has none.
     #[prost(string, tag = "7")]
     pub key_id: ::prost::alloc::string::String,
+    /// The Secret in the shoot that it dies with; absent where it is bound to none.
+    #[prost(message, optional, tag = "8")]
+    pub bound: ::core::option::Option<BoundSecret>,
+}
+/// The Secret that a token is bound to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BoundSecret {
+    /// Its name, in the namespace of the ServiceAccount.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// metadata.uid
+    #[prost(string, tag = "2")]
+    pub uid: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ServiceAccount {
@@ -149,6 +180,31 @@ pub struct SyncShootResponse {
     #[prost(bytes = "vec", tag = "1")]
     pub ca_pem: ::prost::alloc::vec::Vec<u8>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeGenerationRequest {
+    /// Namespace of the access Secret on the seed; it is also the id of the shoot.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Name of the access Secret.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The ServiceAccount in the shoot.
+    #[prost(message, optional, tag = "3")]
+    pub account: ::core::option::Option<ServiceAccount>,
+    /// The generation to keep, at least 1; all older ones go.
+    #[prost(uint32, tag = "4")]
+    pub keep: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeGenerationResponse {
+    /// How many generations were deleted now.
+    #[prost(uint32, tag = "1")]
+    pub deleted: u32,
+    /// Whether a token of an older generation was tried and refused. Where none was at hand, the API
+    /// server may go on taking one for up to 30 s.
+    #[prost(bool, tag = "2")]
+    pub refused: bool,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ObserveShootRequest {
     /// Namespace of the shoot on the seed.
@@ -160,6 +216,19 @@ pub struct ObserveShootRequest {
     /// The targets that its access Secrets name.
     #[prost(message, repeated, tag = "3")]
     pub targets: ::prost::alloc::vec::Vec<TargetSecret>,
+    /// The families of generations of its revocable access Secrets.
+    #[prost(message, repeated, tag = "4")]
+    pub families: ::prost::alloc::vec::Vec<GenerationFamily>,
+}
+/// The generations of one access Secret.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GenerationFamily {
+    /// Their namespace in the shoot: that of the ServiceAccount.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Name of the access Secret on the seed.
+    #[prost(string, tag = "2")]
+    pub secret: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ObserveShootResponse {}
@@ -172,14 +241,14 @@ pub struct WatchShootsRequest {
     #[prost(bool, tag = "2")]
     pub with_connection: bool,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchShootsResponse {
-    #[prost(oneof = "watch_shoots_response::Event", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "watch_shoots_response::Event", tags = "1, 2, 3, 4, 5, 6")]
     pub event: ::core::option::Option<watch_shoots_response::Event>,
 }
 /// Nested message and enum types in `WatchShootsResponse`.
 pub mod watch_shoots_response {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Event {
         /// A shoot that is new or has changed.
         #[prost(message, tag = "1")]
@@ -196,7 +265,40 @@ pub mod watch_shoots_response {
         /// A target that is observed was seen for the first time, or has changed.
         #[prost(message, tag = "5")]
         Target(super::TargetSeen),
+        /// The generations of a family that is observed were seen for the first time, or have changed.
+        #[prost(message, tag = "6")]
+        Generations(super::GenerationsSeen),
     }
+}
+/// The generations of one access Secret as they were last seen.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GenerationsSeen {
+    /// Namespace of its shoot on the seed.
+    #[prost(string, tag = "1")]
+    pub shoot: ::prost::alloc::string::String,
+    /// Which family.
+    #[prost(message, optional, tag = "2")]
+    pub family: ::core::option::Option<GenerationFamily>,
+    /// All that are there, in order of their numbers; none that is being deleted.
+    #[prost(message, repeated, tag = "3")]
+    pub present: ::prost::alloc::vec::Vec<Generation>,
+    /// When they were seen, by the clock of the token-issuer.
+    #[prost(message, optional, tag = "4")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A generation that is there.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Generation {
+    /// Its number, at least 1.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// metadata.uid
+    #[prost(string, tag = "2")]
+    pub uid: ::prost::alloc::string::String,
+    /// For how long older ones live on after a token of this one is written; absent where none was to
+    /// be revoked when it was made.
+    #[prost(message, optional, tag = "3")]
+    pub grace: ::core::option::Option<::prost_types::Duration>,
 }
 /// A target as it was last seen. It never holds a token.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -595,6 +697,42 @@ pub mod token_issuer_client {
                 .insert(GrpcMethod::new("perennial.issuer.v1.TokenIssuer", "SyncShoot"));
             self.inner.unary(req, path, codec).await
         }
+        /// Deletes the generations of an access Secret that are older than the one to keep, and with them
+        /// every token that is bound to them; the one to keep must be there. Answers when an old token is
+        /// refused, or 20 s later; where none is at hand, at once. It may be repeated. Callers:
+        /// secret-writer.
+        ///
+        /// Errors: those of SyncShoot; FAILED_PRECONDITION where the generation to keep is not there;
+        /// UNAVAILABLE where an old token is still taken after 20 s.
+        pub async fn revoke_generation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeGenerationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeGenerationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.issuer.v1.TokenIssuer/RevokeGeneration",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "perennial.issuer.v1.TokenIssuer",
+                        "RevokeGeneration",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Tells which objects of a shoot matter, all of them each time; WatchShoots streams what becomes
         /// of them. Callers: scheduler.
         ///
@@ -719,6 +857,20 @@ pub mod token_issuer_server {
             request: tonic::Request<super::SyncShootRequest>,
         ) -> std::result::Result<
             tonic::Response<super::SyncShootResponse>,
+            tonic::Status,
+        >;
+        /// Deletes the generations of an access Secret that are older than the one to keep, and with them
+        /// every token that is bound to them; the one to keep must be there. Answers when an old token is
+        /// refused, or 20 s later; where none is at hand, at once. It may be repeated. Callers:
+        /// secret-writer.
+        ///
+        /// Errors: those of SyncShoot; FAILED_PRECONDITION where the generation to keep is not there;
+        /// UNAVAILABLE where an old token is still taken after 20 s.
+        async fn revoke_generation(
+            &self,
+            request: tonic::Request<super::RevokeGenerationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeGenerationResponse>,
             tonic::Status,
         >;
         /// Tells which objects of a shoot matter, all of them each time; WatchShoots streams what becomes
@@ -910,6 +1062,51 @@ pub mod token_issuer_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SyncShootSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.issuer.v1.TokenIssuer/RevokeGeneration" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeGenerationSvc<T: TokenIssuer>(pub Arc<T>);
+                    impl<
+                        T: TokenIssuer,
+                    > tonic::server::UnaryService<super::RevokeGenerationRequest>
+                    for RevokeGenerationSvc<T> {
+                        type Response = super::RevokeGenerationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeGenerationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TokenIssuer>::revoke_generation(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeGenerationSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -25,6 +25,13 @@ pub struct RenewTokenRequest {
     /// Id of this attempt, for logs; a repeated one is recognised by the digest.
     #[prost(string, tag = "8")]
     pub request_id: ::prost::alloc::string::String,
+    /// The least generation that the token is bound to, where the Secret is revocable; 0 where none is
+    /// known.
+    #[prost(uint32, tag = "9")]
+    pub generation: u32,
+    /// With the reason `revoked`: for how long older generations live on after the token is written.
+    #[prost(message, optional, tag = "10")]
+    pub grace: ::core::option::Option<::prost_types::Duration>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RenewTokenResponse {
@@ -55,6 +62,10 @@ pub struct SyncSecretResponse {
     /// The Secret as it is now.
     #[prost(message, optional, tag = "1")]
     pub record: ::core::option::Option<AccessSecret>,
+    /// With the reason `generation_left`: whether a token of an older generation was tried and refused.
+    /// Where none was at hand, the shoot may go on taking one for up to 30 s.
+    #[prost(bool, tag = "2")]
+    pub old_token_refused: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchAccessSecretsRequest {}
@@ -241,6 +252,9 @@ pub struct Inputs {
     /// is named.
     #[prost(message, optional, tag = "8")]
     pub target: ::core::option::Option<TargetSecret>,
+    /// Whether its tokens are bound to a generation, so that they can be revoked.
+    #[prost(bool, tag = "9")]
+    pub revocable: bool,
 }
 /// Why a Secret cannot be served.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -280,6 +294,19 @@ pub struct Claims {
     /// `kid`; empty where the token has none.
     #[prost(string, tag = "8")]
     pub key_id: ::prost::alloc::string::String,
+    /// The Secret in the shoot that it dies with; absent where it is bound to none.
+    #[prost(message, optional, tag = "9")]
+    pub bound: ::core::option::Option<BoundSecret>,
+}
+/// The Secret that a token is bound to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BoundSecret {
+    /// Its name, in the namespace of the ServiceAccount.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// metadata.uid
+    #[prost(string, tag = "2")]
+    pub uid: ::prost::alloc::string::String,
 }
 /// What was noted when the token was written.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -309,6 +336,23 @@ pub struct Issued {
     /// Former targets that were not cleaned when the token was written.
     #[prost(message, repeated, tag = "8")]
     pub left: ::prost::alloc::vec::Vec<FormerTarget>,
+    /// The generation that the token is bound to; absent where it is bound to none.
+    #[prost(message, optional, tag = "9")]
+    pub generation: ::core::option::Option<NotedGeneration>,
+}
+/// What was noted of the generation of a token.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NotedGeneration {
+    /// Its number.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// UID of its Secret.
+    #[prost(string, tag = "2")]
+    pub uid: ::prost::alloc::string::String,
+    /// Until then older generations may live, by the secret-writer's clock; absent where none was
+    /// revoked.
+    #[prost(message, optional, tag = "3")]
+    pub older_until: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Memory against a storm.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1,6 +1,7 @@
 use perennial_core::{
     ca::CaHash,
     digest::Digest,
+    generation::{Bound, Noted},
     inputs::{Inputs, InputsHash, Mode, Refusal},
     issued::{Issued, Left},
     name::{AccountRef, SecretRef},
@@ -127,6 +128,7 @@ fn asks_to_proto(inputs: &Result<Inputs, Refusal>) -> Asks {
             }
             .into(),
             target: inputs.target.as_ref().map(target_to_proto),
+            revocable: inputs.revocable,
         }),
         Err(refusal) => Asks::Invalid(proto::Invalid {
             reason: refusal.reason.clone(),
@@ -163,6 +165,7 @@ fn asks_from_proto(asks: Asks) -> Result<Result<Inputs, Refusal>, ConvertError> 
         inject_ca: inputs.inject_ca,
         mode,
         target: inputs.target.map(target_from_proto).transpose()?,
+        revocable: inputs.revocable,
     }))
 }
 
@@ -199,6 +202,10 @@ fn claims_to_proto(claims: &Claims) -> proto::Claims {
         account_uid: claims.account_uid.clone().unwrap_or_default(),
         audiences: claims.audiences.clone(),
         key_id: claims.key_id.clone().unwrap_or_default(),
+        bound: claims
+            .bound
+            .as_ref()
+            .map(|bound| proto::BoundSecret { name: bound.name.clone(), uid: bound.uid.clone() }),
     }
 }
 
@@ -215,6 +222,7 @@ fn claims_from_proto(message: proto::Claims) -> Result<Claims, ConvertError> {
         account_uid: filled(message.account_uid),
         audiences: message.audiences,
         key_id: filled(message.key_id),
+        bound: message.bound.map(|proto::BoundSecret { name, uid }| Box::new(Bound { name, uid })),
     })
 }
 
@@ -228,6 +236,11 @@ fn issued_to_proto(issued: &Issued) -> proto::Issued {
         streak: issued.streak,
         target: issued.target.as_ref().map(target_to_proto),
         left: issued.left.iter().map(left_to_proto).collect(),
+        generation: issued.generation.as_ref().map(|noted| proto::NotedGeneration {
+            number: noted.number,
+            uid: noted.uid.clone(),
+            older_until: noted.older_until.map(timestamp),
+        }),
     }
 }
 
@@ -247,7 +260,15 @@ fn issued_from_proto(message: proto::Issued, claims: &Claims) -> Result<Issued, 
         streak: message.streak,
         target: message.target.map(target_from_proto).transpose()?,
         left: message.left.into_iter().map(left_from_proto).collect::<Result<_, _>>()?,
+        generation: message.generation.map(noted_from_proto).transpose()?,
     })
+}
+
+fn noted_from_proto(message: proto::NotedGeneration) -> Result<Box<Noted>, ConvertError> {
+    let proto::NotedGeneration { number, uid, older_until } = message;
+    let moment = |at| timestamp_from("issued.generation.older_until", Some(at));
+    let older_until = older_until.map(moment).transpose()?;
+    Ok(Box::new(Noted { number, uid, older_until }))
 }
 
 fn memory_from_proto(message: proto::Memory) -> Result<Memory, ConvertError> {

@@ -1,5 +1,6 @@
 use perennial_core::{
     ca::CaHash,
+    generation::Bound,
     inputs::Mode,
     issued::Left,
     name::SecretRef,
@@ -62,6 +63,10 @@ pub fn delivered_to_proto(claims: &Claims, sha256: &TokenHash) -> proto::Deliver
             account_uid: claims.account_uid.clone().unwrap_or_default(),
             audiences: claims.audiences.clone(),
             key_id: claims.key_id.clone().unwrap_or_default(),
+            bound: claims.bound.as_ref().map(|bound| proto::BoundSecret {
+                name: bound.name.clone(),
+                uid: bound.uid.clone(),
+            }),
         }),
     }
 }
@@ -83,6 +88,7 @@ pub fn delivered_from_proto(
         account_uid: filled(claims.account_uid),
         audiences: claims.audiences,
         key_id: filled(claims.key_id),
+        bound: claims.bound.map(|proto::BoundSecret { name, uid }| Box::new(Bound { name, uid })),
     };
     Ok((claims, TokenHash::received(message.sha256)))
 }
@@ -164,6 +170,7 @@ mod tests {
             account_uid: Some("uid".to_owned()),
             audiences: vec!["a".to_owned()],
             key_id: None,
+            bound: Some(Box::new(Bound { name: "x".to_owned(), uid: "y".to_owned() })),
         };
         let token = TargetHeld::Token { claims: Box::new(claims), sha256: TokenHash::of(b"x") };
         let states = [TargetHeld::Nothing, TargetHeld::Unreadable, token]

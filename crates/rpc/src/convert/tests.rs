@@ -56,6 +56,7 @@ fn renewed() -> Record {
         written_at: claims.issued_at,
         streak: 2,
         left: Vec::new(),
+        generation: None,
     });
     let annotate = |annotations: &mut BTreeMap<String, String>| {
         annotations.insert(keys::ISSUED.to_owned(), note.to_line());

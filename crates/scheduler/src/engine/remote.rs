@@ -84,6 +84,8 @@ impl Writer {
             window_from: order.window.share(),
             window_place: order.place,
             request_id: self.replica.request_id(order.attempt),
+            generation: 0,
+            grace: None,
         }
     }
 }
@@ -203,7 +205,7 @@ impl Origin for Shoots {
         let stream = client.watch_shoots(everything).await?;
         let event = |message: issuer::WatchShootsResponse| {
             Ok(match message.event {
-                None => return Ok(None),
+                None | Some(shoots::Event::Generations(_)) => return Ok(None),
                 Some(shoots::Event::Upsert(shoot)) => {
                     Some(Event::Upsert(ShootNews::Status(convert::shoot_from_proto(shoot)?)))
                 }

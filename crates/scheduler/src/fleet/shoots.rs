@@ -187,6 +187,7 @@ impl Shoots {
         };
         if let Some(before) = before {
             (status.accounts, status.targets) = (before.accounts, before.targets);
+            status.generations = before.generations;
         }
         self.merged.insert(shoot.clone(), status);
     }

@@ -149,7 +149,7 @@ impl Session {
 fn word(message: WatchShootsResponse) -> Result<Option<Word>, ConvertError> {
     let namespace = |text: &str| convert::parsed("shoot.namespace", text);
     Ok(match message.event {
-        None | Some(Event::Account(_) | Event::Target(_)) => None, // not of what a kubeconfig says
+        None | Some(Event::Account(_) | Event::Target(_) | Event::Generations(_)) => None, // not of what a kubeconfig says
         Some(Event::Upsert(shoot)) => {
             let endpoint = shoot.connection.map(convert::endpoint_from_proto).transpose()?;
             Some(Word::Upsert(namespace(&shoot.namespace)?, endpoint))

@@ -155,6 +155,7 @@ fn write_order(
         written_at: at,
         streak: permit.streak,
         left: permit.seen.record.left.clone(),
+        generation: None,
     });
     let inputs = &permit.inputs;
     let put = match given {

@@ -44,6 +44,7 @@ impl Ask {
             lifetime,
             audiences,
             delivery,
+            binding: _,
         } = message;
         Ok(Self {
             secret: SecretRef {
@@ -106,6 +107,7 @@ mod tests {
             lifetime: Some(convert::duration(Duration::from_secs(43_200))),
             audiences: vec!["gardener".to_owned()],
             delivery: None,
+            binding: None,
         }
     }
 

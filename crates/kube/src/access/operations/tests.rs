@@ -54,6 +54,7 @@ fn order(object: &Secret, ca_pem: Option<&[u8]>) -> Order {
         written_at: Timestamp::UNIX_EPOCH,
         streak: 0,
         left: Vec::new(),
+        generation: None,
     });
     let ca_pem = ca_pem.map(<[u8]>::to_vec);
     let put = Put::of(inputs.mode, token, ca_pem);

@@ -32,6 +32,7 @@ impl Observe for Observers {
         let request = ObserveShootRequest {
             namespace: observation.shoot.to_string(),
             accounts: observation.accounts.iter().map(convert::account_to_proto).collect(),
+            families: Vec::new(),
             targets: observation.targets.iter().map(convert::target_to_proto).collect(),
         };
         let mut client = TokenIssuerClient::new(self.0[observation.source].clone());

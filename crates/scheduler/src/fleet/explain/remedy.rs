@@ -45,10 +45,6 @@ pub(super) fn of_invalid(code: &str, key: &str, secret: &SecretRef) -> Remedy {
              with a user.",
             NO_COMMAND,
         ),
-        "NOT_SERVED" => (
-            "Remove that annotation: this version does not serve it.",
-            "kubectl -n {namespace} annotate secret {name} {key}-",
-        ),
         // Which value is right nobody knows here, so there is no command to be pasted.
         "ANNOTATION_MISSING" => {
             ("Set annotation {key}{example}; the Secret is served within seconds.", NO_COMMAND)
@@ -378,8 +374,6 @@ mod tests {
         let shown = of("SECRET_TERMINATING", &secret).unwrap().command;
         let expected = "kubectl -n shoot-1 get secret etcd -o jsonpath='{.metadata.finalizers}'";
         assert_eq!(shown, expected);
-        let removed = of_invalid("NOT_SERVED", "example.dev/x", &secret).command;
-        assert_eq!(removed, "kubectl -n shoot-1 annotate secret etcd example.dev/x-");
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl Subject<'_> {
                  itself."
                     .to_owned()
             }
+            Early::GenerationGone => {
+                "Find who deletes Secrets named perennial-generation-… in the shoot, and stop that; \
+                 it goes on by itself."
+                    .to_owned()
+            }
             Early::ShootRotates => {
                 "Find who changes the signing keys or the issuer of the shoot's API servers to and fro."
                     .to_owned()
@@ -88,7 +93,9 @@ impl Subject<'_> {
         };
         let command = match early {
             // They leave no trace on the Secret.
-            Early::Asked | Early::AccountReplaced | Early::Refused => String::new(),
+            Early::Asked | Early::AccountReplaced | Early::GenerationGone | Early::Refused => {
+                String::new()
+            }
             Early::TimestampRemoved
             | Early::TimestampChanged
             | Early::InputsChanged

@@ -103,6 +103,7 @@ pub(in crate::fleet) fn held_after_failure(entry: &Entry, until: Timestamp) -> S
         Early::NotThere => "tokens were issued for it that could not be written",
         Early::Asked
         | Early::AccountReplaced
+        | Early::GenerationGone
         | Early::TimestampRemoved
         | Early::TimestampChanged
         | Early::InputsChanged

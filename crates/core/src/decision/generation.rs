@@ -1,0 +1,122 @@
+//! Whether the generation that the token is bound to is there, and whether one goes (section D).
+//!
+//! What was seen counts as with accounts: see [`worth`].
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    Decision, Policy, ShootClock, ShootView,
+    account::{Look, Worth, worth},
+    decide, decide_token, permit,
+};
+use crate::{
+    generation::{Family, GRACE_DEFAULT, GenerationsSeen, Number},
+    inputs::Inputs,
+    reason::Reason,
+    record::Record,
+};
+
+/// The generation that the token of a Secret is bound to; `None` where it can not be revoked.
+#[must_use]
+pub fn bound_to(record: &Record) -> Option<Number> {
+    let (claims, inputs) = (record.held.claims()?, record.inputs.as_ref().ok()?);
+    let family = Family::new(&inputs.account.namespace, &record.secret);
+    family.number(&claims.bound.as_ref()?.name)
+}
+
+/// The generation that the next token is to be bound to at least: that of the present one, unless a
+/// newer one is there or all up to `revoked` are to go; 0 where nothing is known of any.
+#[must_use]
+pub fn generation_wanted(record: &Record, shoot: ShootView<'_>, revoked: Option<Number>) -> Number {
+    let Ok(inputs) = &record.inputs else { return 0 };
+    let newest = seen(record, inputs, shoot).and_then(GenerationsSeen::newest);
+    let newest = newest.map(|generation| generation.number);
+    let after = revoked.map(|revoked| revoked.saturating_add(1));
+    [bound_to(record), newest, after].into_iter().flatten().max().unwrap_or(0)
+}
+
+/// What the generations say of a token. Where a newer one is there, somebody began to revoke the
+/// token's and did not come to its end.
+pub(super) fn look(
+    now: Timestamp,
+    record: &Record,
+    inputs: &Inputs,
+    shoot: ShootView<'_>,
+    clock: ShootClock,
+) -> Look {
+    let (Some(seen), Some(claims)) = (seen(record, inputs, shoot), record.held.claims()) else {
+        return Look::Fits;
+    };
+    let (Some(number), Some(bound)) = (bound_to(record), claims.bound.as_ref()) else {
+        return Look::Fits;
+    };
+    let reason = match seen.newest() {
+        _ if !seen.has(number, &bound.uid) => Reason::GenerationGone,
+        Some(newest) if newest.number > number => Reason::Revoked,
+        Some(_) | None => return Look::Fits,
+    };
+    let written_at = record.issued.as_ref().map(|note| note.at);
+    match worth(now, seen.at, clock.ours(claims.issued_at), written_at) {
+        Worth::Nothing => Look::Fits,
+        Worth::Later(calm_at) => Look::Again(calm_at),
+        Worth::Now => Look::Lost(reason),
+    }
+}
+
+/// When the generations go that are older than the token's, by our clock; `None` where there are
+/// none.
+pub(super) fn older_go_at(
+    record: &Record,
+    inputs: &Inputs,
+    shoot: ShootView<'_>,
+) -> Option<Timestamp> {
+    let (seen, number) = (seen(record, inputs, shoot)?, bound_to(record)?);
+    let note = record.issued.as_ref()?;
+    if !seen.has_older(number) {
+        return None;
+    }
+    let noted = note.generation.as_ref().and_then(|noted| noted.older_until);
+    noted.or_else(|| note.at.checked_add(grace(seen, number)).ok())
+}
+
+/// The grace that was asked for when a generation was made.
+fn grace(seen: &GenerationsSeen, number: Number) -> Duration {
+    let own = seen.present.iter().find(|generation| generation.number == number);
+    own.and_then(|generation| generation.grace).unwrap_or(GRACE_DEFAULT)
+}
+
+/// Decides about a Secret all whose tokens up to this generation are to be revoked. Where its token
+/// is of a newer one and `at_once`, older generations go whatever the grace.
+#[must_use]
+pub fn decide_revoked(
+    now: Timestamp,
+    record: &Record,
+    shoot: ShootView<'_>,
+    policy: &Policy,
+    (up_to, at_once): (Number, bool),
+) -> Decision {
+    let Ok(inputs) = &record.inputs else { return decide(now, record, shoot, policy) };
+    let is_left = || seen(record, inputs, shoot).is_some_and(|seen| seen.has_older(up_to + 1));
+    match (decide_token(now, record, shoot, policy), bound_to(record)) {
+        (Decision::Keep { .. }, Some(number)) if number <= up_to => {
+            permit(now, record, inputs, shoot, policy, Reason::Revoked)
+        }
+        (Decision::Keep { .. }, Some(_)) if at_once && is_left() => {
+            permit(now, record, inputs, shoot, policy, Reason::GenerationLeft)
+        }
+        _ => decide(now, record, shoot, policy),
+    }
+}
+
+fn seen<'a>(record: &Record, inputs: &Inputs, shoot: ShootView<'a>) -> Option<&'a GenerationsSeen> {
+    let ShootView::Seen(status) = shoot else { return None };
+    if !inputs.revocable || status.generations.is_empty() {
+        return None;
+    }
+    status.generations.get(&Family::new(&inputs.account.namespace, &record.secret))
+}
+
+#[cfg(test)]
+mod tests;

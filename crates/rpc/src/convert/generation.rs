@@ -1,0 +1,109 @@
+use std::time::Duration;
+
+use perennial_core::{
+    generation::{Family, Generation, GenerationsSeen, Number},
+    shoot::ShootId,
+};
+use perennial_proto::issuer::v1 as proto;
+
+use super::{ConvertError, duration, duration_from, parsed, timestamp, timestamp_from};
+
+/// A family of generations as a message.
+#[must_use]
+pub fn family_to_proto(family: &Family) -> proto::GenerationFamily {
+    proto::GenerationFamily {
+        namespace: family.namespace.to_string(),
+        secret: family.secret.to_string(),
+    }
+}
+
+/// A family of generations out of a message.
+///
+/// # Errors
+/// When it is missing or has a name that no API server takes.
+pub fn family_from_proto(message: Option<proto::GenerationFamily>) -> Result<Family, ConvertError> {
+    let message = message.ok_or_else(|| ConvertError::missing("family"))?;
+    Ok(Family {
+        namespace: parsed("family.namespace", &message.namespace)?,
+        secret: parsed("family.secret", &message.secret)?,
+    })
+}
+
+/// What was seen of generations as a message.
+#[must_use]
+pub fn generations_seen_to_proto(
+    shoot: &ShootId,
+    family: &Family,
+    seen: &GenerationsSeen,
+) -> proto::GenerationsSeen {
+    let present = seen.present.iter().map(|generation| proto::Generation {
+        number: generation.number,
+        uid: generation.uid.to_string(),
+        grace: generation.grace.map(duration),
+    });
+    proto::GenerationsSeen {
+        shoot: shoot.to_string(),
+        family: Some(family_to_proto(family)),
+        present: present.collect(),
+        at: Some(timestamp(seen.at)),
+    }
+}
+
+/// What was seen of generations out of a message.
+///
+/// # Errors
+/// The field that cannot be understood.
+pub fn generations_seen_from_proto(
+    message: proto::GenerationsSeen,
+) -> Result<(ShootId, Family, GenerationsSeen), ConvertError> {
+    let present = message.present.into_iter().map(|generation| {
+        Ok(Generation {
+            number: number("generations.number", generation.number)?,
+            uid: generation.uid.into(),
+            grace: optional("generations.grace", generation.grace)?,
+        })
+    });
+    let mut present = present.collect::<Result<Vec<_>, ConvertError>>()?;
+    present.sort_unstable_by_key(|generation| generation.number);
+    let at = timestamp_from("generations.at", message.at)?;
+    Ok((
+        parsed("generations.shoot", &message.shoot)?,
+        family_from_proto(message.family)?,
+        GenerationsSeen { present, at },
+    ))
+}
+
+fn number(field: &'static str, number: u32) -> Result<Number, ConvertError> {
+    match number {
+        0 => Err(ConvertError { field, problem: "must be at least 1".to_owned() }),
+        number => Ok(number),
+    }
+}
+
+fn optional(
+    field: &'static str,
+    length: Option<prost_types::Duration>,
+) -> Result<Option<Duration>, ConvertError> {
+    length.map(|length| duration_from(field, Some(length))).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d_what_was_seen_of_generations_survives_the_way() {
+        let generation = |number, grace| Generation { number, uid: "u".into(), grace };
+        let family =
+            Family { namespace: "kube-system".parse().unwrap(), secret: "a".parse().unwrap() };
+        let shoot = "shoot--lab--1".parse().unwrap();
+        let seen = GenerationsSeen {
+            present: vec![generation(1, None), generation(2, Some(Duration::ZERO))],
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let mut message = generations_seen_to_proto(&shoot, &family, &seen);
+        assert_eq!(generations_seen_from_proto(message.clone()), Ok((shoot, family, seen)));
+        message.present[0].number = 0;
+        assert_eq!(generations_seen_from_proto(message).unwrap_err().field, "generations.number");
+    }
+}
