@@ -46,6 +46,7 @@ impl Reader {
                 Event::Removed(shoot) => format!("-{shoot}"),
                 Event::Account(seen) => format!("{} of {}", seen.account.unwrap().name, seen.shoot),
                 Event::SnapshotComplete(_) => "mark".to_owned(),
+                Event::Generations(seen) => format!("generations of {}", seen.shoot),
                 Event::Target(target) => format!("target in {}", target.shoot),
             });
         }
