@@ -1,5 +1,6 @@
 //! The target picture whole: a component on the seed, with the generic kubeconfig and its token as
-//! files, works in the shoot through one renewal after the other and notices nothing.
+//! files, works in the shoot through one renewal after the other, and through a revocation with a
+//! grace, and notices nothing.
 //!
 //! ```text
 //!   access Secret ──┐ seed                                             ┌─ client-go ─┐
@@ -52,19 +53,35 @@ const LIFETIME: &str = "10m";
 /// How much is to be seen.
 struct Goal {
     basis: &'static str,
+    /// Options of `perennial revoke`.
+    revoke: &'static [&'static str],
+    /// Between two looks of the kubelet at the Secrets; with zero it follows them at once.
+    sync: Duration,
     bound: Duration,
     long: bool,
 }
 
 impl Goal {
     /// For CI: a renewal every 6 s, until the clients of each kind have used eleven tokens between
-    /// them, and the first of each has lived through ten renewals and changed its token.
-    const SHORT: Self =
-        Self { basis: "--renewal-basis=8s", bound: Duration::from_secs(240), long: false };
+    /// them, and the first of each has lived through ten renewals and changed its token. The files
+    /// change at once, so a grace of a little more than [`REREAD_MAX`] will do.
+    const SHORT: Self = Self {
+        basis: "--renewal-basis=8s",
+        revoke: &["--grace=65s"],
+        sync: Duration::ZERO,
+        bound: Duration::from_secs(240),
+        long: false,
+    };
     /// `make consumers`: a renewal every 46 to 51 s, until every single client has used eleven tokens
-    /// and the first of them has expired. Whoever had kept it would be refused.
-    const LONG: Self =
-        Self { basis: "--renewal-basis=64s", bound: Duration::from_secs(1_200), long: true };
+    /// and the first of them has expired. Whoever had kept it would be refused. The kubelet looks every
+    /// two minutes, the longest that a mounted Secret takes, and the grace is the default one.
+    const LONG: Self = Self {
+        basis: "--renewal-basis=64s",
+        revoke: &[],
+        sync: Duration::from_secs(120),
+        bound: Duration::from_secs(2_400),
+        long: true,
+    };
 
     fn of_environment() -> Self {
         match std::env::var("PERENNIAL_CONSUMERS").as_deref() {
@@ -90,7 +107,7 @@ impl Goal {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e_components_with_a_token_file_see_ten_renewals_and_no_failed_request() {
+async fn d_e_components_with_a_token_file_see_ten_renewals_a_revocation_and_no_failed_request() {
     let goal = Goal::of_environment();
     let kubectl = perennial_lab::binaries::kubectl().await.unwrap();
     let scratch = tempfile::tempdir().unwrap();
@@ -104,21 +121,40 @@ async fn e_components_with_a_token_file_see_ten_renewals_and_no_failed_request()
     let house = House::start_with(options).await;
     example::apply(&house).await;
     house.annotate(1, ACCESS_SECRET, keys::TOKEN_LIFETIME, Some(LIFETIME)).await;
+    house.annotate(1, ACCESS_SECRET, keys::REVOCABLE, Some("true")).await;
     let short = |secret: &_| {
-        claims(secret).is_some_and(|c| c.expires_at.as_second() - c.issued_at.as_second() == 600)
+        claims(secret).is_some_and(|c| {
+            c.expires_at.as_second() - c.issued_at.as_second() == 600 && c.bound.is_some()
+        })
     };
-    house.wait(1, ACCESS_SECRET, "a token of ten minutes", short).await;
+    house.wait(1, ACCESS_SECRET, "a revocable token of ten minutes", short).await;
 
-    let kubelet = Kubelet::begin(&example::deployment(&house).await, &container, &house).await;
+    let deployment = example::deployment(&house).await;
+    let kubelet = Kubelet::begin(&deployment, &container, &house, goal.sync).await;
     let kubeconfig = example::kubeconfig_path(&container);
     let before = reviews(&house).await;
     let components = Components::begin(&kubeconfig, &kubectl, &house).await;
+    let revoked = async {
+        // Clients of each kind have used a token of the first generation.
+        let begun = async || {
+            let summary = components.ledger.summary(&kubelet);
+            let all = summary.kinds.len() == 3;
+            Ok(if all { Look::Done(()) } else { Look::Waiting(summary.to_string()) })
+        };
+        until("each kind at work", goal.bound, begun).await.unwrap();
+        house.revoke(ACCESS_SECRET, goal.revoke).await
+    };
     let look = async || {
         let summary = components.ledger.summary(&kubelet);
         let done = goal.reached(&kubelet, &components.ledger) || !summary.failed.is_empty();
         Ok(if done { Look::Done(()) } else { Look::Waiting(summary.to_string()) })
     };
-    until("ten renewals seen by each", goal.bound, look).await.unwrap();
+    let renewed = until("ten renewals seen by each", goal.bound, look);
+    let (revoked, renewed) = tokio::join!(revoked, renewed);
+    renewed.unwrap();
+    println!("{}", String::from_utf8_lossy(&revoked.stdout));
+    assert!(revoked.status.success(), "{}", String::from_utf8_lossy(&revoked.stderr));
+    assert_eq!(house.generations_of(ACCESS_SECRET).await, [2], "the first one is gone");
     let ledger = components.end().await;
 
     let summary = ledger.summary(&kubelet);

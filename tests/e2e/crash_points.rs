@@ -1,12 +1,11 @@
 //! The process that is at work crashes at each step between decision and acknowledged write.
 
+use perennial_core::keys;
 use perennial_lab::{
     access_secret::token,
     counts::{Request, RequestCounts},
     poll::{Look, until},
-    service::SERVICES,
 };
-use perennial_process::crash;
 
 use crate::{
     house::{House, MOMENT, claims},
@@ -30,7 +29,7 @@ const POINTS: [(&str, u64); 9] = [
 #[tokio::test]
 async fn a_crash_at_any_step_costs_one_token_at_most_and_nothing_is_lost_or_written_twice() {
     let house = House::start(1, &[]).await;
-    give_crash_points(&house).await;
+    house.give_crash_points(&POINTS.map(|(point, _)| point)).await;
     for (point, _) in POINTS.iter().filter(|(point, _)| !makes_the_account(point)) {
         house.ask(1, &secret_of(point), &[]).await;
     }
@@ -83,58 +82,19 @@ fn patches(seed: &RequestCounts) -> u64 {
     })
 }
 
-/// Starts each service again with all of its points, none of them armed.
-async fn give_crash_points(house: &House) {
-    let dir = house.lab.dir();
-    for name in SERVICES {
-        let of_service = POINTS.iter().filter(|(point, _)| point.starts_with(name));
-        let points: Vec<_> = of_service
-            .map(|(point, _)| format!("{point}=return({})", armed(point, house).display()))
-            .collect();
-        std::fs::write(dir.env_file(name), format!("FAILPOINTS={}\n", points.join(";"))).unwrap();
-        house.lab.service(name).restart().await.unwrap();
-        let log = std::fs::read_to_string(dir.log(name)).unwrap();
-        assert!(
-            log.contains(crash::ARMED),
-            "{name} was built without crash points: run `make e2e`, or build the binaries with \
-             --features perennial-process/failpoints"
-        );
-    }
-}
-
-/// While this file is there, the point crashes.
-fn armed(point: &str, house: &House) -> std::path::PathBuf {
-    house.lab.dir().root().join("run").join(format!("{point}.armed"))
-}
-
 /// Has one Secret renewed with a crash on the way; back when it is renewed and all is well again.
 async fn crash_at(point: &str, house: &House) {
-    let (name, file) = (secret_of(point), armed(point, house));
-    let service = house.lab.service(point.split_once('.').unwrap().0);
-    let ends = service.process().exits().count;
-    std::fs::write(&file, "").unwrap();
+    let name = secret_of(point);
     let before = match makes_the_account(point) {
-        true => {
-            house.ask(1, &name, &[]).await;
-            None
-        }
-        false => {
-            let secret = house.secrets(1).get(&name).await.unwrap();
-            house.annotate(1, &name, perennial_core::keys::RENEW_TIMESTAMP, None).await;
-            token(&secret)
-        }
+        true => None,
+        false => token(&house.secrets(1).get(&name).await.unwrap()),
     };
-    let look = async || {
-        let exits = service.process().exits();
-        let crashed = exits.count > ends && !file.exists();
-        let state = format!("{} ended {} times, last {}", service.name(), exits.count, exits.last);
-        Ok(if crashed { Look::Done(exits) } else { Look::Waiting(state) })
+    let cause = async || match makes_the_account(point) {
+        true => house.ask(1, &name, &[]).await,
+        false => house.annotate(1, &name, keys::RENEW_TIMESTAMP, None).await,
     };
-    let exits = until(&format!("a crash at {point}"), MOMENT, look).await.unwrap();
-    assert!(exits.last.contains("signal: 6"), "{point}: {}", exits.last);
+    house.crash_at(point, cause).await;
     let renewed = |secret: &_| token(secret).is_some() && token(secret) != before;
     let secret = house.wait(1, &name, "another token", renewed).await;
     assert!(claims(&secret).is_some());
-    service.wait_ready().await.unwrap();
-    assert_eq!(service.process().exits().count, ends + 1, "{point}: one crash and no more");
 }

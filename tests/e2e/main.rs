@@ -22,6 +22,7 @@ mod consumers;
 #[path = "../integration/contract.rs"]
 mod contract;
 mod cost;
+mod crash;
 mod crash_points;
 mod credential;
 mod events;
@@ -41,6 +42,7 @@ mod random;
 mod reference;
 mod renewal;
 mod restart;
+mod revocation;
 mod rights;
 mod sockets;
 mod stopped_shoot;

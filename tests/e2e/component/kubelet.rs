@@ -1,17 +1,18 @@
 //! What the kubelet does for the Pod of the example: the Secrets of its projected volume become
 //! files of one folder, and change all at once.
 //!
-//! The kubelet itself looks every minute or so; this one does at once, so that renewals every few
-//! seconds all reach the files.
+//! The kubelet itself looks every minute or so. This one does as it is told: at once, so that renewals
+//! every few seconds all reach the files, or after each so many seconds.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Secret};
 use kube::runtime::{
@@ -62,8 +63,13 @@ struct Volume {
 
 impl Kubelet {
     /// Projects the one volume of this Deployment into its mount path below `container`; back when
-    /// the files are there.
-    pub(crate) async fn begin(deployment: &Deployment, container: &Path, house: &House) -> Self {
+    /// the files are there. Between two changes of them are at least `sync`.
+    pub(crate) async fn begin(
+        deployment: &Deployment,
+        container: &Path,
+        house: &House,
+        sync: Duration,
+    ) -> Self {
         let history = Arc::new(Mutex::new(Vec::new()));
         let mut volume = Volume::of(deployment, container, Arc::clone(&history));
         let mut events = watcher(house.secrets(1), Config::default()).applied_objects().boxed();
@@ -71,7 +77,13 @@ impl Kubelet {
         watch.spawn(async move {
             // An error is the end: files that stay as they are fail the test.
             while let Some(Ok(secret)) = events.next().await {
-                volume.take(secret);
+                volume.learn(secret);
+                while let Some(Some(Ok(secret))) = events.next().now_or_never() {
+                    volume.learn(secret);
+                }
+                if volume.project() {
+                    tokio::time::sleep(sync).await; // what happens meanwhile waits in the stream
+                }
             }
         });
         let kubelet = Self { history, _watch: watch };
@@ -117,15 +129,18 @@ impl Volume {
         }
     }
 
-    fn take(&mut self, secret: Secret) {
+    fn learn(&mut self, secret: Secret) {
         let name = secret.metadata.name.clone().unwrap();
-        if !self.items.iter().any(|item| item.secret == name) {
-            return;
+        if self.items.iter().any(|item| item.secret == name) {
+            self.secrets.insert(name, secret);
         }
-        self.secrets.insert(name, secret);
+    }
+
+    /// Whether the files are others now.
+    fn project(&mut self) -> bool {
         // None is optional: as long as a key is missing, the container is not started.
         let files: Option<Vec<_>> = self.items.iter().map(|item| self.file(item)).collect();
-        let Some(files) = files.filter(|files| *files != self.files) else { return };
+        let Some(files) = files.filter(|files| *files != self.files) else { return false };
         // Locked over both, so that nobody looks for a token that a client found in the files already.
         let mut history = self.history.lock().unwrap();
         projected::write(&self.folder, &files).unwrap();
@@ -134,6 +149,7 @@ impl Volume {
         if history.last().is_none_or(|last| last.id != held.id) {
             history.push(held);
         }
+        true
     }
 
     fn file(&self, item: &Item) -> Option<(String, String)> {

@@ -1,7 +1,6 @@
 //! A process that ends between the write in the shoot and the one on the seed, and restarts.
 
 use perennial_lab::service::SERVICES;
-use perennial_process::crash;
 
 use super::*;
 
@@ -20,7 +19,7 @@ const CLEANING: &str = "secret-writer.synced";
 #[tokio::test]
 async fn b7_a_crash_between_target_and_source_costs_one_token_at_most_and_loses_nothing() {
     let house = House::start(1, &[]).await;
-    arm(&house).await;
+    house.give_crash_points(&points().collect::<Vec<_>>()).await;
     // A Secret for each point: one that was corrected a moment ago would be held (B12).
     for point in points() {
         let (name, target) = names_of(point);
@@ -30,10 +29,8 @@ async fn b7_a_crash_between_target_and_source_costs_one_token_at_most_and_loses_
     for (point, most) in POINTS {
         let (name, target) = names_of(point);
         let before = house.token_requests().await;
-        crash_at(&house, point, async || {
-            house.annotate(1, &name, keys::RENEW_TIMESTAMP, None).await;
-        })
-        .await;
+        let cause = async || house.annotate(1, &name, keys::RENEW_TIMESTAMP, None).await;
+        house.crash_at(point, cause).await;
         let stamped = |secret: &Secret| annotation(secret, keys::RENEW_TIMESTAMP).is_some();
         house.wait(1, &name, "a timestamp", stamped).await;
         let (source, held) = house.wait_delivered(&name, &target).await;
@@ -46,10 +43,8 @@ async fn b7_a_crash_between_target_and_source_costs_one_token_at_most_and_loses_
 
     let (name, target) = names_of(CLEANING);
     let before = house.token_requests().await;
-    crash_at(&house, CLEANING, async || {
-        house.annotate(1, &name, keys::TARGET_NAME, Some("elsewhere")).await;
-    })
-    .await;
+    let cause = async || house.annotate(1, &name, keys::TARGET_NAME, Some("elsewhere")).await;
+    house.crash_at(CLEANING, cause).await;
     house.wait_delivered(&name, "elsewhere").await;
     let clean = |secret: &Secret| note(secret).is_some_and(|note| note.left.is_empty());
     house.wait(1, &name, "no former target", clean).await;
@@ -86,38 +81,4 @@ fn names_of(point: &str) -> (String, String) {
 
 fn points() -> impl Iterator<Item = &'static str> {
     POINTS.into_iter().map(|(point, _)| point).chain([CLEANING])
-}
-
-/// While this file is there, the point crashes.
-fn armed(house: &House, point: &str) -> std::path::PathBuf {
-    house.lab.dir().root().join("run").join(format!("{point}.armed"))
-}
-
-async fn arm(house: &House) {
-    let dir = house.lab.dir();
-    for name in ["secret-writer", "token-issuer"] {
-        let of_service = points().filter(|point| point.starts_with(name));
-        let all: Vec<_> = of_service
-            .map(|point| format!("{point}=return({})", armed(house, point).display()))
-            .collect();
-        std::fs::write(dir.env_file(name), format!("FAILPOINTS={}\n", all.join(";"))).unwrap();
-        house.lab.service(name).restart().await.unwrap();
-        let log = std::fs::read_to_string(dir.log(name)).unwrap();
-        assert!(log.contains(crash::ARMED), "{name} was built without crash points");
-    }
-}
-
-async fn crash_at(house: &House, point: &str, cause: impl AsyncFnOnce()) {
-    let service = house.lab.service(point.split_once('.').unwrap().0);
-    let ends = service.process().exits().count;
-    std::fs::write(armed(house, point), "").unwrap();
-    cause().await;
-    let look = async || {
-        let exits = service.process().exits();
-        let crashed = exits.count > ends && !armed(house, point).exists();
-        let state = format!("{} ended {} times", service.name(), exits.count);
-        Ok(if crashed { Look::Done(()) } else { Look::Waiting(state) })
-    };
-    until(&format!("a crash at {point}"), MOMENT, look).await.unwrap();
-    service.wait_ready().await.unwrap();
 }
