@@ -74,6 +74,13 @@ impl Sample {
         if rng.u8(..3) == 0 {
             sample.set(keys::AUDIENCES, values::audiences(rng));
         }
+        if rng.u8(..6) == 0 {
+            sample.set(keys::REVOCABLE, values::boolean(rng));
+        }
+        // One of the two alone names no target, whatever it says.
+        if rng.u8(..8) == 0 {
+            sample.set(keys::TARGET_NAME, values::text(rng));
+        }
         if rng.u8(..4) == 0 {
             sample.annotations.insert(values::foreign_key(rng), values::text(rng));
         }
@@ -134,6 +141,12 @@ impl Sample {
         self.annotations.insert(key.to_owned(), value);
     }
 
+    fn set_unless_spoilt(&mut self, key: &str, value: String) {
+        if self.mistakes.iter().all(|mistake| mistake.key != key) {
+            self.set(key, value);
+        }
+    }
+
     fn put(&mut self, key: &str, value: Vec<u8>) {
         self.data.insert(key.to_owned(), value);
     }
@@ -153,7 +166,22 @@ impl Sample {
             Kind::Lifetime => durations::out_of_range(rng),
             Kind::Labels => labels::bad(rng),
             Kind::Bool => values::bad_boolean(rng),
+            Kind::Revocable => values::bad_boolean(rng),
             Kind::Audiences => values::bad_audiences(rng),
+            Kind::TargetNamespace => {
+                self.set_unless_spoilt(
+                    keys::TARGET_NAME,
+                    names::right(rng, names::Rule::Subdomain),
+                );
+                names::bad(rng, names::Rule::Label)
+            }
+            Kind::TargetName => {
+                self.set_unless_spoilt(
+                    keys::TARGET_NAMESPACE,
+                    names::right(rng, names::Rule::Label),
+                );
+                names::bad(rng, names::Rule::Subdomain)
+            }
             Kind::Kubeconfig => {
                 self.put(key, kubeconfigs::bad(rng));
                 return Mistake { key, reason };
@@ -175,12 +203,15 @@ enum Kind {
     Lifetime,
     Labels,
     Bool,
+    Revocable,
     Audiences,
+    TargetNamespace,
+    TargetName,
     Kubeconfig,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 13] = [
         Self::NoName,
         Self::NoNamespace,
         Self::Name,
@@ -189,7 +220,10 @@ impl Kind {
         Self::Lifetime,
         Self::Labels,
         Self::Bool,
+        Self::Revocable,
         Self::Audiences,
+        Self::TargetNamespace,
+        Self::TargetName,
         Self::Kubeconfig,
     ];
 
@@ -204,6 +238,9 @@ impl Kind {
             Self::Lifetime => (keys::TOKEN_LIFETIME, "LIFETIME_OUT_OF_RANGE"),
             Self::Labels => (keys::ACCOUNT_LABELS, "LABELS_INVALID"),
             Self::Bool => (keys::INJECT_CA, "BOOL_INVALID"),
+            Self::Revocable => (keys::REVOCABLE, "BOOL_INVALID"),
+            Self::TargetNamespace => (keys::TARGET_NAMESPACE, "NAME_INVALID"),
+            Self::TargetName => (keys::TARGET_NAME, "NAME_INVALID"),
             Self::Audiences => (keys::AUDIENCES, "AUDIENCE_INVALID"),
             Self::Kubeconfig => (keys::DATA_KUBECONFIG, "KUBECONFIG_INVALID"),
         }
