@@ -33,6 +33,9 @@ pub enum Reason {
     Due,
     /// The shoot withdrew the key that signed it.
     KeyWithdrawn,
+    /// The shoot signs with another key by now; only for the token-issuer's own token, which must
+    /// not die with the old key.
+    KeyRotated,
     /// The shoot issues under another name by now.
     IssuerChanged,
     /// An operator asked (`RenewNow`).
@@ -62,7 +65,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason that this version gives, in the order in which they are looked for.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::NothingHeld,
         Self::Unreadable,
         Self::Damaged,
@@ -76,6 +79,7 @@ impl Reason {
         Self::TimestampForward,
         Self::Due,
         Self::KeyWithdrawn,
+        Self::KeyRotated,
         Self::IssuerChanged,
         Self::Requested,
         Self::AccountGone,
@@ -106,6 +110,7 @@ impl Reason {
             Self::TimestampForward => "timestamp_forward",
             Self::Due => "due",
             Self::KeyWithdrawn => "key_withdrawn",
+            Self::KeyRotated => "key_rotated",
             Self::IssuerChanged => "issuer_changed",
             Self::Requested => "requested",
             Self::AccountGone => "account_gone",
@@ -141,6 +146,7 @@ impl Reason {
             | Self::TimestampRemoved
             | Self::TimestampUnreadable
             | Self::KeyWithdrawn
+            | Self::KeyRotated
             | Self::IssuerChanged
             | Self::Requested
             | Self::AccountGone
@@ -177,6 +183,7 @@ impl Reason {
             | Self::TimestampUnreadable
             | Self::TimestampForward
             | Self::Due
+            | Self::KeyRotated
             | Self::IssuerChanged
             | Self::Requested
             | Self::Revoked
@@ -217,6 +224,7 @@ impl Reason {
             | Self::Revoked
             | Self::OwnRefused
             | Self::KeyWithdrawn
+            | Self::KeyRotated
             | Self::IssuerChanged
             | Self::Unknown => true,
         }

@@ -92,16 +92,25 @@ impl Marks {
     /// The issuer all of whose tokens are newer than every token of any other, where there is
     /// another.
     pub(super) fn successor(&self, until: Timestamp) -> Option<&str> {
-        let [issuer] = newest(&self.issuers, until)[..] else { return None };
-        let (first, _) = self.issuers.get(issuer)?.first_key_value()?;
-        let mut others = self
-            .issuers
-            .iter()
-            .filter(|(other, _)| other.as_str() != issuer)
-            .filter_map(|(_, moments)| last(moments, until))
-            .peekable();
-        (others.peek().is_some() && others.all(|last| last < *first)).then_some(issuer)
+        successor(&self.issuers, until)
     }
+
+    /// The same of keys, with the moment of its newest token.
+    pub(super) fn next_key(&self, until: Timestamp) -> Option<(&str, Timestamp)> {
+        let key = successor(&self.keys, until)?;
+        Some((key, self.last_signed(key, until)?))
+    }
+}
+
+fn successor(moments: &Moments, until: Timestamp) -> Option<&str> {
+    let [newest] = newest(moments, until)[..] else { return None };
+    let (first, _) = moments.get(newest)?.first_key_value()?;
+    let mut others = moments
+        .iter()
+        .filter(|(other, _)| other.as_str() != newest)
+        .filter_map(|(_, moments)| last(moments, until))
+        .peekable();
+    (others.peek().is_some() && others.all(|last| last < *first)).then_some(newest)
 }
 
 fn newest(moments: &Moments, until: Timestamp) -> Vec<&str> {

@@ -26,6 +26,10 @@ const ISSUER_PAUSE: Duration = Duration::from_secs(120);
 const ISSUER_SPREAD: Duration = Duration::from_secs(300);
 const _: () = assert!(60 + 120 + KEY_SPREAD.as_secs() + 30 <= 5 * 60);
 
+/// Two API servers that sign with two keys by turns, and a few tokens, may look like a rotation again
+/// and again. So a token of our own that was issued for one is not replaced for the next one sooner.
+const ROTATIONS_APART: SignedDuration = SignedDuration::from_hours(1);
+
 /// `iat` is whole seconds of the shoot's clock, which is known to 2 s, and a poll takes up to 20 s:
 /// a token that is younger than a settled set by less may have been signed before.
 const SIGNED_TOLERANCE: SignedDuration = SignedDuration::from_secs(25);
@@ -48,7 +52,7 @@ pub struct KeySet {
 /// A token that is to be replaced although it fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outdated {
-    /// [`Reason::KeyWithdrawn`] or [`Reason::IssuerChanged`].
+    /// [`Reason::KeyWithdrawn`], [`Reason::KeyRotated`] or [`Reason::IssuerChanged`].
     pub reason: Reason,
     /// When, by our clock: each token of a shoot at another moment.
     pub at: Timestamp,
@@ -72,6 +76,8 @@ pub enum Untold {
 pub struct Rotation {
     withdrawn: BTreeMap<String, Timestamp>,
     successor: Option<(String, Timestamp)>,
+    /// The key that signs by now, and when it did last, by the shoot's clock.
+    next_key: Option<(String, Timestamp)>,
 }
 
 impl Rotation {
@@ -89,7 +95,13 @@ impl Rotation {
             let before = self.successor.as_ref().filter(|(before, _)| before == issuer);
             (issuer.to_owned(), begun(before.map(|(_, since)| *since)))
         });
-        Self { withdrawn, successor }
+        let next_key = keys.horizon(now).and_then(|until| marks.next_key(until));
+        // Where it stays the same key, the moment is of no interest.
+        let next_key = next_key.map(|(key, last)| {
+            let before = self.next_key.as_ref().filter(|(before, _)| before == key);
+            before.cloned().unwrap_or_else(|| (key.to_owned(), last))
+        });
+        Self { withdrawn, successor, next_key }
     }
 
     /// Whether, and when, this token is to be replaced. `first` is for the one that is needed for
@@ -107,6 +119,9 @@ impl Rotation {
             let at = at(*since, Duration::ZERO, KEY_SPREAD, key);
             return Some(Outdated { reason: Reason::KeyWithdrawn, at });
         }
+        if first && let Some(at) = self.own_key_rotated(record) {
+            return Some(Outdated { reason: Reason::KeyRotated, at });
+        }
         // Somebody else's token may be meant to have another issuer. And a token that was issued for
         // this very reason is not replaced for it again: where two issue by turns, luck decides.
         let note = record.issued.as_ref().filter(|note| note.reason != Reason::IssuerChanged)?;
@@ -116,6 +131,17 @@ impl Rotation {
             let at = at(*since, ISSUER_PAUSE, ISSUER_SPREAD, successor);
             Outdated { reason: Reason::IssuerChanged, at }
         })
+    }
+
+    /// The token that reaches the shoot must not be the last one of an old key: whoever drops that key
+    /// would shut us out, and with a bootstrap credential that has ended for good.
+    fn own_key_rotated(&self, record: &Record) -> Option<Timestamp> {
+        let (Held::Token(claims), Some(note)) = (&record.held, &record.issued) else { return None };
+        let (key, signed_at) = self.next_key.as_ref()?;
+        let was_just_done = note.reason == Reason::KeyRotated
+            && signed_at.duration_since(claims.issued_at) < ROTATIONS_APART;
+        let is_old = claims.key_id.as_ref() != Some(key) && claims.issued_at < *signed_at;
+        (is_old && !was_just_done).then_some(Timestamp::UNIX_EPOCH)
     }
 
     /// Why it is not told of the key of this token that it was withdrawn; `None` where it is, or

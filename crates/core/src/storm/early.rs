@@ -56,7 +56,7 @@ impl Early {
             Reason::TimestampRemoved => Self::TimestampRemoved,
             Reason::TimestampUnreadable | Reason::TimestampForward => Self::TimestampChanged,
             Reason::InputsChanged => Self::InputsChanged,
-            Reason::KeyWithdrawn | Reason::IssuerChanged => Self::ShootRotates,
+            Reason::KeyWithdrawn | Reason::KeyRotated | Reason::IssuerChanged => Self::ShootRotates,
             Reason::Unreadable
             | Reason::Damaged
             | Reason::OtherAccount

@@ -208,3 +208,29 @@ proptest! {
         prop_assert_eq!(renewed[secrets], 0);
     }
 }
+
+#[test]
+fn c_f_our_own_token_follows_the_key_as_soon_as_another_token_is_signed_by_a_new_one() {
+    let records =
+        [ours(1, 0, "key-1", "a"), ours(2, 60, "key-1", "a"), ours(3, HOUR, "key-2", "a")];
+    let rotation = review(HOUR + 1, &set(&["key-1", "key-2"], 0), &records);
+    let outdated = rotation.outdated(&records[0], true).unwrap();
+    assert_eq!(outdated.reason, Reason::KeyRotated);
+    assert!(outdated.at <= at(HOUR + 1), "at once");
+    assert_eq!(rotation.outdated(&records[1], false), None, "the others are renewed when due");
+    let renewed = issued_for(Reason::KeyRotated, ours(1, HOUR + 2, "key-2", "a"));
+    assert_eq!(rotation.outdated(&renewed, true), None);
+}
+
+#[test]
+fn c_f_two_keys_by_turns_cost_our_own_token_one_an_hour_at_most() {
+    let own = issued_for(Reason::KeyRotated, ours(1, HOUR, "key-1", "a"));
+    for (second, expected) in [(HOUR + 5, None), (2 * HOUR, Some(Reason::KeyRotated))] {
+        let records = [own.clone(), ours(2, second, "key-2", "a")];
+        let rotation = review(second + 1, &set(&["key-1", "key-2"], 0), &records);
+        assert_eq!(rotation.outdated(&own, true).map(|it| it.reason), expected, "{second}");
+    }
+    let by_turns = [own, ours(2, HOUR + 5, "key-2", "a"), ours(3, 2 * HOUR, "key-1", "a")];
+    let rotation = review(3 * HOUR, &set(&["key-1", "key-2"], 0), &by_turns);
+    assert_eq!(rotation.outdated(&by_turns[0], true), None);
+}
