@@ -4,8 +4,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CRATE ?= core
-# Builds of the dev profile have crash points, all of them, so that nothing is compiled twice.
+# Builds of the dev profile have crash points, all of them, so that nothing is compiled twice. For the
+# same reason all is chosen from the whole workspace: what is chosen by `-p` has other features.
 CRASH := --features perennial-process/failpoints
+WORKSPACE := --locked --workspace $(CRASH)
 CRASH_OF_CRATE = $(if $(shell grep -lE '^(name = "perennial-process"|perennial-process\.)' crates/$(CRATE)/Cargo.toml),$(CRASH))
 KEEP ?=
 TARGET ?= kubeconfig
@@ -27,36 +29,46 @@ demo: build ## Keep the tokens of two shoots fresh for a minute and prove it; KE
 	$(BIN)/perennial-lab demo $(if $(KEEP),--keep)
 
 .PHONY: test
-test: unit integration e2e ## Everything: unit, property, integration and end to end on real API servers
+test: unit e2e ## Everything: unit, property, integration and end to end on real API servers
 
 # Tests drive the binaries of the dev profile, which they share everything with.
 .PHONY: cluster
 cluster: ## Find or build kube-apiserver, etcd, kubectl and grpcurl (minutes the first time, then nothing)
-	cargo build --locked --workspace --bins $(CRASH)
+	cargo build $(WORKSPACE) --bins --test e2e
 	$(DEV_BIN)/perennial-lab prepare --tools --kubectl
 
 .PHONY: unit
-unit: cluster ## Unit and property tests of all crates, freshness of generated code, architecture
-	cargo test --locked --workspace --exclude perennial-tests $(CRASH)
-	cargo test --locked -p perennial-tests $(CRASH) --test architecture
+unit: cluster ## Unit, property and integration tests, freshness of generated code, architecture
+	cargo test $(WORKSPACE)
 
 .PHONY: integration
 integration: ## Three real services in one process over mutual TLS against a fake API server
-	cargo test --locked -p perennial-tests $(CRASH) --test integration
+	cargo test $(WORKSPACE) --test integration
+
+# Most of these tests wait more than they work, so three at a time fit on two cores; what a test
+# said stands under its name at the end. Those that need the machine for themselves come after them:
+# they make thousands of tokens, or tell by fractions of a second who was late.
+E2E := cargo test $(WORKSPACE) --test e2e --
+E2E_ALONE := first_token:: forced:: random:: renewal:: stopped_shoot::
 
 .PHONY: e2e
 e2e: cluster ## Real API servers, the three services as processes; ONLY=name runs some
-	@cargo test --locked -q -p perennial-tests $(CRASH) --test e2e -- --list $(ONLY) | grep ': test$$' >/dev/null || { echo "no e2e test has '$(ONLY)' in its name"; exit 1; }
-	cargo test --locked -p perennial-tests $(CRASH) --test e2e -- --test-threads=1 --nocapture $(ONLY)
-	$(if $(ONLY),,$(DEV_BIN)/perennial-lab run -- cargo test --locked -p perennial-kube --test access)
+ifeq ($(ONLY),)
+	$(E2E) --test-threads=3 --show-output $(addprefix --skip ,$(E2E_ALONE))
+	$(E2E) --test-threads=1 --nocapture $(E2E_ALONE)
+	$(DEV_BIN)/perennial-lab run -- cargo test $(WORKSPACE) --test access
+else
+	@$(E2E) --list $(ONLY) 2>/dev/null | grep ': test$$' >/dev/null || { echo "no e2e test has '$(ONLY)' in its name"; exit 1; }
+	$(E2E) --test-threads=1 --nocapture $(ONLY)
+endif
 
 .PHONY: storm
 storm: cluster ## Twenty minutes against a controller that rewrites every token, on real API servers
-	PERENNIAL_STORM_SECONDS=1200 cargo test --locked -p perennial-tests $(CRASH) --test e2e -- --nocapture storm_stranger
+	PERENNIAL_STORM_SECONDS=1200 $(E2E) --nocapture storm_stranger
 
 .PHONY: consumers
 consumers: cluster ## Ten minutes of client-go, kubectl and kube-rs, until their first token has expired
-	PERENNIAL_CONSUMERS=long cargo test --locked -p perennial-tests $(CRASH) --test e2e -- --nocapture e_components
+	PERENNIAL_CONSUMERS=long $(E2E) --nocapture e_components
 
 # libFuzzer on the stable compiler: --target keeps the flags away from build scripts. One binary has
 # all targets; FUZZ_TARGET chooses. What it finds goes to target/fuzz/found-TARGET, the corpus that
@@ -90,7 +102,8 @@ check: ## The inner loop for one crate, CRATE=core by default: format, lint, its
 .PHONY: lint
 lint: ## Format and clippy over everything, nothing is changed
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets $(CRASH) -- -D warnings
+	cargo clippy $(WORKSPACE) --all-targets -- -D warnings
+	cargo clippy $(WORKSPACE) --test e2e -- -D warnings # no target of "all", see tests/Cargo.toml
 
 .PHONY: generate
 generate: ## Write crates/proto/src/gen anew from proto/
