@@ -1,7 +1,8 @@
 //! The three services as processes, under the RBAC of `deploy/`, on real API servers.
 //!
 //! Each test has a lab of its own and looks only at the two API servers and at gRPC, as a user
-//! would. `make e2e ONLY=name` runs some; run them one at a time, each has several processes.
+//! would. `make e2e` runs most of them three at a time, and what measures or loads the machine alone
+//! (`E2E_ALONE` in the Makefile); `make e2e ONLY=name` runs some, one at a time, and shows what they say.
 
 #![expect(
     clippy::unwrap_used,
