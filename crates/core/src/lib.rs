@@ -30,6 +30,7 @@ pub mod reason;
 pub mod record;
 pub mod shoot;
 pub mod signing;
+pub mod stop;
 pub mod storm;
 pub mod target;
 pub mod token;

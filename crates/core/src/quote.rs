@@ -22,7 +22,7 @@ pub(crate) fn cut(text: &str) -> String {
 
 /// Neither a control character, nor one that a reader does not see and that may turn the direction
 /// of a line (Unicode, "Bidirectional Algorithm", explicit formatting characters).
-fn is_shown(c: char) -> bool {
+pub(crate) fn is_shown(c: char) -> bool {
     let unseen = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     !c.is_control() && !unseen
 }

@@ -25,7 +25,11 @@ pub(super) fn applied(held: Option<&Value>, manager: &str, wanted: &Value) -> Va
         object["metadata"]["labels"][key] = value.clone();
     }
     object["metadata"]["name"] = wanted["metadata"]["name"].clone();
-    object["automountServiceAccountToken"] = wanted["automountServiceAccountToken"].clone();
+    for field in ["automountServiceAccountToken", "data"] {
+        if !wanted[field].is_null() {
+            object[field] = wanted[field].clone();
+        }
+    }
     if let Some(held) = held {
         disown(held, &object, &mut entries);
     }

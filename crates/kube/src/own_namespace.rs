@@ -1,0 +1,44 @@
+//! What the scheduler keeps on the seed, in the namespace of the services and nowhere else.
+//!
+//! So far that is the stop switch, one ConfigMap by name ([`Change`]). No Secret is read here, and a
+//! Role that names that ConfigMap alone is enough, for making it too: it is made by server-side
+//! apply, where the API server knows the name when it asks whether we may create.
+
+mod stop;
+
+use kube::{Api, Client};
+use perennial_core::name::Namespace;
+
+pub use self::stop::Change;
+
+/// Our name in `metadata.managedFields`.
+const FIELD_MANAGER: &str = "perennial-scheduler";
+
+/// The namespace of the services on the seed. Clones share the connection.
+#[derive(Clone)]
+pub struct OwnNamespace {
+    client: Client,
+    namespace: Namespace,
+}
+
+impl std::fmt::Debug for OwnNamespace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OwnNamespace").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+impl OwnNamespace {
+    /// This namespace of the seed. Nothing is called yet.
+    #[must_use]
+    pub const fn new(client: Client, namespace: Namespace) -> Self {
+        Self { client, namespace }
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), self.namespace.as_str())
+    }
+}
