@@ -13,7 +13,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("rpc", &["core", "proto"]),
     ("token-issuer", &["core", "kube", "process", "proto", "rpc"]),
     ("secret-writer", &["core", "kube", "process", "proto", "rpc"]),
-    ("scheduler", &["core", "process", "proto", "rpc"]),
+    ("scheduler", &["core", "kube", "process", "proto", "rpc"]),
     ("cli", &["core", "process", "proto", "rpc"]),
     ("lab", &["cli", "core", "kube", "process", "proto", "rpc"]),
     ("testing", &["core"]),

@@ -7,3 +7,4 @@ mod contract;
 mod files;
 mod graph;
 mod remedies;
+mod scheduler;

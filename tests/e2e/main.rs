@@ -47,6 +47,7 @@ mod restart;
 mod revocation;
 mod rights;
 mod sockets;
+mod stop;
 mod stopped_shoot;
 mod storm_orders;
 mod storm_stranger;

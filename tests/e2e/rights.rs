@@ -6,7 +6,6 @@ use kube::{
     api::ListParams,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use perennial_lab::{kubeconfig::Credential, service::NAMESPACE};
 use perennial_proto::{
     issuer::v1::{IssueTokenRequest, token_issuer_client::TokenIssuerClient},
     scheduler::v1::{ListSchedulesRequest, scheduler_client::SchedulerClient},
@@ -67,9 +66,7 @@ async fn the_accounts_on_the_seed_read_only_what_they_need(house: &House) {
     let secrets = |client: Client| Api::<Secret>::namespaced(client, &namespace);
     let forbidden = |result: Result<Secret, kube::Error>| matches!(result, Err(kube::Error::Api(status)) if status.code == 403);
 
-    let life = std::time::Duration::from_secs(600);
-    let token = house.lab.seed().token(NAMESPACE, "scheduler", life).await.unwrap();
-    let scheduler = house.lab.seed().client_with(&Credential::Token(&token)).await.unwrap();
+    let scheduler = client_of(house, "scheduler").await;
     for name in ["shoot-access-kube-scheduler", "shoot-access-token-issuer"] {
         assert!(forbidden(secrets(scheduler.clone()).get(name).await), "scheduler reads {name}");
     }

@@ -86,6 +86,7 @@ impl House {
     pub(crate) async fn start(setup: Setup) -> Self {
         let clock = ShiftedClock::new(Arc::new(SystemClock));
         let seed = FakeApiServer::start(Arc::new(clock.clone())).await;
+        seed.add_namespace(service::NAMESPACE);
         let mut shoots = Vec::new();
         for number in 1..=setup.shoots {
             let skewed = clock.skewed(setup.shoot_skew);
@@ -136,6 +137,16 @@ impl House {
     pub(crate) async fn end_audit(&mut self) {
         self.services.set_audit(false);
         self.restart(Role::Scheduler).await;
+    }
+
+    /// Starts a service that was stopped, and does not wait for it.
+    pub(crate) async fn launch(&mut self, role: Role) {
+        self.services.run(role).await;
+    }
+
+    /// What keeps which service from being ready.
+    pub(crate) fn unready(&self) -> Vec<String> {
+        self.services.unready()
     }
 
     /// Starts a service that was stopped.

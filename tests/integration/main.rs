@@ -35,6 +35,7 @@ mod repairs;
 mod restart;
 mod shoots;
 mod side_by_side;
+mod stop;
 mod storm;
 mod targets;
 mod trace;

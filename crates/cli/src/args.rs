@@ -4,6 +4,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use perennial_core::{
     kubeconfig::TokenFile,
     name::{Namespace, SecretRef},
+    stop::StopReason,
 };
 use perennial_proto::scheduler::v1::State;
 
@@ -19,7 +20,9 @@ const EXAMPLES: &str = "  \
   perennial explain shoot--lab--1/shoot-access-kube-scheduler
   perennial renew shoot--lab--1/shoot-access-kube-scheduler
   perennial watch --namespace shoot--lab--1
-  perennial kubeconfig shoot--lab--1";
+  perennial kubeconfig shoot--lab--1
+  perennial stop --reason 'wrong tokens in shoot--lab--1'
+  perennial resume";
 
 /// See when the tokens of shoot control planes are renewed, and why then.
 #[derive(Debug, Parser)]
@@ -41,6 +44,8 @@ pub(crate) enum Command {
     Renew(RenewArgs),
     Watch(WatchArgs),
     Kubeconfig(KubeconfigArgs),
+    Stop(StopArgs),
+    Resume(ResumeArgs),
 }
 
 /// Say whether all is well, and what is not.
@@ -166,6 +171,40 @@ pub(crate) struct KubeconfigArgs {
     pub(crate) output: OutputArgs,
 }
 
+/// Stop the fleet: nothing is renewed any more, over restarts too, until it is resumed.
+///
+/// What is under way ends; everything is still decided and shown. Tokens grow old meanwhile, so the
+/// answer says when the next one expires. Where the fleet is stopped already, that stop and its reason
+/// stay. Where no scheduler answers, a ConfigMap made by hand does the same.
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "perennial stop [OPTIONS] --reason <TEXT>")]
+#[command(after_help = ending("  \
+  perennial stop --reason 'wrong tokens in shoot--lab--1, see incident 4711'
+  perennial stop --reason 'seed is restored' -o json | jq -r .outlook.nextExpiry
+  kubectl -n perennial-system create configmap perennial-stop    # where no scheduler answers", ASKING))]
+pub(crate) struct StopArgs {
+    /// Why, for whoever finds the fleet stopped: one line, at most 500 characters.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: StopReason,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// End a stop of the fleet.
+///
+/// What fell due meanwhile is renewed at the usual pace, most urgent first. Where the fleet is not
+/// stopped, nothing happens.
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "perennial resume [OPTIONS]")]
+#[command(after_help = ending("  \
+  perennial resume
+  perennial resume -o json | jq -r .ended.reason
+  kubectl -n perennial-system delete configmap perennial-stop    # where no scheduler answers", ASKING))]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct OutputArgs {
     /// Form of the answer; JSON is that of the messages in proto/.
@@ -240,12 +279,13 @@ mod tests {
         perennial.build();
         let names: Vec<_> =
             perennial.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        let mut shown = format!("$ perennial --help\n{}", perennial.render_long_help());
+        let shown = format!("$ perennial --help\n{}", perennial.render_long_help());
+        insta::assert_snapshot!("help", shown);
         for name in names.iter().filter(|name| *name != "help") {
             let command = perennial.find_subcommand_mut(name).unwrap();
-            shown += &format!("\n$ perennial {name} --help\n{}", command.render_long_help());
+            let shown = format!("$ perennial {name} --help\n{}", command.render_long_help());
+            insta::assert_snapshot!(format!("help_{name}"), shown);
         }
-        insta::assert_snapshot!("help", shown);
     }
 
     #[test]

@@ -36,7 +36,9 @@ shown! {
     issuer::Shoot = "perennial.issuer.v1.Shoot",
     scheduler::Explanation = "perennial.scheduler.v1.Explanation",
     scheduler::ListSchedulesResponse = "perennial.scheduler.v1.ListSchedulesResponse",
+    scheduler::ResumeResponse = "perennial.scheduler.v1.ResumeResponse",
     scheduler::Schedule = "perennial.scheduler.v1.Schedule",
+    scheduler::StopResponse = "perennial.scheduler.v1.StopResponse",
     scheduler::WatchSchedulesResponse = "perennial.scheduler.v1.WatchSchedulesResponse",
 }
 

@@ -25,6 +25,7 @@ pub mod live;
 pub mod moment;
 pub mod renew;
 pub mod status;
+pub mod stop;
 pub mod table;
 pub mod watch;
 
@@ -66,6 +67,8 @@ async fn run(args: Args) -> Result<Exit, CliError> {
         Command::List(args) => list::run(connect.scheduler()?, args).await.map(|()| Exit::Ok),
         Command::Explain(args) => explain::run(connect.scheduler()?, args).await.map(|()| Exit::Ok),
         Command::Renew(args) => renew::run(connect.scheduler()?, args).await,
+        Command::Stop(args) => stop::stop(connect.scheduler()?, args).await.map(|()| Exit::Ok),
+        Command::Resume(args) => stop::resume(connect.scheduler()?, args).await.map(|()| Exit::Ok),
         Command::Watch(args) => watch::run(connect.scheduler()?, args).await.map(|()| Exit::Ok),
         Command::Kubeconfig(args) => kubeconfig::run(&connect, args).await.map(|()| Exit::Ok),
     }

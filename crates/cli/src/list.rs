@@ -5,23 +5,25 @@ use std::io::{self, Write as _};
 use perennial_core::{clock::Clock as _, name::Namespace};
 use perennial_process::clock::SystemClock;
 use perennial_proto::scheduler::v1::{
-    ListSchedulesRequest, ListSchedulesResponse, Schedule, State,
+    ListSchedulesRequest, ListSchedulesResponse, Schedule, State, Stopped,
 };
 
 use crate::{
     args::{ListArgs, ListOutput, StateName},
     connect::{Scheduler, with_deadline},
     error::CliError,
-    json, live, table,
+    json, live, stop, table,
 };
 
-/// All schedules, and whether the scheduler only decides and shows.
+/// All schedules, and whether the scheduler only decides and shows, or the fleet is stopped.
 #[derive(Clone, Debug, Default)]
 pub struct All {
     /// Ordered by namespace and name.
     pub schedules: Vec<Schedule>,
     /// Audit mode.
     pub audit: bool,
+    /// Why nothing is ordered.
+    pub stopped: Option<Stopped>,
 }
 
 /// What is said where nothing is renewed on purpose.
@@ -43,9 +45,10 @@ pub async fn all(
         let request = ListSchedulesRequest { namespace, page_size: 0, page_token };
         let page =
             scheduler.list_schedules(with_deadline(request)).await.map_err(CliError::call)?;
-        let ListSchedulesResponse { schedules, next_page_token, audit } = page.into_inner();
+        let ListSchedulesResponse { schedules, next_page_token, audit, stopped } =
+            page.into_inner();
         all.schedules.extend(schedules);
-        all.audit = audit;
+        (all.audit, all.stopped) = (audit, stopped);
         page_token = next_page_token;
         if page_token.is_empty() {
             return Ok(all);
@@ -55,14 +58,18 @@ pub async fn all(
 
 pub(crate) async fn run(mut scheduler: Scheduler, args: ListArgs) -> Result<(), CliError> {
     let ListArgs { namespace, state, troubled, output } = args;
-    let All { mut schedules, audit } = all(&mut scheduler, namespace.as_ref()).await?;
+    let All { mut schedules, audit, stopped } = all(&mut scheduler, namespace.as_ref()).await?;
     let any = !schedules.is_empty();
     schedules.retain(|schedule| is_wanted(schedule, &state, troubled));
     let now = SystemClock.now();
+    if let (Some(stopped), true) = (&stopped, output != ListOutput::Json) {
+        writeln!(io::stderr(), "{}", stop::words(stopped, now)).map_err(CliError::Output)?;
+    }
     let lines = match output {
         ListOutput::Json => {
             let next_page_token = String::new();
-            return json::print(&ListSchedulesResponse { schedules, next_page_token, audit });
+            let answer = ListSchedulesResponse { schedules, next_page_token, audit, stopped };
+            return json::print(&answer);
         }
         ListOutput::Name => schedules.iter().map(table::name).collect(),
         _ if schedules.is_empty() => {

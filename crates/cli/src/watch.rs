@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use perennial_core::clock::Clock as _;
 use perennial_process::clock::SystemClock;
 use perennial_proto::scheduler::v1::{
-    Schedule, State, WatchSchedulesRequest, WatchSchedulesResponse, watch_schedules_response::Event,
+    Schedule, State, Stopped, WatchSchedulesRequest, WatchSchedulesResponse,
+    watch_schedules_response::Event,
 };
 use tonic::{Status, Streaming};
 
@@ -16,7 +17,7 @@ use crate::{
     error::CliError,
     json,
     live::{self, Live},
-    moment, table,
+    moment, stop, table,
 };
 
 /// How often the table is drawn anew, so that its times run.
@@ -31,6 +32,7 @@ pub struct Schedules {
     /// What was last told of each: the token's issue, and the trouble.
     told: BTreeMap<Key, (Option<prost_types::Timestamp>, String)>,
     complete: bool,
+    stopped: Option<Stopped>,
 }
 
 /// Namespace and name of a Secret.
@@ -38,7 +40,7 @@ type Key = (String, String);
 
 impl Schedules {
     /// Takes one event of the stream; the line that tells about it, where it is news: a renewal,
-    /// another state, a Secret that is gone. The first whole set is none.
+    /// another state, a Secret that is gone, the stop switch. The first whole set is none.
     pub fn apply(&mut self, message: WatchSchedulesResponse) -> Option<String> {
         match message.event? {
             Event::SnapshotComplete(_) => {
@@ -48,6 +50,15 @@ impl Schedules {
             Event::Removed(secret) => {
                 let line = format!("{}/{}  gone", secret.namespace, secret.name);
                 self.known.remove(&(secret.namespace, secret.name)).map(|_| line)
+            }
+            Event::Stopped(stopped) => {
+                let line = stop::words(&stopped, SystemClock.now());
+                self.stopped = Some(stopped);
+                Some(line)
+            }
+            Event::Resumed(_) => {
+                self.stopped = None;
+                Some("the fleet is resumed".to_owned())
             }
             Event::Upsert(schedule) => {
                 let key = (schedule.namespace.clone(), schedule.name.clone());
@@ -85,13 +96,14 @@ impl Schedules {
         *self = Self::default();
     }
 
-    /// The table with its heading: those in trouble first, for a terminal that has not room for
+    /// The table with its heading, and above it why nothing is renewed where the fleet is stopped: those in trouble first, for a terminal that has not room for
     /// all, then by namespace and name.
     #[must_use]
     pub fn lines(&self, now: Timestamp, width: Option<usize>) -> Vec<String> {
         let mut all: Vec<&Schedule> = self.known.values().collect();
         all.sort_by_key(|schedule| !table::is_troubled(schedule)); // stable
-        table::lines(all, now, width)
+        let stopped = self.stopped.iter().map(|stopped| stop::words(stopped, now));
+        stopped.chain(table::lines(all, now, width)).collect()
     }
 }
 
@@ -173,6 +185,22 @@ mod tests {
     use perennial_proto::scheduler::v1::{Renewal, SnapshotComplete};
 
     use super::*;
+
+    #[test]
+    fn a_stop_is_news_and_stays_above_the_table_until_it_is_over() {
+        let stopped = Stopped { reason: "wrong tokens".to_owned(), ..Stopped::default() };
+        let event = |event| WatchSchedulesResponse { event: Some(event) };
+        let mut schedules = Schedules::default();
+        let line = schedules.apply(event(Event::Stopped(stopped))).unwrap();
+        assert!(
+            line.starts_with("THE FLEET IS STOPPED") && line.ends_with("wrong tokens"),
+            "{line}"
+        );
+        let first = |schedules: &Schedules| schedules.lines(Timestamp::UNIX_EPOCH, None)[0].clone();
+        assert!(first(&schedules).starts_with("THE FLEET IS STOPPED"));
+        assert!(schedules.apply(event(Event::Resumed(Default::default()))).is_some());
+        assert!(!first(&schedules).contains("STOPPED"));
+    }
 
     fn renewed_at(seconds: i64) -> WatchSchedulesResponse {
         let at = Some(prost_types::Timestamp { seconds, nanos: 0 });

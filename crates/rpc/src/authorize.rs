@@ -47,6 +47,8 @@ pub const METHODS: &[(&str, Callers)] = &[
     ("/perennial.scheduler.v1.Scheduler/ListSchedules", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/WatchSchedules", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/RenewNow", Roles(&[Operator])),
+    ("/perennial.scheduler.v1.Scheduler/Stop", Roles(&[Operator])),
+    ("/perennial.scheduler.v1.Scheduler/Resume", Roles(&[Operator])),
     ("/grpc.health.v1.Health/Check", TrustDomain),
     ("/grpc.health.v1.Health/Watch", TrustDomain),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Roles(&[Operator])),
@@ -236,9 +238,15 @@ mod tests {
         assert_eq!(writer("ListAccessSecrets"), [Scheduler, Operator]);
 
         let scheduler = |method| callers(&format!("/perennial.scheduler.v1.Scheduler/{method}"));
-        for method in
-            ["ListSchedules", "GetSchedule", "ExplainSchedule", "WatchSchedules", "RenewNow"]
-        {
+        for method in [
+            "ListSchedules",
+            "GetSchedule",
+            "ExplainSchedule",
+            "WatchSchedules",
+            "RenewNow",
+            "Stop",
+            "Resume",
+        ] {
             assert_eq!(scheduler(method), [Operator], "{method}");
         }
     }

@@ -1,10 +1,10 @@
 //! Flags of the scheduler.
 
-use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::Parser;
 use perennial_core::name::SecretName;
-use perennial_process::args::{AdminArgs, DrainArgs, LogArgs, duration};
+use perennial_process::args::{AdminArgs, DrainArgs, LogArgs, duration, optional_path};
 use perennial_rpc::tls::TlsArgs;
 
 /// Decides which token is renewed when, and never sees one
@@ -40,6 +40,11 @@ pub struct Args {
         required = true
     )]
     pub token_issuer_addr: Vec<String>,
+
+    /// Kubeconfig of the seed, where the stop switch is; without it the ServiceAccount of the Pod
+    /// is used. The namespace is that of --identity-namespace
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE", value_parser = optional_path())]
+    pub seed_kubeconfig: Option<PathBuf>,
 
     /// Lifetime beyond which a token is renewed as if it lived only this long. Every token is
     /// renewed by 80 % of its lifetime or of this, whichever is less. At least 2s; short ones are

@@ -12,9 +12,11 @@ use perennial_core::{
     clock::Clock,
     name::{Namespace, SecretRef},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use crate::fleet::{Fleet, Settings, explain::Explanation, request, schedule::Schedule};
+use crate::fleet::{
+    Fleet, Settings, explain::Explanation, request, schedule::Schedule, stop::Switch,
+};
 
 /// Most who watch at once.
 const WATCHERS_MAX: usize = 64;
@@ -28,6 +30,7 @@ pub struct Board {
     fleet: Mutex<Fleet>,
     clock: Arc<dyn Clock>,
     watchers: Mutex<Vec<Weak<Watcher>>>,
+    switch: watch::Sender<Switch>,
 }
 
 impl Board {
@@ -35,7 +38,8 @@ impl Board {
     #[must_use]
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Arc<Self> {
         let fleet = Mutex::new(Fleet::new(settings));
-        Arc::new(Self { fleet, clock, watchers: Mutex::default() })
+        let switch = watch::Sender::default();
+        Arc::new(Self { fleet, clock, watchers: Mutex::default(), switch })
     }
 
     /// Changes the fleet and tells those who watch. Gives back what `change` does, and the
@@ -47,6 +51,13 @@ impl Board {
         let mut fleet = lock(&self.fleet);
         let result = change(&mut fleet, self.clock.now());
         let effects = fleet.take_effects();
+        self.switch.send_if_modified(|held| {
+            let is_new = held != fleet.switch();
+            if is_new {
+                held.clone_from(fleet.switch());
+            }
+            is_new
+        });
         drop(fleet);
         if !effects.changed.is_empty() {
             self.tell(&effects.changed);
@@ -57,6 +68,12 @@ impl Board {
     /// Looks at the fleet.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&Fleet, Timestamp) -> R) -> R {
         look(&lock(&self.fleet), self.clock.now())
+    }
+
+    /// Follows whether orders may leave.
+    #[must_use]
+    pub fn follow_switch(&self) -> watch::Receiver<Switch> {
+        self.switch.subscribe()
     }
 
     /// The schedule of one Secret.

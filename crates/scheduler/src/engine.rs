@@ -9,6 +9,7 @@ use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use perennial_core::{
     failure::{Failure as _, Kind},
     record::Record,
+    stop::Stop,
 };
 use perennial_process::{crash, supervise::Shutdown};
 use perennial_rpc::status::Remote;
@@ -25,6 +26,7 @@ use crate::{
         order::Order,
         request,
         schedule::Schedule,
+        stop::Switch,
     },
     metrics::Metrics,
 };
@@ -65,6 +67,8 @@ pub enum Input {
     Account(AccountNews),
     /// From a token-issuer.
     Target(TargetNews),
+    /// The fleet is stopped, or is not.
+    Stop(Option<Stop>),
     /// The secret-writer's stream cannot be opened or broke.
     NoRecords(String),
     /// The stream of a token-issuer cannot be opened or broke.
@@ -193,10 +197,31 @@ impl Engine {
                 self.board.update(|fleet, now| fleet.hear_of_account(now, news))
             }
             Input::Target(news) => self.board.update(|fleet, now| fleet.hear_of_target(now, news)),
+            Input::Stop(stop) => {
+                let (turned, dismissed) =
+                    self.board.update(|fleet, now| fleet.hear_of_stop(now, stop));
+                if let Some(before) = turned {
+                    self.log_switch(&before);
+                }
+                ((), dismissed)
+            }
             Input::NoRecords(why) => return self.gates.records.trouble(why),
             Input::NoShoots(why) => return self.gates.shoots.trouble(why),
         };
         self.waiting.dismiss(dismissed);
+    }
+
+    /// One line at each turn of the switch, and none where it was never thrown.
+    fn log_switch(&self, before: &Switch) {
+        match (before, self.board.read(|fleet, _| fleet.switch().clone())) {
+            (_, Switch::Stopped(stop)) => {
+                warn!(by = %stop.by, "the fleet is stopped, nothing is ordered: {stop}");
+            }
+            (Switch::Stopped(stop), _) => {
+                warn!("the fleet is resumed, orders go out again; it was {stop}");
+            }
+            (Switch::Unread | Switch::Running, _) => debug!("the fleet is not stopped"),
+        }
     }
 
     fn show_first_sets(&mut self) {

@@ -1,5 +1,10 @@
 //! Records, shoots and answers for the unit tests of this crate.
 
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use jiff::Timestamp;
 use perennial_core::{
     digest::Digest,
@@ -10,12 +15,17 @@ use perennial_core::{
     reason::Reason,
     record::{Held, Record, Stamp},
     shoot::{Credential, Reach, ShootStatus},
+    stop::Stop,
     storm::Memory,
     token::{Claims, TokenHash},
     window::{Plan, Window},
 };
+use perennial_kube::own_namespace::Change;
 
-use crate::fleet::attempts::{Blame, Fault};
+use crate::{
+    fleet::attempts::{Blame, Fault},
+    stop::Switch,
+};
 
 pub(crate) const HOUR: i64 = 3_600;
 /// Lifetime of the tokens here; the middle of their window is 9 h 7 m 12 s after issue.
@@ -158,5 +168,23 @@ pub(crate) fn settings() -> crate::fleet::Settings {
         in_flight_per_shoot_max: 8,
         audit: false,
         own_secret: "shoot-access-token-issuer".parse().unwrap(),
+    }
+}
+
+/// A stop switch that nobody throws.
+#[derive(Debug)]
+pub(crate) struct Unthrown;
+
+impl Switch for Unthrown {
+    fn watch(&self, _: BoxStream<'static, ()>) -> BoxStream<'static, Change> {
+        stream::iter([Change::Known(None)]).chain(stream::pending()).boxed()
+    }
+
+    fn stop(&self, stop: Stop) -> BoxFuture<'static, Result<(Stop, bool), perennial_kube::Error>> {
+        async { Ok((stop, false)) }.boxed()
+    }
+
+    fn resume(&self) -> BoxFuture<'static, Result<Option<Stop>, perennial_kube::Error>> {
+        async { Ok(None) }.boxed()
     }
 }

@@ -2,8 +2,8 @@
 //! moment is an argument everywhere, so a simulation can drive it through a year.
 //!
 //! Events go in: what the streams of records and shoots say ([`feed::Event`]), how attempts ended
-//! ([`Fleet::finished`]), what an operator asks for ([`Fleet::request`]). [`Fleet::tick`] gives
-//! orders. After each of them [`Fleet::take_effects`] tells what changed for those who watch.
+//! ([`Fleet::finished`]), what an operator asks for ([`Fleet::request`]), whether the fleet is stopped
+//! ([`Fleet::hear_of_stop`]). [`Fleet::tick`] gives orders. After each of them [`Fleet::take_effects`] tells what changed for those who watch.
 //!
 //! Each Secret has one *standing*, decided anew whenever something it depends on changes and once
 //! more when it is its turn. Nothing is kept that a restart could lose and a record could not
@@ -47,6 +47,7 @@ mod rotation;
 pub mod schedule;
 mod shoots;
 pub mod stats;
+pub mod stop;
 mod take;
 
 #[cfg(test)]
@@ -84,6 +85,8 @@ pub struct Fleet {
     writer: Option<WriterAway>,
     /// How many Secrets wait for their first token.
     first_tokens: usize,
+    /// Whether orders may leave.
+    switch: stop::Switch,
     effects: Effects,
     ticked: Timestamp,
     swept: Timestamp,
@@ -141,6 +144,7 @@ impl Fleet {
             attempts: 0,
             writer: None,
             first_tokens: 0,
+            switch: stop::Switch::default(),
             effects: Effects::default(),
             ticked: Timestamp::MIN,
             swept: Timestamp::MIN,

@@ -2,15 +2,18 @@
 //!
 //! [`fleet`] is pure state: what is known of Secrets and shoots, and which Secret is renewed next.
 //! [`engine`] brings it to life with streams, a beat and calls of the secret-writer. [`service`]
-//! answers operators. [`board`] is what these two share.
+//! answers operators. [`board`] is what these two share. [`stop`] follows the switch that stops all
+//! of it.
 
 use std::{sync::Arc, time::Duration};
 
 use perennial_core::{clock::Clock, decision::Policy};
+use perennial_kube::{own_namespace::OwnNamespace, seed};
 use perennial_process::{
     admin::{self, Admin},
     clock::SystemClock,
     listen,
+    outage::Outage,
     ready::Readiness,
     start::StartError,
     supervise::{Supervisor, Tasks},
@@ -34,6 +37,7 @@ use self::{
     metrics::Metrics,
     replica::Replica,
     service::Service,
+    stop::{Handle, Switch, follow as stop_follow},
 };
 
 pub mod args;
@@ -43,6 +47,7 @@ pub mod fleet;
 pub mod metrics;
 pub mod replica;
 pub mod service;
+pub mod stop;
 
 #[cfg(test)]
 mod fixtures;
@@ -64,6 +69,8 @@ pub struct Config {
     pub replica_name: String,
     /// How long renewals under way may take to end after a stop was requested.
     pub finish_within: Duration,
+    /// Where the stop switch of the fleet is.
+    pub switch: Arc<dyn Switch>,
 }
 
 /// Bound listeners.
@@ -84,6 +91,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         listen_addr,
         secret_writer_addr,
         token_issuer_addr,
+        seed_kubeconfig,
         renewal_basis,
         audit,
         in_flight_max,
@@ -101,6 +109,9 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     };
     let trust = tls.trust();
     let tls = tls.open(Role::Scheduler, SystemClock.now()).map_err(StartError::configuration)?;
+    let client =
+        seed::connect(seed_kubeconfig.as_deref()).await.map_err(StartError::configuration)?;
+    let namespace = trust.namespace.to_string().parse().map_err(StartError::usage)?;
     let basis_seconds = i64::try_from(renewal_basis.as_secs()).unwrap_or(i64::MAX);
     let config = Config {
         settings: Settings {
@@ -116,6 +127,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         replica_name: replica_name.unwrap_or_else(replica::host_name),
         // The rest of the grace is for the answers that follow.
         finish_within: drain.drain_grace.mul_f64(0.8),
+        switch: Arc::new(OwnNamespace::new(client, namespace)),
     };
     if audit {
         tracing::warn!(
@@ -129,7 +141,8 @@ pub async fn run(args: Args) -> Result<(), StartError> {
 }
 
 /// Starts every task of the service. Tests call it with listeners, certificates and a clock of
-/// their own; the readiness that comes back is true once both first whole sets are in.
+/// their own; the readiness that comes back is true once both first whole sets are in and the stop
+/// switch was read, whatever it says.
 ///
 /// # Errors
 /// When an address is not host:port.
@@ -140,8 +153,15 @@ pub fn start(
     clock: Arc<dyn Clock>,
     tasks: &Tasks,
 ) -> Result<Readiness, ClientError> {
-    let Config { settings, secret_writers, token_issuers, trust, replica_name, finish_within } =
-        config;
+    let Config {
+        settings,
+        secret_writers,
+        token_issuers,
+        trust,
+        replica_name,
+        finish_within,
+        switch,
+    } = config;
     let writers = Replicas::new(secret_writers, trust.id(Role::SecretWriter), &tls)?;
     let issuers = Replicas::new(token_issuers, trust.id(Role::TokenIssuer), &tls)?;
     let readiness = Readiness::new();
@@ -152,6 +172,7 @@ pub fn start(
     let replica = Arc::new(Replica { name: replica_name, since: clock.now() });
     let renew = Arc::new(remote::Writer::new(writers.clone(), basis, Arc::clone(&replica)));
     let board = Board::new(settings, Arc::clone(&clock));
+    let metrics = Metrics::register(&mut registry);
     let engine = Engine::new(Parts {
         board: Arc::clone(&board),
         renew,
@@ -159,8 +180,11 @@ pub fn start(
         inputs: from_streams,
         requests: from_operators,
         gates: Gates::add(&readiness),
-        metrics: Metrics::register(&mut registry),
+        metrics: metrics.clone(),
     });
+    let gate = readiness.gate("stop switch");
+    let outage = Outage::new(gate, stop_follow::RIGHTS, Arc::clone(&clock));
+    let (handle, looks) = Handle::new(Arc::clone(&switch));
 
     let shutdown = || tasks.shutdown();
     let stop = shutdown();
@@ -168,6 +192,8 @@ pub fn start(
         engine.run(stop, finish_within).await;
         Ok(())
     });
+    let following = stop_follow::follow(switch, looks, inputs.clone(), outage, metrics, shutdown());
+    tasks.spawn("stop switch", async move { Ok(following.await?) });
     let (records, into, stop) = (remote::Records::new(&writers), inputs.clone(), shutdown());
     tasks.spawn("records", async move {
         follow(records, into, stop).await;
@@ -186,7 +212,7 @@ pub fn start(
         Ok(())
     });
     tls.register_metrics(metrics::PREFIX, &mut registry);
-    let service = Service::new(board, requests, shutdown(), replica);
+    let service = Service::new(board, requests, shutdown(), replica, handle);
     serve(service, listeners, (tls, trust), &readiness, registry, tasks);
     Ok(readiness)
 }

@@ -1,7 +1,7 @@
 //! What the scheduler counts. Labels are names of states, reasons and classes of failure, never
 //! of Secrets.
 
-use perennial_core::reason::Reason;
+use perennial_core::{failure::Kind, reason::Reason};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -27,6 +27,8 @@ pub struct Metrics {
     ready: Gauge,
     overdue: Gauge,
     audit: Gauge,
+    stopped: Gauge,
+    switch_failures: Family<KindLabels, Counter>,
     keys_untold: Gauge,
     lateness: Histogram,
 }
@@ -35,6 +37,11 @@ pub struct Metrics {
 struct RenewalLabels {
     result: &'static str,
     reason: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,12 +60,14 @@ impl Metrics {
             ready: Gauge::default(),
             overdue: Gauge::default(),
             audit: Gauge::default(),
+            stopped: Gauge::default(),
+            switch_failures: Family::default(),
             keys_untold: Gauge::default(),
             lateness: Histogram::new(LATENESS_SECONDS),
         };
         let ours = registry.sub_registry_with_prefix(PREFIX);
-        let Self { renewals, secrets, in_flight, ready, overdue, audit, keys_untold, lateness } =
-            metrics.clone();
+        let Self { renewals, secrets, in_flight, ready, overdue, .. } = metrics.clone();
+        let Self { audit, stopped, switch_failures, keys_untold, lateness, .. } = metrics.clone();
         ours.register(
             "renewals",
             "Attempts that ended, by result (renewed, repaired or the class of the failure) and reason",
@@ -69,6 +78,17 @@ impl Metrics {
         ours.register("ready", "Secrets that are due and wait for the limits", ready);
         ours.register("overdue", "Secrets past their latest moment of renewal", overdue);
         ours.register("audit", "1 in audit mode, where nothing is renewed, else 0", audit);
+        ours.register(
+            "stopped",
+            "1 while the fleet is stopped and nothing is ordered, else 0",
+            stopped,
+        );
+        ours.register(
+            "switch_failures",
+            "Times that the seed did not say whether the fleet is stopped, by class of the failure; what \
+             it said last holds meanwhile",
+            switch_failures,
+        );
         ours.register(
             "signing_keys_untold",
             "Secrets whose token names a signing key that its shoot does not publish, where it cannot \
@@ -92,6 +112,11 @@ impl Metrics {
         }
     }
 
+    /// The seed did not say whether the fleet is stopped.
+    pub(crate) fn switch_failed(&self, kind: Kind) {
+        self.switch_failures.get_or_create(&KindLabels { kind: kind.as_str() }).inc();
+    }
+
     fn count(&self, result: &'static str, reason: Reason) {
         let labels = RenewalLabels { result, reason: reason.as_str() };
         self.renewals.get_or_create(&labels).inc();
@@ -108,6 +133,7 @@ impl Metrics {
         self.ready.set(gauge(stats.ready));
         self.overdue.set(gauge(stats.overdue));
         self.audit.set(i64::from(stats.audit));
+        self.stopped.set(i64::from(stats.stopped));
         self.keys_untold.set(gauge(stats.keys_untold));
     }
 }
@@ -125,7 +151,9 @@ mod tests {
         let lateness = Some(Duration::from_millis(300));
         let finished = Finished { reason: Reason::Due, took: Duration::ZERO, lateness };
         metrics.finished(&finished, None);
-        metrics.show(&Stats { overdue: 3, audit: true, keys_untold: 2, ..Stats::default() });
+        metrics.switch_failed(Kind::Denied);
+        let stats = Stats { overdue: 3, audit: true, keys_untold: 2, ..Stats::default() };
+        metrics.show(&Stats { stopped: true, ..stats });
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
         for line in [
@@ -135,6 +163,8 @@ mod tests {
             "perennial_scheduler_ready 0",
             "perennial_scheduler_overdue 3",
             "perennial_scheduler_audit 1",
+            "perennial_scheduler_stopped 1",
+            r#"perennial_scheduler_switch_failures_total{kind="denied"} 1"#,
             "perennial_scheduler_signing_keys_untold 2",
             r#"perennial_scheduler_lateness_seconds_bucket{le="0.5"} 1"#,
         ] {

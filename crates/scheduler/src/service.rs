@@ -7,18 +7,20 @@ use perennial_core::name::{Namespace, SecretRef};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::scheduler::v1::{
     ExplainScheduleRequest, ExplainScheduleResponse, GetScheduleRequest, GetScheduleResponse,
-    ListSchedulesRequest, ListSchedulesResponse, RenewNowRequest, RenewNowResponse,
-    WatchSchedulesRequest, WatchSchedulesResponse, scheduler_server::Scheduler,
+    ListSchedulesRequest, ListSchedulesResponse, RenewNowRequest, RenewNowResponse, ResumeRequest,
+    ResumeResponse, StopRequest, StopResponse, WatchSchedulesRequest, WatchSchedulesResponse,
+    scheduler_server::Scheduler,
 };
 use perennial_rpc::{status::to_status, trace};
 use tokio::{sync::mpsc, time};
 use tonic::{Request, Response, Status};
 
 use self::error::Error;
-use crate::{board::Board, engine, fleet::request, replica::Replica};
+use crate::{board::Board, engine, fleet::request, replica::Replica, stop::Handle};
 
 mod convert;
 mod error;
+mod stop;
 mod watch;
 
 #[cfg(test)]
@@ -36,18 +38,21 @@ pub struct Service {
     requests: mpsc::Sender<engine::Request>,
     shutdown: Shutdown,
     replica: Arc<Replica>,
+    handle: Handle,
 }
 
 impl Service {
-    /// `requests` goes to the engine; streams end when `shutdown` is requested.
+    /// `requests` goes to the engine; streams end when `shutdown` is requested; `handle` throws the
+    /// stop switch.
     #[must_use]
     pub const fn new(
         board: Arc<Board>,
         requests: mpsc::Sender<engine::Request>,
         shutdown: Shutdown,
         replica: Arc<Replica>,
+        handle: Handle,
     ) -> Self {
-        Self { board, requests, shutdown, replica }
+        Self { board, requests, shutdown, replica, handle }
     }
 
     fn list(&self, message: &ListSchedulesRequest) -> Result<ListSchedulesResponse, Error> {
@@ -64,10 +69,14 @@ impl Service {
         let more = page.len() > size;
         page.truncate(size);
         let last = page.last().filter(|_| more);
+        let (audit, stopped) = self
+            .board
+            .read(|fleet, _| (fleet.is_auditing(), fleet.switch().stopped().map(stop::stopped)));
         Ok(ListSchedulesResponse {
             next_page_token: last.map(|last| last.secret.to_string()).unwrap_or_default(),
             schedules: page.into_iter().map(convert::schedule).collect(),
-            audit: self.board.read(|fleet, _| fleet.is_auditing()),
+            audit,
+            stopped,
         })
     }
 
@@ -141,6 +150,18 @@ impl Scheduler for Service {
         let secret = secret(&namespace, &name).map_err(|error| to_status(&error))?;
         trace::about(&secret);
         answer(self.renew(secret).await)
+    }
+
+    async fn stop(&self, request: Request<StopRequest>) -> Result<Response<StopResponse>, Status> {
+        let by = stop::caller(&request);
+        answer(self.stop_fleet(&request.get_ref().reason, by).await)
+    }
+
+    async fn resume(
+        &self,
+        request: Request<ResumeRequest>,
+    ) -> Result<Response<ResumeResponse>, Status> {
+        answer(self.resume_fleet(&stop::caller(&request)).await)
     }
 }
 

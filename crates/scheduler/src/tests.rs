@@ -24,7 +24,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
 
 use super::*;
-use crate::fixtures::{bare, settings, shoot, written};
+use crate::fixtures::{Unthrown, bare, settings, shoot, written};
 
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
@@ -226,6 +226,7 @@ async fn records_and_shoots_come_in_renewals_go_out_and_operators_are_answered()
         token_issuers: vec![nobody, issuer],
         trust: trust(),
         finish_within: Duration::from_secs(5),
+        switch: Arc::new(Unthrown),
     };
     let listeners = Listeners { grpc, admin };
     let tls = store(&authority, "scheduler");
@@ -240,7 +241,7 @@ async fn records_and_shoots_come_in_renewals_go_out_and_operators_are_answered()
         let renewed = loop {
             match schedules.message().await.unwrap().unwrap().event.unwrap() {
                 Event::Upsert(schedule) if schedule.state() == State::Fresh => break schedule,
-                Event::Upsert(_) | Event::Removed(_) | Event::SnapshotComplete(_) => {}
+                _ => {}
             }
         };
         assert_eq!((renewed.name.as_str(), renewed.renewals), ("a", 1));

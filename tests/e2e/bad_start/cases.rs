@@ -89,7 +89,7 @@ impl Bench {
         args.extend(match service {
             "token-issuer" => vec![seed],
             "secret-writer" => vec![seed, of(0)],
-            _ => vec![of(0), of(1)],
+            _ => vec![seed, of(0), of(1)],
         });
         args
     }
@@ -145,31 +145,29 @@ impl Bench {
                 "; mount the right one, or correct --trust-domain",
             ),
         ];
-        if service != "scheduler" {
-            troubles.extend([
-                (
-                    "no kubeconfig",
-                    seed("none"),
-                    66,
-                    "give a file that exists with --seed-kubeconfig or KUBECONFIG",
-                ),
-                (
-                    "a kubeconfig that is not YAML",
-                    seed("no-yaml"),
-                    65,
-                    "is no kubeconfig from line 1 on; write one there",
-                ),
-                ("a kubeconfig that is something else", seed("no-mapping"), 65, "is no kubeconfig"),
-                ("a kubeconfig without context", seed("no-context"), 78, "cannot be used: "),
-                (
-                    "a kubeconfig whose context is not there",
-                    seed("no-such-context"),
-                    78,
-                    "cannot be used: failed to load current context: x; correct it",
-                ),
-                ("a kubeconfig whose CA file is not there", seed("no-such-ca"), 66, "none"),
-            ]);
-        }
+        troubles.extend([
+            (
+                "no kubeconfig",
+                seed("none"),
+                66,
+                "give a file that exists with --seed-kubeconfig or KUBECONFIG",
+            ),
+            (
+                "a kubeconfig that is not YAML",
+                seed("no-yaml"),
+                65,
+                "is no kubeconfig from line 1 on; write one there",
+            ),
+            ("a kubeconfig that is something else", seed("no-mapping"), 65, "is no kubeconfig"),
+            ("a kubeconfig without context", seed("no-context"), 78, "cannot be used: "),
+            (
+                "a kubeconfig whose context is not there",
+                seed("no-such-context"),
+                78,
+                "cannot be used: failed to load current context: x; correct it",
+            ),
+            ("a kubeconfig whose CA file is not there", seed("no-such-ca"), 66, "none"),
+        ]);
         if service != "token-issuer" {
             let addr = "--token-issuer-addr=here".to_owned();
             troubles.push((

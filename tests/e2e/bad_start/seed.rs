@@ -28,6 +28,7 @@ async fn a_seed_that_is_away_is_waited_for_and_one_that_refuses_for_30_s() {
         ),
         scene
             .without_rights("token-issuer", "ClusterRole perennial-token-issuer: get, list, watch"),
+        scene.a_scheduler_without_rights(),
         scene.unknown_to_the_seed(),
         scene.rights_arrive_late(),
         scene.nobody_listens("secret-writer"),
@@ -65,8 +66,11 @@ impl<'a> Scene<'a> {
             format!("--tls-dir={}", self.lab.dir().tls(service).display()),
             format!("--seed-kubeconfig={}", path.display()),
         ];
-        if service == "secret-writer" {
+        if service != "token-issuer" {
             args.push("--token-issuer-addr=127.0.0.1:1".to_owned());
+        }
+        if service == "scheduler" {
+            args.push("--secret-writer-addr=127.0.0.1:1".to_owned());
         }
         (Program::start(service, &args), admin)
     }
@@ -76,7 +80,19 @@ impl<'a> Scene<'a> {
         self.lab.seed().token(NAMESPACE, account, life).await.unwrap()
     }
 
-    /// With the account of the scheduler, which may nothing.
+    /// It must not look like one that is about to start: nothing is renewed meanwhile.
+    async fn a_scheduler_without_rights(&self) {
+        let token = self.token("token-issuer").await;
+        let (program, admin) = self.start("scheduler", self.lab.seed().endpoint(), &token);
+        program.wait_readyz("perennial-stop", admin).await;
+        let ended = program.ended().await;
+        println!("scheduler without rights: {} {}", ended.code, ended.said);
+        assert_eq!((ended.code, ended.errors), (77, 1), "{ended:#?}");
+        assert!(ended.said.contains("deploy/seed/scheduler-rbac.yaml"), "{ended:#?}");
+        assert_eq!(warnings(&ended.stderr, "; trying again"), 1, "said once: {ended:#?}");
+    }
+
+    /// With the account of the scheduler, which may nothing with Secrets.
     async fn without_rights(&self, service: &str, remedy: &str) {
         let token = self.token("scheduler").await;
         let (program, admin) = self.start(service, self.lab.seed().endpoint(), &token);

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use clap::Parser as _;
 use perennial_core::{clock::Clock, decision::Policy, inputs::Interpretation};
 use perennial_kube::{
-    access::AccessSecrets, events::Events, generic::GenericKubeconfigs, shoot_secrets,
+    access::AccessSecrets, events::Events, generic::GenericKubeconfigs,
+    own_namespace::OwnNamespace, shoot_secrets,
 };
 use perennial_process::{ready::Readiness, supervise::Supervisor};
 use perennial_rpc::{
@@ -21,6 +22,8 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 /// In the order in which they start.
 pub(super) const SERVICES: [Role; 3] = [Role::TokenIssuer, Role::SecretWriter, Role::Scheduler];
 
+/// Namespace of the services on the seed.
+pub(super) const NAMESPACE: &str = "perennial-system";
 /// How long a service may take to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -198,6 +201,7 @@ impl Services {
             trust: trust(),
             replica_name: "scheduler-0".to_owned(),
             finish_within: GRACE / 2,
+            switch: Arc::new(OwnNamespace::new(self.site.seed.clone(), NAMESPACE.parse().unwrap())),
         };
         let tls = self.tls(Role::Scheduler);
         let clock = Arc::clone(&self.site.clock);
@@ -210,8 +214,5 @@ async fn admin() -> TcpListener {
 }
 
 pub(super) fn trust() -> Trust {
-    Trust {
-        trust_domain: "cluster.local".parse().unwrap(),
-        namespace: "perennial-system".parse().unwrap(),
-    }
+    Trust { trust_domain: "cluster.local".parse().unwrap(), namespace: NAMESPACE.parse().unwrap() }
 }

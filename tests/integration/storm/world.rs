@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     clock::Clock as _,
     decision::Policy,
@@ -291,11 +291,13 @@ impl Writer {
 }
 
 fn fleet() -> Fleet {
-    Fleet::new(FleetSettings {
+    let mut fleet = Fleet::new(FleetSettings {
         policy: Policy::default(),
         in_flight_max: 64,
         in_flight_per_shoot_max: 8,
         audit: false,
         own_secret: "shoot-access-token-issuer".parse().unwrap(),
-    })
+    });
+    fleet.hear_of_stop(Timestamp::UNIX_EPOCH, None);
+    fleet
 }

@@ -73,7 +73,8 @@ impl Page {
         let state = table::state(schedule);
         let overdue = if schedule.overdue { ", overdue" } else { "" };
         let audit = if explanation.audit { ", audit mode" } else { "" };
-        self.lines.push(format!("{}  {state}{overdue}{audit}", table::name(schedule)));
+        let stopped = if explanation.stopped.is_some() { ", FLEET STOPPED" } else { "" };
+        self.lines.push(format!("{}  {state}{overdue}{audit}{stopped}", table::name(schedule)));
         self.lines.push(String::new());
         self.finding(&explanation.verdict.clone().unwrap_or_default());
         let usable = match &explanation.usable_until {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use perennial_proto::{
     cli::v1::{Health, Secrets, Service, Status},
     issuer::v1::{Reach, Shoot},
@@ -10,7 +11,7 @@ use perennial_proto::{
 
 use crate::{
     list::{AUDIT, All},
-    table,
+    moment, stop, table,
 };
 
 /// Failures in a row after which somebody should look: the first ones are what retries are for.
@@ -28,6 +29,9 @@ pub fn status(
     at: prost_types::Timestamp,
 ) -> Status {
     let audit = all.as_ref().is_some_and(|all| all.audit);
+    let stopped = all.as_ref().and_then(|all| all.stopped.clone());
+    let now = Timestamp::from_second(at.seconds).unwrap_or_default();
+    let expiry = all.as_ref().and_then(|all| next_expiry(&all.schedules, at));
     let schedules = all.map(|all| all.schedules);
     let mut shoots = merged(shoots);
     if knows_shoots(&services) {
@@ -37,14 +41,31 @@ pub fn status(
     }
     let secrets = schedules.map(count);
     let troubles = troubles(&services, secrets.as_ref(), &shoots);
-    let well = troubles.is_empty();
-    let verdict = match (audit, well) {
-        (false, true) => all_well(&services, secrets.as_ref(), &shoots),
-        (false, false) => format!("trouble: {}", troubles.join("; ")),
-        (true, true) => format!("{AUDIT}; {}", would_be_done(secrets.as_ref())),
-        (true, false) => format!("{AUDIT}; trouble: {}", troubles.join("; ")),
+    let in_trouble = (!troubles.is_empty()).then(|| format!("trouble: {}", troubles.join("; ")));
+    let well = stopped.is_none() && in_trouble.is_none();
+    let verdict = match (&stopped, audit, in_trouble) {
+        (Some(stopped), _, in_trouble) => {
+            let due = would_be_done(secrets.as_ref());
+            let next = expiry.map(|next| moment::both(Some(&next), now));
+            let next = next.map(|next| format!("the next token expires {next}"));
+            let parts = [Some(stop::words(stopped, now)), Some(due), next, in_trouble];
+            parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+        }
+        (None, false, None) => all_well(&services, secrets.as_ref(), &shoots),
+        (None, false, Some(trouble)) => trouble,
+        (None, true, None) => format!("{AUDIT}; {}", would_be_done(secrets.as_ref())),
+        (None, true, Some(trouble)) => format!("{AUDIT}; {trouble}"),
     };
-    Status { at: Some(at), well, verdict, services, secrets, shoots, audit }
+    Status { at: Some(at), well, verdict, services, secrets, shoots, audit, stopped }
+}
+
+/// When the next token expires, by the shoot's clock: exact enough for somebody who has stopped.
+fn next_expiry(
+    schedules: &[Schedule],
+    now: prost_types::Timestamp,
+) -> Option<prost_types::Timestamp> {
+    let ends = schedules.iter().filter_map(|schedule| schedule.expires_at);
+    ends.filter(|end| end.seconds > now.seconds).min_by_key(|end| (end.seconds, end.nanos))
 }
 
 /// Whether it does not get better by itself.
@@ -213,18 +234,41 @@ mod tests {
     }
 
     fn listed(schedules: Vec<Schedule>) -> Option<All> {
-        Some(All { schedules, audit: false })
+        Some(All { schedules, ..All::default() })
     }
 
     #[test]
     fn in_audit_mode_the_verdict_says_that_nothing_is_done_and_what_would_be() {
-        let of = |schedules| status(serving(), Some(All { schedules, audit: true }), vec![], at(9));
+        let of = |schedules| {
+            let all = All { schedules, audit: true, stopped: None };
+            status(serving(), Some(all), vec![], at(9))
+        };
         let due = of(vec![schedule("a", State::Due, 1), schedule("b", State::Fresh, 1)]);
         assert!(due.audit && due.well);
         let expected = format!("{AUDIT}; 1 Secret would be renewed now");
         assert_eq!(due.verdict, expected);
         let invalid = of(vec![schedule("a", State::Invalid, 1)]);
         assert!(!invalid.well && invalid.verdict.starts_with(&format!("{AUDIT}; trouble: ")));
+    }
+
+    #[test]
+    fn while_the_fleet_is_stopped_nothing_is_well_and_the_next_expiry_is_told() {
+        let stopped = perennial_proto::scheduler::v1::Stopped {
+            reason: "wrong tokens".to_owned(),
+            by: "spiffe://x".to_owned(),
+            since: Some(at(60)),
+        };
+        let expiring =
+            |seconds| Schedule { expires_at: Some(at(seconds)), ..schedule("a", State::Fresh, 1) };
+        let schedules = vec![schedule("due", State::Due, 1), expiring(7_320), expiring(100)];
+        let all = All { schedules, audit: true, stopped: Some(stopped) };
+        let told = status(serving(), Some(all), vec![], at(120));
+        assert!(!told.well && told.stopped.is_some());
+        assert_eq!(
+            told.verdict,
+            "THE FLEET IS STOPPED by spiffe://x since 1970-01-01T00:01:00Z (1m00s ago): wrong tokens; \
+             1 Secret would be renewed now; the next token expires 1970-01-01T02:02:00Z (in 2h00m)"
+        );
     }
 
     fn serving() -> Vec<Service> {

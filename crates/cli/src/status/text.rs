@@ -159,7 +159,7 @@ mod tests {
     }
 
     fn listed(schedules: Vec<Schedule>) -> Option<crate::list::All> {
-        Some(crate::list::All { schedules, audit: false })
+        Some(crate::list::All { schedules, ..crate::list::All::default() })
     }
 
     fn schedule(name: &str, state: State, detail: &str) -> Schedule {

@@ -140,6 +140,7 @@ async fn launch(
         issuer_addr.clone(),
         format!("--audience={AUDIENCE}"),
     ];
+    let scheduler_own = vec![seed_access("scheduler", seed, dir).await?, writer_addr, issuer_addr];
     let launch = |name, addresses, own: Vec<String>, more: &[String]| {
         let args = [common_args(name, addresses, dir), own, more.to_vec()].concat();
         Service::launch(name, args, addresses, place)
@@ -147,7 +148,6 @@ async fn launch(
     Ok(vec![
         launch("token-issuer", issuer, issuer_own, &options.issuer_args()),
         launch("secret-writer", writer, writer_own, &options.writer_args()),
-        // It has no credential of the seed: it makes no Kubernetes call.
-        launch("scheduler", scheduler, vec![writer_addr, issuer_addr], &options.scheduler_args),
+        launch("scheduler", scheduler, scheduler_own, &options.scheduler_args),
     ])
 }

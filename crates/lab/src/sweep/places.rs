@@ -17,7 +17,7 @@ pub struct Spared {
 }
 
 /// What is left out of a sweep of `LAB_DIR`, and nothing else.
-pub const SPARED: [Spared; 3] = [
+pub const SPARED: [Spared; 4] = [
     Spared { path: "etcd", why: "the Secrets themselves are stored here" },
     Spared {
         path: "kubeconfigs/token-issuer.token",
@@ -26,6 +26,10 @@ pub const SPARED: [Spared; 3] = [
     Spared {
         path: "kubeconfigs/secret-writer.token",
         why: "the secret-writer's token for the seed, as a Pod has it mounted",
+    },
+    Spared {
+        path: "kubeconfigs/scheduler.token",
+        why: "the scheduler's token for the seed, as a Pod has it mounted",
     },
 ];
 

@@ -23,6 +23,9 @@ pub struct Status {
     /// Whether the scheduler is in audit mode, and nothing is renewed.
     #[prost(bool, tag = "7")]
     pub audit: bool,
+    /// Why no scheduler orders anything; absent while the fleet is not stopped.
+    #[prost(message, optional, tag = "20")]
+    pub stopped: ::core::option::Option<super::super::scheduler::v1::Stopped>,
 }
 /// A replica of a service.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -22,6 +22,9 @@ pub struct ListSchedulesResponse {
     /// Whether this scheduler is in audit mode (`--audit`): it decides and shows, and has nothing done.
     #[prost(bool, tag = "3")]
     pub audit: bool,
+    /// Why nothing is ordered; absent while the fleet is not stopped.
+    #[prost(message, optional, tag = "20")]
+    pub stopped: ::core::option::Option<Stopped>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetScheduleRequest {
@@ -45,7 +48,7 @@ pub struct WatchSchedulesRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchSchedulesResponse {
-    #[prost(oneof = "watch_schedules_response::Event", tags = "1, 2, 3")]
+    #[prost(oneof = "watch_schedules_response::Event", tags = "1, 2, 3, 20, 21")]
     pub event: ::core::option::Option<watch_schedules_response::Event>,
 }
 /// Nested message and enum types in `WatchSchedulesResponse`.
@@ -61,6 +64,13 @@ pub mod watch_schedules_response {
         /// Every schedule known at the begin of the stream has been sent.
         #[prost(message, tag = "3")]
         SnapshotComplete(super::SnapshotComplete),
+        /// The fleet is stopped: sent first where it is so at the begin of the stream, and when it is
+        /// stopped.
+        #[prost(message, tag = "20")]
+        Stopped(super::Stopped),
+        /// The fleet is not stopped any more.
+        #[prost(message, tag = "21")]
+        Resumed(super::Resumed),
     }
 }
 /// Which Secret.
@@ -76,6 +86,72 @@ pub struct SecretName {
 /// Mark after the first whole set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotComplete {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StopRequest {
+    /// Why: one line, 1 to 500 characters.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StopResponse {
+    /// The stop that is in force.
+    #[prost(message, optional, tag = "1")]
+    pub stopped: ::core::option::Option<Stopped>,
+    /// Whether it was in force before; then the reason that was asked with is not kept.
+    #[prost(bool, tag = "2")]
+    pub was_stopped: bool,
+    /// What follows from it.
+    #[prost(message, optional, tag = "3")]
+    pub outlook: ::core::option::Option<Outlook>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeResponse {
+    /// The stop that was ended; absent where there was none.
+    #[prost(message, optional, tag = "1")]
+    pub ended: ::core::option::Option<Stopped>,
+    /// What is waiting by now.
+    #[prost(message, optional, tag = "2")]
+    pub outlook: ::core::option::Option<Outlook>,
+}
+/// Why no scheduler orders anything. It is the ConfigMap `perennial-stop` in the namespace of the services;
+/// somebody who made it by hand may have left out all of this.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Stopped {
+    /// Why; never empty.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    /// Who: the SPIFFE id of an operator, or `somebody by hand` and the program that made the
+    /// ConfigMap.
+    #[prost(string, tag = "2")]
+    pub by: ::prost::alloc::string::String,
+    /// Since when; absent where it is not known.
+    #[prost(message, optional, tag = "3")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Mark in a stream: the fleet is not stopped any more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Resumed {}
+/// What happens to tokens while nothing is ordered, as far as the scheduler knows at this moment.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Outlook {
+    /// Secrets that would be renewed or repaired now.
+    #[prost(uint64, tag = "1")]
+    pub waiting: u64,
+    /// Secrets whose consumers have no usable token at this moment.
+    #[prost(uint64, tag = "2")]
+    pub unusable: u64,
+    /// Tokens that expire within the hour.
+    #[prost(uint64, tag = "3")]
+    pub expiring_within_hour: u64,
+    /// When the next token expires, by the scheduler's clock; absent where there is none.
+    #[prost(message, optional, tag = "4")]
+    pub next_expiry: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whose token that is.
+    #[prost(message, optional, tag = "5")]
+    pub next_to_expire: ::core::option::Option<SecretName>,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RenewNowRequest {
     /// Namespace of the access Secret.
@@ -243,6 +319,9 @@ pub struct Explanation {
     /// Whether this scheduler is in audit mode (`--audit`): it decides and shows, and has nothing done.
     #[prost(bool, tag = "15")]
     pub audit: bool,
+    /// Why nothing is ordered; absent while the fleet is not stopped.
+    #[prost(message, optional, tag = "20")]
+    pub stopped: ::core::option::Option<Stopped>,
 }
 /// One thing that somebody should know.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -698,10 +777,10 @@ pub mod scheduler_client {
         /// operator.
         ///
         /// Errors: NOT_FOUND where there is no such access Secret; INVALID_ARGUMENT where it asks for
-        /// something impossible; FAILED_PRECONDITION in audit mode, where it cannot be written, where a
-        /// renewal of it is under way, or (with RetryInfo) where another token so soon would be a storm; UNAVAILABLE where
-        /// its shoot cannot be reached, the first snapshot is not in or the record stream is broken; and the
-        /// errors of RenewToken.
+        /// something impossible; FAILED_PRECONDITION in audit mode, while the fleet is stopped, where it
+        /// cannot be written, where a renewal of it is under way, or (with RetryInfo) where another token so
+        /// soon would be a storm; UNAVAILABLE where its shoot cannot be reached, the first snapshot is not
+        /// in, the stop switch is not read or the record stream is broken; and the errors of RenewToken.
         pub async fn renew_now(
             &mut self,
             request: impl tonic::IntoRequest<super::RenewNowRequest>,
@@ -724,6 +803,60 @@ pub mod scheduler_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("perennial.scheduler.v1.Scheduler", "RenewNow"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Stops the fleet: no scheduler orders anything any more until Resume, over restarts too. What is
+        /// under way ends. Deciding and showing goes on. Answers when this scheduler holds to it; the others
+        /// follow within seconds. Where the fleet is stopped already, that stop stays as it is. Callers:
+        /// operator.
+        ///
+        /// Errors: INVALID_ARGUMENT where the reason is empty, longer than 500 characters or not on one line;
+        /// PERMISSION_DENIED where the seed does not let the scheduler write its ConfigMap; UNAVAILABLE where
+        /// the seed does not answer; DEADLINE_EXCEEDED where it is stored and not heard of yet.
+        pub async fn stop(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StopRequest>,
+        ) -> std::result::Result<tonic::Response<super::StopResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.scheduler.v1.Scheduler/Stop",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("perennial.scheduler.v1.Scheduler", "Stop"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends a stop. What fell due meanwhile goes within the usual limits, most urgent first. Where the
+        /// fleet is not stopped, nothing happens. Callers: operator.
+        ///
+        /// Errors: those of Stop; ABORTED where somebody ended that stop and began another one meanwhile.
+        pub async fn resume(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResumeRequest>,
+        ) -> std::result::Result<tonic::Response<super::ResumeResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.scheduler.v1.Scheduler/Resume",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("perennial.scheduler.v1.Scheduler", "Resume"));
             self.inner.unary(req, path, codec).await
         }
     }
@@ -787,10 +920,10 @@ pub mod scheduler_server {
         /// operator.
         ///
         /// Errors: NOT_FOUND where there is no such access Secret; INVALID_ARGUMENT where it asks for
-        /// something impossible; FAILED_PRECONDITION in audit mode, where it cannot be written, where a
-        /// renewal of it is under way, or (with RetryInfo) where another token so soon would be a storm; UNAVAILABLE where
-        /// its shoot cannot be reached, the first snapshot is not in or the record stream is broken; and the
-        /// errors of RenewToken.
+        /// something impossible; FAILED_PRECONDITION in audit mode, while the fleet is stopped, where it
+        /// cannot be written, where a renewal of it is under way, or (with RetryInfo) where another token so
+        /// soon would be a storm; UNAVAILABLE where its shoot cannot be reached, the first snapshot is not
+        /// in, the stop switch is not read or the record stream is broken; and the errors of RenewToken.
         async fn renew_now(
             &self,
             request: tonic::Request<super::RenewNowRequest>,
@@ -798,6 +931,26 @@ pub mod scheduler_server {
             tonic::Response<super::RenewNowResponse>,
             tonic::Status,
         >;
+        /// Stops the fleet: no scheduler orders anything any more until Resume, over restarts too. What is
+        /// under way ends. Deciding and showing goes on. Answers when this scheduler holds to it; the others
+        /// follow within seconds. Where the fleet is stopped already, that stop stays as it is. Callers:
+        /// operator.
+        ///
+        /// Errors: INVALID_ARGUMENT where the reason is empty, longer than 500 characters or not on one line;
+        /// PERMISSION_DENIED where the seed does not let the scheduler write its ConfigMap; UNAVAILABLE where
+        /// the seed does not answer; DEADLINE_EXCEEDED where it is stored and not heard of yet.
+        async fn stop(
+            &self,
+            request: tonic::Request<super::StopRequest>,
+        ) -> std::result::Result<tonic::Response<super::StopResponse>, tonic::Status>;
+        /// Ends a stop. What fell due meanwhile goes within the usual limits, most urgent first. Where the
+        /// fleet is not stopped, nothing happens. Callers: operator.
+        ///
+        /// Errors: those of Stop; ABORTED where somebody ended that stop and began another one meanwhile.
+        async fn resume(
+            &self,
+            request: tonic::Request<super::ResumeRequest>,
+        ) -> std::result::Result<tonic::Response<super::ResumeResponse>, tonic::Status>;
     }
     /// The scheduler decides which token is renewed when. It never sees one.
     #[derive(Debug)]
@@ -1087,6 +1240,92 @@ pub mod scheduler_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RenewNowSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.scheduler.v1.Scheduler/Stop" => {
+                    #[allow(non_camel_case_types)]
+                    struct StopSvc<T: Scheduler>(pub Arc<T>);
+                    impl<T: Scheduler> tonic::server::UnaryService<super::StopRequest>
+                    for StopSvc<T> {
+                        type Response = super::StopResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StopRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::stop(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StopSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.scheduler.v1.Scheduler/Resume" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResumeSvc<T: Scheduler>(pub Arc<T>);
+                    impl<T: Scheduler> tonic::server::UnaryService<super::ResumeRequest>
+                    for ResumeSvc<T> {
+                        type Response = super::ResumeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResumeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::resume(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResumeSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

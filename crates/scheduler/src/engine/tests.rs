@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod following;
+mod stopping;
 
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -79,6 +80,7 @@ impl Bench {
     }
 
     async fn first_sets(&self, records: &[Record]) {
+        self.say(Input::Stop(None)).await;
         self.say(Input::Records(Event::Opened)).await;
         for record in records {
             self.say(Input::Records(Event::Upsert(record.clone()))).await;

@@ -14,6 +14,7 @@ use perennial_core::{
     reason::Reason,
     record::{Held, Record},
     shoot::ShootStatus,
+    stop::Stop,
     window::Window,
 };
 
@@ -52,6 +53,7 @@ pub struct Explanation {
     pub attempts: Vec<Tried>,
     pub next: Next,
     pub audit: bool,
+    pub stopped: Option<Stop>,
 }
 
 /// One thing that somebody should know.
@@ -151,6 +153,7 @@ impl Fleet {
             attempts: subject.attempts(),
             next: subject.next(),
             audit: self.settings.audit,
+            stopped: self.switch.stopped().cloned(),
         })
     }
 }

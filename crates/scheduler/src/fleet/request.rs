@@ -9,6 +9,7 @@ use perennial_core::{
     inputs::Refusal,
     name::SecretRef,
     record::Obstacle,
+    stop::Stop,
 };
 
 use super::{
@@ -44,6 +45,8 @@ pub enum Error {
          shown and nothing is done; start it without --audit"
     )]
     Audit(SecretRef),
+    #[error("{0} is not renewed: the fleet is {1}; perennial resume ends that")]
+    Stopped(SecretRef, Stop),
     #[error("another token for {0} so soon would be a storm; ask again in {s} s", s = .1.as_secs())]
     Storm(SecretRef, Duration),
     #[error("{0} has to wait because somebody asked us to slow down; ask again in {s} s", s = .1.as_secs())]
@@ -92,9 +95,11 @@ impl Failure for Error {
         match self {
             Self::NotFound(_) => Kind::NotFound,
             Self::Invalid(..) => Kind::Invalid,
-            Self::Obstructed(..) | Self::UnderWay(_) | Self::Storm(..) | Self::Audit(_) => {
-                Kind::Held
-            }
+            Self::Obstructed(..)
+            | Self::UnderWay(_)
+            | Self::Storm(..)
+            | Self::Audit(_)
+            | Self::Stopped(..) => Kind::Held,
             Self::Throttled(..) | Self::TooMany => Kind::Throttled,
             Self::NotKnownYet(_) | Self::Away(..) | Self::NotReady(_) | Self::Stopping => {
                 Kind::Unavailable
@@ -113,6 +118,7 @@ impl Failure for Error {
             Self::UnderWay(_) => "RENEWAL_UNDER_WAY",
             Self::Storm(..) => "NO_STORM",
             Self::Audit(_) => "AUDIT_MODE",
+            Self::Stopped(..) => "FLEET_STOPPED",
             Self::Throttled(..) => "THROTTLED",
             Self::Away(_, Away::NotKnown, _) => "SHOOT_NOT_KNOWN",
             Self::Away(_, Away::Unreachable, _) => "SHOOT_UNREACHABLE",
@@ -135,6 +141,7 @@ impl Failure for Error {
             | Self::Obstructed(..)
             | Self::UnderWay(_)
             | Self::Audit(_)
+            | Self::Stopped(..)
             | Self::Away(..)
             | Self::NotReady(_)
             | Self::TooMany
@@ -155,7 +162,15 @@ impl Fleet {
             return Err(self.missing(secret));
         }
         match self.held_back(now) {
-            Some(why @ (HeldBack::NoRecords | HeldBack::NoShoots | HeldBack::StaleRecords)) => {
+            Some(HeldBack::Stopped(stop)) => {
+                return Err(Error::Stopped(secret.clone(), stop.clone()));
+            }
+            Some(
+                why @ (HeldBack::NoRecords
+                | HeldBack::NoShoots
+                | HeldBack::StaleRecords
+                | HeldBack::SwitchUnread),
+            ) => {
                 return Err(Error::NotReady(words::held_back(why)));
             }
             Some(HeldBack::Audit) => return Err(Error::Audit(secret.clone())),

@@ -20,6 +20,8 @@ pub struct Stats {
     pub overdue: usize,
     /// Whether nothing is ordered, because this scheduler only decides and shows.
     pub audit: bool,
+    /// Whether nothing is ordered, because the fleet is stopped.
+    pub stopped: bool,
     /// Secrets whose token was signed by a key that is not in the key set of their shoot, where it
     /// cannot be told whether it was withdrawn.
     pub keys_untold: usize,
@@ -33,6 +35,7 @@ impl Fleet {
             in_flight: self.flights.len(),
             ready: self.queue.ready_len(),
             audit: self.settings.audit,
+            stopped: self.switch.stopped().is_some(),
             keys_untold: self.keys_untold(now),
             ..Stats::default()
         };

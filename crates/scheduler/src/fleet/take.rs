@@ -1,9 +1,9 @@
 //! Whose turn it is, under the limits.
 
 use jiff::{SignedDuration, Timestamp};
-use perennial_core::{decision::ShootView, name::SecretRef, shoot::ShootId};
+use perennial_core::{decision::ShootView, name::SecretRef, shoot::ShootId, stop::Stop};
 
-use super::{Fleet, RecordsFeed, named, order::Order};
+use super::{Fleet, RecordsFeed, named, order::Order, stop::Switch};
 
 /// While more is ready than the limits admit, all that is ready is judged anew this often: tokens
 /// expire while they wait, and those then go first.
@@ -12,6 +12,10 @@ const SWEEP_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 /// What holds back every order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeldBack<'a> {
+    /// An operator stopped the fleet.
+    Stopped(&'a Stop),
+    /// Whether the fleet is stopped was not read yet.
+    SwitchUnread,
     /// The first whole set of records is not in.
     NoRecords,
     /// The first whole set of shoots is not in.
@@ -46,6 +50,11 @@ impl Fleet {
 
     pub(super) fn held_back(&self, now: Timestamp) -> Option<HeldBack<'_>> {
         let writer = self.writer.as_ref().filter(|away| away.pause.holds(now));
+        match &self.switch {
+            Switch::Stopped(stop) => return Some(HeldBack::Stopped(stop)),
+            Switch::Unread => return Some(HeldBack::SwitchUnread),
+            Switch::Running => {}
+        }
         match (self.records, self.shoots.has_been_whole(), writer) {
             (RecordsFeed::First, _, _) => Some(HeldBack::NoRecords),
             (_, false, _) => Some(HeldBack::NoShoots),

@@ -28,6 +28,7 @@ mod repairs;
 mod requests;
 mod rotation;
 mod start;
+mod stop;
 mod streams;
 mod targets;
 
@@ -47,9 +48,16 @@ fn settings(in_flight_max: usize, in_flight_per_shoot_max: usize) -> Settings {
     }
 }
 
+/// A fleet that nobody stopped.
+fn running(settings: Settings) -> Fleet {
+    let mut fleet = Fleet::new(settings);
+    fleet.hear_of_stop(at(0), None);
+    fleet
+}
+
 impl World {
     fn empty() -> Self {
-        Self { fleet: Fleet::new(settings(64, 8)), now: 0 }
+        Self { fleet: running(settings(64, 8)), now: 0 }
     }
 
     /// Both first sets are in.
@@ -58,7 +66,7 @@ impl World {
     }
 
     fn limited(all: usize, each: usize, records: &[Record], shoots: &[ShootStatus]) -> Self {
-        let mut world = Self { fleet: Fleet::new(settings(all, each)), now: 0 };
+        let mut world = Self { fleet: running(settings(all, each)), now: 0 };
         world.shoots(shoots);
         world.records(records);
         world

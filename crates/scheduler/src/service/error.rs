@@ -5,6 +5,7 @@ use std::time::Duration;
 use perennial_core::{
     failure::{Failure, Kind},
     name::{NameError, SecretRef},
+    stop::{NAME, ReasonError},
 };
 
 use crate::fleet::request;
@@ -27,6 +28,21 @@ pub(super) enum Error {
     /// Still waiting for the outcome.
     #[error("{0} is not renewed yet; it stays ahead of the queue, look at its schedule")]
     StillUnderWay(SecretRef),
+    /// Why the fleet is to be stopped was not said as it should be.
+    #[error("field reason: {0}")]
+    StopReason(ReasonError),
+    /// The seed did not do it.
+    #[error(
+        "the stop switch does not move: {0}; by hand, which counts as much: kubectl -n NAMESPACE \
+         create configmap {NAME} --from-literal=reason=WHY, and delete configmap to resume"
+    )]
+    Switch(perennial_kube::Error),
+    /// Stored, and this scheduler does not say so.
+    #[error(
+        "it is stored on the seed, and this scheduler has not heard of it yet; ask perennial status \
+         in a moment"
+    )]
+    SwitchNotHeard,
     /// The renewal.
     #[error(transparent)]
     Request(#[from] request::Error),
@@ -35,9 +51,10 @@ pub(super) enum Error {
 impl Failure for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Name { .. } | Self::PageToken => Kind::Invalid,
+            Self::Name { .. } | Self::PageToken | Self::StopReason(_) => Kind::Invalid,
+            Self::Switch(error) => error.kind(),
             Self::TooManyWatchers | Self::TooSlow => Kind::Throttled,
-            Self::StillUnderWay(_) => Kind::TimedOut,
+            Self::StillUnderWay(_) | Self::SwitchNotHeard => Kind::TimedOut,
             Self::Request(error) => error.kind(),
         }
     }
@@ -49,6 +66,9 @@ impl Failure for Error {
             Self::TooManyWatchers => "TOO_MANY_WATCHERS",
             Self::TooSlow => "WATCHER_TOO_SLOW",
             Self::StillUnderWay(_) => "STILL_UNDER_WAY",
+            Self::StopReason(_) => "STOP_REASON_INVALID",
+            Self::Switch(error) => error.reason(),
+            Self::SwitchNotHeard => "SWITCH_NOT_HEARD",
             Self::Request(error) => error.reason(),
         }
     }
@@ -56,11 +76,14 @@ impl Failure for Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Request(error) => error.retry_after(),
+            Self::Switch(error) => error.retry_after(),
             Self::Name { .. }
             | Self::PageToken
             | Self::TooManyWatchers
             | Self::TooSlow
-            | Self::StillUnderWay(_) => None,
+            | Self::StillUnderWay(_)
+            | Self::StopReason(_)
+            | Self::SwitchNotHeard => None,
         }
     }
 }

@@ -8,11 +8,12 @@ use tonic_types::StatusExt as _;
 
 use super::*;
 use crate::{
-    fixtures::{at, bare, fresh, secret as named, settings, shoot},
+    fixtures::{Unthrown, at, bare, fresh, secret as named, settings, shoot},
     fleet::feed,
 };
 
 mod explain;
+mod stop;
 
 /// A service over a fleet of these names, without an engine.
 struct Desk {
@@ -27,6 +28,7 @@ impl Desk {
         let now = at(0);
         let board = Board::new(settings(), Arc::new(ManualClock::at(now)));
         board.update(|fleet, _| {
+            fleet.hear_of_stop(now, None);
             fleet.hear_of_records(now, feed::Event::Opened);
             for name in names {
                 fleet.hear_of_records(now, feed::Event::Upsert(fresh(name, 0)));
@@ -38,7 +40,9 @@ impl Desk {
         let (sender, requests) = mpsc::channel(1);
         let supervisor = Supervisor::new(Duration::from_secs(1));
         let replica = Arc::new(Replica { name: "scheduler-0".to_owned(), since: now });
-        let service = Service::new(Arc::clone(&board), sender, supervisor.shutdown(), replica);
+        let (handle, _) = Handle::new(Arc::new(Unthrown));
+        let service =
+            Service::new(Arc::clone(&board), sender, supervisor.shutdown(), replica, handle);
         Self { board, service, requests, supervisor }
     }
 
@@ -49,7 +53,7 @@ impl Desk {
             ..ListSchedulesRequest::default()
         };
         let answer = self.service.list_schedules(Request::new(message)).await.unwrap();
-        let ListSchedulesResponse { schedules, next_page_token, audit: _ } = answer.into_inner();
+        let ListSchedulesResponse { schedules, next_page_token, .. } = answer.into_inner();
         (schedules.into_iter().map(|schedule| schedule.name).collect(), next_page_token)
     }
 
@@ -101,6 +105,7 @@ async fn a_watch_sends_the_set_then_a_mark_then_changes_and_ends_with_the_servic
         Event::Upsert(schedule) => schedule.name,
         Event::Removed(secret) => format!("no {}", secret.name),
         Event::SnapshotComplete(_) => "mark".to_owned(),
+        turned @ (Event::Stopped(_) | Event::Resumed(_)) => panic!("nobody stopped: {turned:?}"),
     });
     let watching = async {
         let set: Vec<_> = names.by_ref().take(3).collect().await;

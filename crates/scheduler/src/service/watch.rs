@@ -9,15 +9,15 @@ use futures::{StreamExt as _, stream::BoxStream};
 use perennial_core::name::{Namespace, SecretRef};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::scheduler::v1::{
-    SnapshotComplete, WatchSchedulesResponse, watch_schedules_response::Event,
+    Resumed, SnapshotComplete, WatchSchedulesResponse, watch_schedules_response::Event,
 };
 use perennial_rpc::status::to_status;
 use tonic::Status;
 
-use super::{convert, error::Error};
+use super::{convert, error::Error, stop::stopped};
 use crate::{
     board::{Board, TooSlow, Watcher},
-    fleet::schedule::Schedule,
+    fleet::{schedule::Schedule, stop::Switch},
 };
 
 /// Schedules that are read under one hold of the lock.
@@ -30,6 +30,12 @@ pub(super) fn stream(
     shutdown: Shutdown,
 ) -> BoxStream<'static, Result<WatchSchedulesResponse, Status>> {
     let events = async_stream::try_stream! {
+        let mut switch = board.follow_switch();
+        let mut was_stopped = false;
+        let held = switch.borrow_and_update().clone();
+        if let Some(event) = turned(&held, &mut was_stopped) {
+            yield event;
+        }
         let mut after: Option<SecretRef> = None;
         loop {
             let page = board.schedules(namespace.as_ref(), after.as_ref(), PAGE);
@@ -41,7 +47,17 @@ pub(super) fn stream(
         }
         yield Event::SnapshotComplete(SnapshotComplete {});
         loop {
-            let changed = watcher.changes().await.map_err(|TooSlow| to_status(&Error::TooSlow))?;
+            let changed = tokio::select! {
+                changed = watcher.changes() => changed,
+                Ok(()) = switch.changed() => {
+                    let held = switch.borrow_and_update().clone();
+                    if let Some(event) = turned(&held, &mut was_stopped) {
+                        yield event;
+                    }
+                    continue;
+                }
+            };
+            let changed = changed.map_err(|TooSlow| to_status(&Error::TooSlow))?;
             for secret in changed {
                 let schedule = board.schedule(&secret);
                 yield schedule.map_or_else(|| removed(secret), upsert);
@@ -52,6 +68,21 @@ pub(super) fn stream(
         event.map(|event| WatchSchedulesResponse { event: Some(event) })
     });
     events.take_until(shutdown.requested_owned()).boxed()
+}
+
+/// What is told of the switch; nothing where the fleet was not stopped and is not.
+fn turned(switch: &Switch, was_stopped: &mut bool) -> Option<Event> {
+    match (switch, *was_stopped) {
+        (Switch::Stopped(stop), _) => {
+            *was_stopped = true;
+            Some(Event::Stopped(stopped(stop)))
+        }
+        (Switch::Running | Switch::Unread, true) => {
+            *was_stopped = false;
+            Some(Event::Resumed(Resumed {}))
+        }
+        (Switch::Running | Switch::Unread, false) => None,
+    }
 }
 
 fn upsert(schedule: Schedule) -> Event {

@@ -93,7 +93,8 @@ impl Subject<'_> {
                 "It holds a token that fits"
             }
         };
-        let is = if self.fleet.settings.audit { "would be" } else { "is" };
+        let held = self.fleet.settings.audit || self.fleet.switch.stopped().is_some();
+        let is = if held { "would be" } else { "is" };
         known(format!("{whose}, and {is} renewed at {until:.0} (in {in_words})."))
     }
 
@@ -109,6 +110,8 @@ impl Subject<'_> {
             Some(HeldBack::NoShoots) => "SHOOTS_NOT_HEARD",
             Some(HeldBack::WriterAway(_)) => "WRITER_AWAY",
             Some(HeldBack::Audit) => "AUDIT_MODE",
+            Some(HeldBack::Stopped(_)) => "FLEET_STOPPED",
+            Some(HeldBack::SwitchUnread) => "SWITCH_UNREAD",
             None => "LIMIT_REACHED",
         };
         finding(format!("It is to be renewed ({reason}), and {keeps}."), self.remedy(code))
@@ -212,6 +215,8 @@ impl Subject<'_> {
             why @ HeldBack::NoShoots => (why, "SHOOTS_NOT_HEARD"),
             why @ HeldBack::WriterAway(_) => (why, "WRITER_AWAY"),
             why @ HeldBack::Audit => (why, "AUDIT_MODE"),
+            why @ HeldBack::Stopped(_) => (why, "FLEET_STOPPED"),
+            why @ HeldBack::SwitchUnread => (why, "SWITCH_UNREAD"),
         };
         let why = words::held_back(why);
         Some(finding(format!("Nothing is renewed at the moment: {why}."), self.remedy(code)))

@@ -14,6 +14,9 @@ impl Subject<'_> {
             Standing::Due { reason, .. } if self.fleet.settings.audit => {
                 (None, format!("would be ordered now ({})", reason.as_str()))
             }
+            Standing::Due { reason, .. } if self.fleet.switch.stopped().is_some() => {
+                (None, format!("is ordered ({}) once the fleet is resumed", reason.as_str()))
+            }
             Standing::Due { reason, .. } => {
                 (None, format!("is ordered ({}) as soon as the limits admit it", reason.as_str()))
             }

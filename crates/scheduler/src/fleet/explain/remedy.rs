@@ -298,6 +298,15 @@ fn of_services(code: &str) -> Option<Row> {
             "Start the scheduler without --audit once what it would do is what you want.",
             NO_COMMAND,
         ),
+        "FLEET_STOPPED" => (
+            "Resume once what it was stopped for is over; what fell due goes then, most urgent first.",
+            "perennial resume",
+        ),
+        "SWITCH_UNREAD" => (
+            "See whether the seed answers the scheduler, and apply deploy/seed; its /readyz says what is \
+             missing.",
+            STATUS,
+        ),
         "SHOOTS_NOT_HEARD" => (
             "See whether the token-issuer runs and is ready; its /readyz says what is missing. Nothing \
              else needs a restart.",

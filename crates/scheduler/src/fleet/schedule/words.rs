@@ -152,6 +152,11 @@ pub(in crate::fleet) fn away(kind: Away, shoot: &ShootId, view: ShootView<'_>) -
 /// What holds back every order.
 pub(in crate::fleet) fn held_back(why: HeldBack<'_>) -> String {
     match why {
+        HeldBack::Stopped(stop) => format!("nothing is ordered, because the fleet is {stop}"),
+        HeldBack::SwitchUnread => {
+            "whether the fleet is stopped was not read yet; does the seed answer the scheduler?"
+                .to_owned()
+        }
         HeldBack::NoRecords => {
             "the first whole set of records is not in; is the secret-writer ready?".to_owned()
         }

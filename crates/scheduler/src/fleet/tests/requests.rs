@@ -21,7 +21,7 @@ fn in_audit_mode_all_is_decided_and_nothing_is_ordered_on_request_neither() {
     use perennial_core::failure::Failure as _;
 
     let settings = Settings { audit: true, ..settings(64, 8) };
-    let mut world = World { fleet: Fleet::new(settings), now: 0 };
+    let mut world = World { fleet: running(settings), now: 0 };
     world.shoots(&reachable());
     world.records(&[bare("shoot-1/a"), fresh("shoot-1/z", 0)]);
     for now in [0, 1, PLANNED, 100 * HOUR] {

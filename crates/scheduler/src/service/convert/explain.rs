@@ -31,6 +31,7 @@ pub(in crate::service) fn explanation(
         attempts,
         next,
         audit,
+        stopped,
     } = explanation;
     proto::Explanation {
         at: Some(timestamp(at)),
@@ -55,6 +56,7 @@ pub(in crate::service) fn explanation(
             since: Some(timestamp(replica.since)),
         }),
         audit,
+        stopped: stopped.as_ref().map(crate::service::stop::stopped),
     }
 }
 

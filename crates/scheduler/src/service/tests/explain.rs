@@ -51,7 +51,10 @@ impl Stage {
         let name = "scheduler-7d9f-x2x4k".to_owned();
         let replica = Arc::new(Replica { name, since: at(BEGIN - 2 * HOUR) });
         let (requests, _) = mpsc::channel(1);
-        let service = Service::new(Arc::clone(&board), requests, supervisor.shutdown(), replica);
+        let (handle, _) = Handle::new(Arc::new(Unthrown));
+        board.update(|fleet, now| fleet.hear_of_stop(now, None));
+        let service =
+            Service::new(Arc::clone(&board), requests, supervisor.shutdown(), replica, handle);
         let stage = Self { clock, board, service, _supervisor: supervisor };
         stage.hear_shoot(feed::Event::Opened);
         stage.hear(feed::Event::Opened);

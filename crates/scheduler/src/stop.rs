@@ -1,0 +1,72 @@
+//! The global stop switch: how it is followed, and where it is thrown.
+//!
+//! The seed holds it ([`perennial_core::stop`]), and what the seed says is the only truth: also whoever
+//! throws it here waits until the watch, or a look of its own, has said so. [`follow`] hands that to
+//! the engine.
+
+use std::sync::Arc;
+
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
+use perennial_core::stop::Stop;
+use perennial_kube::{
+    Error,
+    own_namespace::{Change, OwnNamespace},
+};
+use tokio::sync::mpsc;
+
+pub mod follow;
+
+/// Looks that are asked for and not begun. Beyond, one of those does for all.
+const LOOKS_MAX: usize = 8;
+
+/// Where the switch is.
+pub trait Switch: Send + Sync + std::fmt::Debug + 'static {
+    /// Tells of it until dropped, and looks at once for each item of `looks`.
+    fn watch(&self, looks: BoxStream<'static, ()>) -> BoxStream<'static, Change>;
+    /// Stops; the stop in force, and whether it was before. Must end by itself.
+    fn stop(&self, stop: Stop) -> BoxFuture<'static, Result<(Stop, bool), Error>>;
+    /// Ends the stop in force and gives it back. Must end by itself.
+    fn resume(&self) -> BoxFuture<'static, Result<Option<Stop>, Error>>;
+}
+
+impl Switch for OwnNamespace {
+    fn watch(&self, looks: BoxStream<'static, ()>) -> BoxStream<'static, Change> {
+        self.watch_stop(looks).boxed()
+    }
+
+    fn stop(&self, stop: Stop) -> BoxFuture<'static, Result<(Stop, bool), Error>> {
+        let own = self.clone();
+        async move { Self::stop(&own, &stop).await }.boxed()
+    }
+
+    fn resume(&self) -> BoxFuture<'static, Result<Option<Stop>, Error>> {
+        let own = self.clone();
+        async move { Self::resume(&own).await }.boxed()
+    }
+}
+
+/// The switch for those who throw it.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    /// Where it is.
+    pub switch: Arc<dyn Switch>,
+    looks: mpsc::Sender<()>,
+}
+
+/// Looks that somebody asked for; [`follow`] takes them.
+#[derive(Debug)]
+pub struct Looks(mpsc::Receiver<()>);
+
+impl Handle {
+    /// A handle, and what it asks for.
+    #[must_use]
+    pub fn new(switch: Arc<dyn Switch>) -> (Self, Looks) {
+        let (looks, asked) = mpsc::channel(LOOKS_MAX);
+        (Self { switch, looks }, Looks(asked))
+    }
+
+    /// Has the switch looked at soon, whatever the watch does.
+    pub fn look(&self) {
+        let _ = self.looks.try_send(()); // where there is no room, looks enough are to come
+    }
+}
