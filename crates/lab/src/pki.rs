@@ -20,8 +20,8 @@ use crate::projected;
 /// Life of everything but a bootstrap credential: longer than anybody leaves a lab running.
 pub const LAB_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How far `notBefore` lies back: a clock that somebody moves in a test must not refuse the lab.
-const BACKDATED: Duration = Duration::from_secs(3600);
+/// How far `notBefore` lies back: a clock that is behind by hours in a test must not refuse the lab.
+const BACKDATED: Duration = Duration::from_secs(24 * 3600);
 
 /// The files of an authority that was saved.
 const CERTIFICATE: &str = "ca.crt";
