@@ -14,6 +14,7 @@
 mod accounts;
 mod adoption;
 mod audiences;
+mod audit;
 mod bad_start;
 mod beside;
 mod certificates;

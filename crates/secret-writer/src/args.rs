@@ -83,6 +83,12 @@ pub struct Args {
     )]
     pub renewals_in_flight_max: NonZeroUsize,
 
+    /// Audit mode: no Secret is written. Orders of the scheduler are refused and generic kubeconfigs
+    /// left as they are; Events are made. For the first step on a seed that is already running,
+    /// together with --audit of the scheduler
+    #[arg(long, env = "PERENNIAL_AUDIT")]
+    pub audit: bool,
+
     /// Identity and TLS.
     #[command(flatten)]
     pub tls: TlsArgs,
@@ -155,6 +161,7 @@ impl Args {
         Settings {
             interval_min: self.renewal_interval_min,
             in_flight_max: self.renewals_in_flight_max.get(),
+            audit: self.audit,
         }
     }
 }
@@ -191,6 +198,7 @@ mod tests {
         assert_eq!(args.token_issuer_addr, ["a:1", "b:2"]);
         assert_eq!(args.settings().interval_min, Duration::from_secs(600 * 30 / 100));
         assert_eq!(args.settings().in_flight_max, 128);
+        assert!(!args.settings().audit && parse(&["--audit"]).unwrap().settings().audit);
     }
 
     #[test]

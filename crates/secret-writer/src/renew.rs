@@ -14,7 +14,7 @@
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use perennial_core::{clock::Clock, failure::Failure};
+use perennial_core::{clock::Clock, failure::Failure, name::SecretRef};
 use perennial_kube::access::{
     AccessSecrets, CaOrder, NoteOrder, Order as WriteOrder, Outcome, Seen, WriteError,
 };
@@ -77,6 +77,8 @@ pub struct Settings {
     pub interval_min: Duration,
     /// `--renewals-in-flight-max`
     pub in_flight_max: usize,
+    /// `--audit`
+    pub audit: bool,
 }
 
 /// What renewals work with.
@@ -124,7 +126,7 @@ impl Renewals {
         let reason = order.reason;
         // Taken before the record is looked at: of two equal orders one sees the other, or sees
         // the record that the other wrote.
-        let permitted = self.under_way.begin(&order.secret).and_then(|guard| {
+        let permitted = self.begin(&order.secret).and_then(|guard| {
             let permit = permit::permit(&self.means, &order)?;
             Ok((guard, permit))
         });
@@ -152,7 +154,7 @@ impl Renewals {
     /// # Errors
     /// [`RenewError`].
     pub async fn repair(&self, order: Repair) -> Result<Box<Seen>, RenewError> {
-        let guard = self.under_way.begin(&order.secret)?;
+        let guard = self.begin(&order.secret)?;
         let (seen, inputs) = permit::decided_on(&self.means, &order.secret, &order.digest)?;
         let means = self.means.clone();
         let job = async move {
@@ -163,6 +165,15 @@ impl Renewals {
             outcome
         };
         self.run(guard, job).await
+    }
+
+    /// # Errors
+    /// Nothing is written in audit mode, or something is under way already.
+    fn begin(&self, secret: &SecretRef) -> Result<Guard, RenewError> {
+        match self.means.settings.audit {
+            true => Err(RenewError::Audit { secret: secret.clone() }),
+            false => self.under_way.begin(secret),
+        }
     }
 
     /// Runs to its end, whatever becomes of the caller.

@@ -23,6 +23,7 @@ use perennial_rpc::{
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
+use tracing::warn;
 
 use crate::{
     args::Args,
@@ -55,6 +56,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         instance_name,
         renewal_interval_min: _, // in the settings
         renewals_in_flight_max: _,
+        audit: _,
         tls: tls_args,
         admin,
         drain,
@@ -119,6 +121,7 @@ pub struct Parts {
 /// readiness.
 pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
     let Parts { access, generic, events: publish, issuer, clock, settings, tls, trust, .. } = parts;
+    let audit = settings.audit;
     let (listener, admin_listener) = (parts.listener, parts.admin_listener);
     let readiness = Readiness::new();
     let gate = readiness.gate("snapshot of access Secrets");
@@ -167,7 +170,11 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
     let renewed = tls.reload_loop(clock, shutdown.clone().requested_owned());
     tasks.spawn("certificates", until_shutdown(renewed));
     tasks.spawn("watch", follow(access.watch(), store, outage, metrics, shutdown.clone()));
-    tasks.spawn("generic kubeconfigs", keeper.run(shutdown.clone()));
+    if audit {
+        warn!("audit mode (--audit): no Secret is written, generic kubeconfigs neither");
+    } else {
+        tasks.spawn("generic kubeconfigs", keeper.run(shutdown.clone()));
+    }
     tasks.spawn("events", events::run(desk, shutdown.clone()));
     tasks.spawn("renewals", until_shutdown(renew::run(jobs, shutdown.clone())));
     tasks.spawn(

@@ -126,7 +126,11 @@ impl Scene {
             access: AccessSecrets::new(seed, Interpretation::default()),
             issuer: Arc::new(Issuer),
             clock: clock(),
-            settings: Settings { interval_min: Duration::from_secs(180), in_flight_max: 8 },
+            settings: Settings {
+                interval_min: Duration::from_secs(180),
+                in_flight_max: 8,
+                audit: false,
+            },
             tls: TlsStore::open(folder.path()).unwrap(),
             trust: trust(),
             listener,

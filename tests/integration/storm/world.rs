@@ -265,7 +265,11 @@ impl Writer {
             clock: Arc::new(clock.clone()),
             reporter: Reporter::new(metrics.clone()).0,
             metrics,
-            settings: Settings { interval_min: Duration::from_secs(180), in_flight_max: 8 },
+            settings: Settings {
+                interval_min: Duration::from_secs(180),
+                in_flight_max: 8,
+                audit: false,
+            },
         });
         store.begin_snapshot();
         store.upsert(seed.seen());

@@ -147,6 +147,7 @@ pub(super) fn of_error(error: &RenewError) -> Option<Trouble> {
         | RenewError::Changed { .. }
         | RenewError::Invalid { .. }
         | RenewError::Obstructed { .. }
+        | RenewError::Audit { .. }
         | RenewError::UnderWay { .. }
         | RenewError::Full { .. }
         | RenewError::Held { .. }

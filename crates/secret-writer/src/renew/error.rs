@@ -54,6 +54,15 @@ pub enum RenewError {
         /// Why.
         obstacle: Obstacle,
     },
+    /// Everything is decided and shown, and nothing is written.
+    #[error(
+        "Secret {secret} is not written: the secret-writer is in audit mode (--audit); start it \
+         without"
+    )]
+    Audit {
+        /// Which Secret.
+        secret: SecretRef,
+    },
     /// One renewal per Secret at a time.
     #[error("a renewal of Secret {secret} is under way")]
     UnderWay {
@@ -165,7 +174,10 @@ impl Failure for RenewError {
             Self::SnapshotIncomplete | Self::Draining => Kind::Unavailable,
             Self::NotFound { .. } => Kind::NotFound,
             Self::Changed { .. } => Kind::Changed,
-            Self::Obstructed { .. } | Self::UnderWay { .. } | Self::Held { .. } => Kind::Held,
+            Self::Obstructed { .. }
+            | Self::Audit { .. }
+            | Self::UnderWay { .. }
+            | Self::Held { .. } => Kind::Held,
             Self::Full { .. } => Kind::Throttled,
             Self::Issue { cause, .. } | Self::Sync { cause, .. } => cause.kind(),
             Self::Write(error) => error.kind(),
@@ -183,6 +195,7 @@ impl Failure for RenewError {
             Self::Invalid { refusal, .. } => &refusal.reason,
             Self::Obstructed { obstacle: Obstacle::Immutable, .. } => "SECRET_IMMUTABLE",
             Self::Obstructed { obstacle: Obstacle::Terminating, .. } => "SECRET_TERMINATING",
+            Self::Audit { .. } => "AUDIT_MODE",
             Self::UnderWay { .. } => "RENEWAL_UNDER_WAY",
             Self::Full { .. } => "RENEWALS_IN_FLIGHT_MAX",
             Self::Held { .. } => "RENEWAL_HELD",
@@ -208,6 +221,7 @@ impl Failure for RenewError {
             | Self::Changed { .. }
             | Self::Invalid { .. }
             | Self::Obstructed { .. }
+            | Self::Audit { .. }
             | Self::Unfit { .. }
             | Self::TimedOut { .. }
             | Self::Draining

@@ -26,6 +26,14 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new() -> Self {
+        Self::with(Settings {
+            interval_min: Duration::from_secs(180),
+            in_flight_max: 2,
+            audit: false,
+        })
+    }
+
+    fn with(settings: Settings) -> Self {
         let clock = ManualClock::at(at(0));
         let issuer = Arc::new(FakeIssuer::new(&clock));
         let writer = Arc::new(FakeWriter::default());
@@ -35,7 +43,6 @@ impl Bench {
         store.complete_snapshot();
         let mut registry = Registry::default();
         let metrics = Metrics::new(&mut registry);
-        let settings = Settings { interval_min: Duration::from_secs(180), in_flight_max: 2 };
         let (renewals, jobs) = Renewals::new(Means {
             store: store.clone(),
             issuer: issuer.clone(),
@@ -103,6 +110,26 @@ async fn started<F: Future + Unpin>(mut future: F) -> F {
         tokio::task::yield_now().await;
     }
     future
+}
+
+#[tokio::test]
+async fn in_audit_mode_every_order_is_refused_and_nobody_is_called() {
+    let audit = Settings { interval_min: Duration::from_secs(180), in_flight_max: 2, audit: true };
+    Bench::with(audit)
+        .run(async |bench| {
+            let refused = bench.renew(Reason::Requested).await;
+            assert_eq!(kind(refused), told(Kind::Held, "AUDIT_MODE"));
+            let digest = bench.order(Reason::CaChanged).digest;
+            let repair = Repair {
+                secret: secret_ref("a"),
+                digest,
+                reason: Reason::CaChanged,
+                request_id: String::new(),
+            };
+            assert_eq!(kind(bench.renewals.repair(repair).await), told(Kind::Held, "AUDIT_MODE"));
+            assert_eq!((bench.issuer.asked(), bench.writer.orders()), (0, 0));
+        })
+        .await;
 }
 
 #[tokio::test]

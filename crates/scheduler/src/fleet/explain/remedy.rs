@@ -295,7 +295,7 @@ fn of_services(code: &str) -> Option<Row> {
             STATUS,
         ),
         "AUDIT_MODE" => (
-            "Start the scheduler without --audit once what it would do is what you want.",
+            "Start scheduler and secret-writer without --audit once what they would do is what you want.",
             NO_COMMAND,
         ),
         "FLEET_STOPPED" => (
