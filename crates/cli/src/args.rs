@@ -1,5 +1,7 @@
 //! Flags, and help with examples.
 
+use std::time::Duration;
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use perennial_core::{
     kubeconfig::TokenFile,
@@ -11,14 +13,16 @@ use perennial_proto::scheduler::v1::State;
 use crate::{connect::ConnectArgs, exit::Exit};
 
 mod ending;
+mod length;
 
-use self::ending::{ASKING, EXPLAIN, KUBECONFIG, RENEW, STATUS, ending};
+use self::ending::{ASKING, EXPLAIN, KUBECONFIG, RENEW, REVOKE, STATUS, ending};
 
 const EXAMPLES: &str = "  \
   perennial status
   perennial list --troubled
   perennial explain shoot--lab--1/shoot-access-kube-scheduler
   perennial renew shoot--lab--1/shoot-access-kube-scheduler
+  perennial revoke shoot--lab--1/shoot-access-kube-scheduler
   perennial watch --namespace shoot--lab--1
   perennial kubeconfig shoot--lab--1
   perennial stop --reason 'wrong tokens in shoot--lab--1'
@@ -42,6 +46,7 @@ pub(crate) enum Command {
     List(ListArgs),
     Explain(ExplainArgs),
     Renew(RenewArgs),
+    Revoke(RevokeArgs),
     Watch(WatchArgs),
     Kubeconfig(KubeconfigArgs),
     Stop(StopArgs),
@@ -126,6 +131,43 @@ pub(crate) struct RenewArgs {
     /// The Secrets, each as NAMESPACE/NAME on the seed.
     #[arg(value_name = "NAMESPACE/NAME", value_parser = secret, required = true)]
     pub(crate) secrets: Vec<SecretRef>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Revoke the tokens of a Secret: a new one now, and the old ones refused after a grace.
+///
+/// It takes a Secret that is revocable (annotation perennial.dev/revocable=true): its tokens are bound
+/// to a small Secret in the shoot, their generation, and die with it. A token of the next generation
+/// is issued and written, consumers have the grace to take it up, then the old generation is deleted,
+/// and an old token is tried until the shoot refuses it. With --grace 0 the old token is refused
+/// within 20 s, and consumers see 401 until they have read the new one, 1 to 3 minutes; with the
+/// default of 4m none of their requests fails.
+///
+/// It goes on whether somebody watches or not, also over a crash of any service. Asking again begins
+/// nothing anew: it shows how far it is, and a shorter grace wins. For a Secret that is not revocable
+/// the answer says how to make it so, and the only other way.
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "perennial revoke [OPTIONS] <NAMESPACE/NAME>")]
+#[command(after_help = ending("  \
+  perennial revoke shoot--lab--1/shoot-access-kube-scheduler
+  perennial revoke shoot--lab--1/shoot-access-kube-scheduler --grace 0    # it leaked: at once
+  perennial revoke shoot--lab--1/shoot-access-kube-scheduler -o json      # one message a line", REVOKE))]
+pub(crate) struct RevokeArgs {
+    /// The Secret, as NAMESPACE/NAME on the seed.
+    #[arg(value_name = "NAMESPACE/NAME", value_parser = secret)]
+    pub(crate) secret: SecretRef,
+    /// For how long old tokens go on working after the new one is written, 0 to 24h; 4m when left
+    /// out, or as long as the revocation under way says.
+    #[arg(long, value_name = "DURATION", value_parser = length::grace)]
+    pub(crate) grace: Option<Duration>,
+    /// The newest generation to revoke; when left out, that of the revocation under way, else that of
+    /// the token which the Secret holds.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) generation: Option<u32>,
+    /// How long to watch; 2m longer than the grace when left out. It goes on after that.
+    #[arg(long, value_name = "DURATION", value_parser = perennial_process::args::duration)]
+    pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

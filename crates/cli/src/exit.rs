@@ -13,7 +13,7 @@ pub enum Exit {
     Trouble = 1,
     /// Wrong flags, or one is missing.
     Usage = 64,
-    /// The Secret asks for something impossible.
+    /// The Secret asks for something impossible, or what is asked of it is.
     Invalid = 65,
     /// There is no such access Secret or shoot.
     NotFound = 66,
@@ -54,7 +54,7 @@ impl Exit {
             Self::Ok => "done",
             Self::Trouble => "status found something that needs somebody",
             Self::Usage => "wrong usage",
-            Self::Invalid => "the Secret asks for something impossible",
+            Self::Invalid => "the Secret asks for something impossible, or is not revocable",
             Self::NotFound => "no such access Secret or shoot",
             Self::Unavailable => "a service or the shoot cannot be reached",
             Self::Internal => "a mistake of the scheduler or of this program",

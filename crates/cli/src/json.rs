@@ -37,6 +37,7 @@ shown! {
     scheduler::Explanation = "perennial.scheduler.v1.Explanation",
     scheduler::ListSchedulesResponse = "perennial.scheduler.v1.ListSchedulesResponse",
     scheduler::ResumeResponse = "perennial.scheduler.v1.ResumeResponse",
+    scheduler::RevokeResponse = "perennial.scheduler.v1.RevokeResponse",
     scheduler::Schedule = "perennial.scheduler.v1.Schedule",
     scheduler::StopResponse = "perennial.scheduler.v1.StopResponse",
     scheduler::WatchSchedulesResponse = "perennial.scheduler.v1.WatchSchedulesResponse",

@@ -22,7 +22,7 @@ mod generation;
 mod repair;
 mod target;
 
-pub use generation::{bound_to, decide_revoked, generation_wanted};
+pub use generation::{bound_to, decide_revoked, generation_wanted, grace_of, older_until};
 pub use target::{AsSeen, as_seen};
 
 #[cfg(test)]
@@ -107,14 +107,15 @@ pub fn decide(now: Timestamp, record: &Record, shoot: ShootView<'_>, policy: &Po
     let (&Decision::Keep { until }, Ok(inputs)) = (&decision, &record.inputs) else {
         return decision;
     };
+    // Whoever fights over labels or a CA must not keep tokens alive that are revoked.
+    let older_go_at = generation::older_go_at(record, inputs, shoot);
+    if older_go_at.is_some_and(|at| at <= now) {
+        return permit(now, record, inputs, shoot, policy, Reason::GenerationLeft);
+    }
     if let Some(reason) = repair::wanted(record, inputs, shoot) {
         return permit(now, record, inputs, shoot, policy, reason);
     }
-    match generation::older_go_at(record, inputs, shoot) {
-        Some(at) if at <= now => permit(now, record, inputs, shoot, policy, Reason::GenerationLeft),
-        Some(at) => Decision::Keep { until: until.min(at) },
-        None => decision,
-    }
+    Decision::Keep { until: older_go_at.into_iter().fold(until, Timestamp::min) }
 }
 
 /// Decides about the token of one Secret, and leaves aside what needs none: for a Secret whose

@@ -49,6 +49,7 @@ pub const METHODS: &[(&str, Callers)] = &[
     ("/perennial.scheduler.v1.Scheduler/RenewNow", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/Stop", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/Resume", Roles(&[Operator])),
+    ("/perennial.scheduler.v1.Scheduler/Revoke", Roles(&[Operator])),
     ("/grpc.health.v1.Health/Check", TrustDomain),
     ("/grpc.health.v1.Health/Watch", TrustDomain),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Roles(&[Operator])),
@@ -246,6 +247,7 @@ mod tests {
             "RenewNow",
             "Stop",
             "Resume",
+            "Revoke",
         ] {
             assert_eq!(scheduler(method), [Operator], "{method}");
         }

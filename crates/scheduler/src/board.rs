@@ -5,17 +5,20 @@ use std::{
     collections::BTreeSet,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use jiff::Timestamp;
 use perennial_core::{
     clock::Clock,
+    generation::Number,
     name::{Namespace, SecretRef},
 };
 use tokio::sync::{Notify, watch};
 
 use crate::fleet::{
-    Fleet, Settings, explain::Explanation, request, schedule::Schedule, stop::Switch,
+    Fleet, Settings, explain::Explanation, request, revocation::progress::Progress,
+    schedule::Schedule, stop::Switch,
 };
 
 /// Most who watch at once.
@@ -92,6 +95,29 @@ impl Board {
     #[must_use]
     pub fn missing(&self, secret: &SecretRef) -> request::Error {
         self.read(|fleet, _| fleet.missing(secret))
+    }
+
+    /// Has tokens revoked, see [`Fleet::revoke`].
+    ///
+    /// # Errors
+    /// When nothing can be revoked.
+    pub fn revoke(
+        &self,
+        secret: &SecretRef,
+        generation: Number,
+        grace: Option<Duration>,
+    ) -> Result<Number, request::Error> {
+        // Nothing is decided before the next tick, so nobody is dismissed by it.
+        self.update(|fleet, now| fleet.revoke(now, secret, generation, grace)).0
+    }
+
+    /// How far a revocation is and when that is so, see [`Fleet::revocation`].
+    #[must_use]
+    pub fn revocation(
+        &self,
+        secret: &SecretRef,
+    ) -> Option<(Timestamp, Result<Progress, request::Error>)> {
+        self.read(|fleet, now| fleet.revocation(now, secret).map(|progress| (now, progress)))
     }
 
     /// A page of schedules, see [`Fleet::schedules`].

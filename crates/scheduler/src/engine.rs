@@ -8,7 +8,6 @@ use std::{sync::Arc, time::Duration};
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use perennial_core::{
     failure::{Failure as _, Kind},
-    record::Record,
     stop::Stop,
 };
 use perennial_process::{crash, supervise::Shutdown};
@@ -21,9 +20,10 @@ use crate::{
     board::Board,
     fleet::{
         attempts::{Blame, Fault},
-        feed::{AccountNews, RecordEvent, ShootEvent, TargetNews},
+        feed::{AccountNews, GenerationsNews, RecordEvent, ShootEvent, TargetNews},
         observe::Observation,
         order::Order,
+        outcome::Answer,
         request,
         schedule::Schedule,
         stop::Switch,
@@ -69,6 +69,8 @@ pub enum Input {
     Target(TargetNews),
     /// The fleet is stopped, or is not.
     Stop(Option<Stop>),
+    /// From a token-issuer.
+    Generations(GenerationsNews),
     /// The secret-writer's stream cannot be opened or broke.
     NoRecords(String),
     /// The stream of a token-issuer cannot be opened or broke.
@@ -77,8 +79,8 @@ pub enum Input {
 
 /// Who carries out orders.
 pub trait Renew: Send + Sync + std::fmt::Debug + 'static {
-    /// Has one Secret renewed; the answer is the record as it was written. Must end by itself.
-    fn renew(&self, order: &Order) -> BoxFuture<'static, Result<Record, Fault>>;
+    /// Has one Secret renewed or repaired. Must end by itself.
+    fn renew(&self, order: &Order) -> BoxFuture<'static, Result<Answer, Fault>>;
 }
 
 /// Who tells token-issuers what to observe.
@@ -126,7 +128,7 @@ pub struct Parts {
 struct Ended {
     span: Span,
     order: Order,
-    outcome: Result<Record, Fault>,
+    outcome: Result<Answer, Fault>,
 }
 
 impl Engine {
@@ -205,6 +207,9 @@ impl Engine {
                 }
                 ((), dismissed)
             }
+            Input::Generations(news) => {
+                self.board.update(|fleet, now| fleet.hear_of_generations(now, news))
+            }
             Input::NoRecords(why) => return self.gates.records.trouble(why),
             Input::NoShoots(why) => return self.gates.shoots.trouble(why),
         };
@@ -274,10 +279,10 @@ impl Engine {
         let (failures, _) =
             self.board.update(|fleet, now| fleet.observed(now, observation, taken.is_ok()));
         if let (1, Err(error)) = (failures, taken) {
-            let Observation { shoot, accounts, targets, .. } = observation;
+            let Observation { shoot, accounts, targets, families, .. } = observation;
             let (accounts, targets) = (accounts.len(), targets.len());
             warn!(
-                %shoot, accounts, targets, error = error.reason(),
+                %shoot, accounts, targets, families = families.len(), error = error.reason(),
                 "a token-issuer does not observe the shoot yet: {}", error.message()
             );
         }

@@ -27,7 +27,7 @@ use perennial_core::{
 
 use self::{
     attempts::Pause,
-    entry::Standing,
+    entry::{Asked, Standing},
     members::{Member, Members, named},
     shoots::Shoots,
 };
@@ -43,6 +43,7 @@ pub mod order;
 pub mod outcome;
 mod records;
 pub mod request;
+pub mod revocation;
 mod rotation;
 pub mod schedule;
 mod shoots;
@@ -75,6 +76,7 @@ pub struct Fleet {
     members: Members,
     shoots: Shoots,
     observations: observe::Observations,
+    revocations: revocation::Revocations,
     queue: Queue,
     flights: BTreeMap<SecretRef, Flight>,
     records: RecordsFeed,
@@ -137,6 +139,7 @@ impl Fleet {
             members: Members::default(),
             shoots: Shoots::default(),
             observations: observe::Observations::default(),
+            revocations: revocation::Revocations::default(),
             queue: Queue::default(),
             flights: BTreeMap::new(),
             records: RecordsFeed::First,
@@ -179,12 +182,13 @@ impl Fleet {
         let view = self.shoots.view(&secret.namespace);
         let Some(entry) = self.members.get_mut(secret) else { return };
         let own = secret.name == self.settings.own_secret;
-        let mut standing = entry.judge(now, view, &self.settings.policy, own);
+        let asked = Asked { own, revoked: self.revocations.of(&entry.record) };
+        let mut standing = entry.judge(now, view, &self.settings.policy, asked);
         if entry.requested && !matches!(standing, Standing::Due { .. }) {
             entry.requested = false;
             let error = request::Error::of(secret, &standing, now, view);
             self.effects.dismissed.push((secret.clone(), error));
-            standing = entry.judge(now, view, &self.settings.policy, own);
+            standing = entry.judge(now, view, &self.settings.policy, asked);
         }
         self.stand(now, secret, standing);
     }
@@ -271,6 +275,16 @@ impl Fleet {
         let feed::TargetNews { shoot, target, seen } = news;
         if self.shoots.hear_of_target(&shoot, &target, seen) {
             self.settle_those(now, &shoot, |inputs| inputs.target.as_ref() == Some(&target));
+        }
+    }
+
+    /// What a token-issuer says of the generations of a Secret.
+    pub fn hear_of_generations(&mut self, now: Timestamp, news: feed::GenerationsNews) {
+        let feed::GenerationsNews { shoot, family, seen } = news;
+        if self.shoots.hear_of_generations(&shoot, &family, seen) {
+            let secret = named(&shoot, &family.secret);
+            self.settle(now, &secret);
+            self.effects.changed.insert(secret);
         }
     }
 

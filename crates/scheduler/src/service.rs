@@ -8,18 +8,20 @@ use perennial_process::supervise::Shutdown;
 use perennial_proto::scheduler::v1::{
     ExplainScheduleRequest, ExplainScheduleResponse, GetScheduleRequest, GetScheduleResponse,
     ListSchedulesRequest, ListSchedulesResponse, RenewNowRequest, RenewNowResponse, ResumeRequest,
-    ResumeResponse, StopRequest, StopResponse, WatchSchedulesRequest, WatchSchedulesResponse,
-    scheduler_server::Scheduler,
+    ResumeResponse, RevokeRequest, RevokeResponse, StopRequest, StopResponse,
+    WatchSchedulesRequest, WatchSchedulesResponse, scheduler_server::Scheduler,
 };
 use perennial_rpc::{status::to_status, trace};
 use tokio::{sync::mpsc, time};
 use tonic::{Request, Response, Status};
+use tracing::info;
 
 use self::error::Error;
 use crate::{board::Board, engine, fleet::request, replica::Replica, stop::Handle};
 
 mod convert;
 mod error;
+mod revoke;
 mod stop;
 mod watch;
 
@@ -93,11 +95,27 @@ impl Service {
         };
         Ok(RenewNowResponse { schedule: Some(convert::schedule(schedule)) })
     }
+
+    fn revoke_and_watch(&self, message: RevokeRequest) -> Result<RevokeStream, Error> {
+        let revoke::Ask { secret, generation, grace } = revoke::Ask::read(message)?;
+        trace::about(&secret);
+        let watcher = self.board.watch(Some(secret.namespace.clone()));
+        let watcher = watcher.ok_or(Error::TooManyWatchers)?;
+        let generation = self.board.revoke(&secret, generation, grace)?;
+        let SecretRef { namespace, name } = &secret;
+        info!(%namespace, %name, generation, ?grace, "an operator revokes tokens");
+        let board = Arc::clone(&self.board);
+        Ok(revoke::stream(board, watcher, secret, self.shutdown.clone()))
+    }
 }
+
+type RevokeStream = BoxStream<'static, Result<RevokeResponse, Status>>;
 
 #[tonic::async_trait]
 impl Scheduler for Service {
     type WatchSchedulesStream = BoxStream<'static, Result<WatchSchedulesResponse, Status>>;
+
+    type RevokeStream = RevokeStream;
 
     async fn list_schedules(
         &self,
@@ -162,6 +180,13 @@ impl Scheduler for Service {
         request: Request<ResumeRequest>,
     ) -> Result<Response<ResumeResponse>, Status> {
         answer(self.resume_fleet(&stop::caller(&request)).await)
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<RevokeRequest>,
+    ) -> Result<Response<Self::RevokeStream>, Status> {
+        answer(self.revoke_and_watch(request.into_inner()))
     }
 }
 

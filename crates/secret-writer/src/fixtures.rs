@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
         Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU32, Ordering},
     },
 };
 
@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use perennial_core::{
     ca::CaHash,
     clock::Clock,
+    generation::{Family, Number},
     inputs::{Inputs, Interpretation},
     issued::{Issued, IssuedFor},
     keys,
@@ -32,7 +33,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::{
-    issuer::{Given, Issuance, Issue, Wanted},
+    issuer::{Binding, Given, Issuance, Issue, Wanted},
     renew::Write,
 };
 
@@ -57,6 +58,17 @@ pub(crate) fn jwt(name: &str, issued_at: i64) -> String {
     let claims = part(json!({
         "iat": issued_at, "exp": issued_at + LIFETIME, "iss": "https://shoot.example",
         "aud": ["gardener"], "sub": format!("system:serviceaccount:kube-system:{name}"),
+    }));
+    format!("{}.{claims}.c2ln", part(json!({"alg": "RS256"})))
+}
+
+/// The same, bound to this Secret of the shoot.
+pub(crate) fn jwt_bound(name: &str, issued_at: i64, secret: &str) -> String {
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = part(json!({
+        "iat": issued_at, "exp": issued_at + LIFETIME, "iss": "https://shoot.example",
+        "aud": ["gardener"], "sub": format!("system:serviceaccount:kube-system:{name}"),
+        "kubernetes.io": {"secret": {"name": secret, "uid": format!("uid of {secret}")}},
     }));
     format!("{}.{claims}.c2ln", part(json!({"alg": "RS256"})))
 }
@@ -150,6 +162,12 @@ pub(crate) struct FakeIssuer {
     pub(crate) asked: AtomicI64,
     /// What was wanted of each sync.
     pub(crate) synced: Mutex<Vec<Wanted>>,
+    /// What each token was to be bound to.
+    pub(crate) bindings: Mutex<Vec<Option<Binding>>>,
+    /// The newest generation in the shoot.
+    pub(crate) newest: AtomicU32,
+    /// The generations that were to be kept.
+    pub(crate) kept: Mutex<Vec<Number>>,
     pub(crate) may_answer: Semaphore,
 }
 
@@ -161,12 +179,26 @@ impl FakeIssuer {
             answers: Mutex::default(),
             asked: AtomicI64::default(),
             synced: Mutex::default(),
+            bindings: Mutex::default(),
+            newest: AtomicU32::default(),
+            kept: Mutex::default(),
             may_answer: Semaphore::new(Semaphore::MAX_PERMITS),
         }
     }
 
     pub(crate) fn will_answer(&self, answer: Result<String, Remote>) {
         self.answers.lock().unwrap().push_back(answer);
+    }
+
+    /// Made for the Secret of that name: bound to the newest generation, and to one that is made
+    /// where none is as new.
+    fn token(&self, secret: &SecretRef, inputs: &Inputs, binding: Option<Binding>) -> String {
+        let (now, account) = (self.clock.now().as_second(), inputs.account.name.as_str());
+        let Some(binding) = binding else { return jwt(account, now) };
+        let least = binding.generation.max(1);
+        let number = self.newest.fetch_max(least, Ordering::Relaxed).max(least);
+        let family = Family::new(&inputs.account.namespace, secret);
+        jwt_bound(account, now, family.name(number).as_str())
     }
 
     pub(crate) fn asked(&self) -> i64 {
@@ -177,15 +209,16 @@ impl FakeIssuer {
 impl Issue for FakeIssuer {
     fn issue<'a>(
         &'a self,
-        _: &'a SecretRef,
+        secret: &'a SecretRef,
         inputs: &'a Inputs,
+        binding: Option<Binding>,
     ) -> BoxFuture<'a, Result<Issuance, Remote>> {
         Box::pin(async move {
+            self.bindings.lock().unwrap().push(binding);
             self.asked.fetch_add(1, Ordering::Relaxed);
             self.may_answer.acquire().await.unwrap().forget();
-            let now = self.clock.now().as_second();
             let told = self.answers.lock().unwrap().pop_front();
-            let answer = told.unwrap_or_else(|| Ok(jwt(inputs.account.name.as_str(), now)));
+            let answer = told.unwrap_or_else(|| Ok(self.token(secret, inputs, binding)));
             answer.map(|token| {
                 let token = Token::new(token);
                 let given = match (&inputs.target, Claims::read(token.expose().as_bytes())) {
@@ -194,6 +227,22 @@ impl Issue for FakeIssuer {
                 };
                 Issuance { given, ca_pem: Vec::new() }
             })
+        })
+    }
+
+    fn revoke<'a>(
+        &'a self,
+        _: &'a SecretRef,
+        _: &'a Inputs,
+        keep: Number,
+    ) -> BoxFuture<'a, Result<bool, Remote>> {
+        Box::pin(async move {
+            self.kept.lock().unwrap().push(keep);
+            match self.answers.lock().unwrap().pop_front() {
+                Some(Err(error)) => Err(error),
+                Some(Ok(old_token)) => Ok(!old_token.is_empty()),
+                None => Ok(true),
+            }
         })
     }
 
@@ -323,6 +372,10 @@ pub(crate) fn take(order: &WriteOrder) -> Seen {
     let record = &order.seen.record;
     let before: u64 = order.seen.resource_version.as_str().parse().unwrap();
     let named = SecretBuilder::new(record.secret.name.as_str()).uid(&record.uid);
+    let named = match record.inputs.as_ref().is_ok_and(|inputs| inputs.revocable) {
+        true => named.annotated(keys::REVOCABLE, "true"),
+        false => named,
+    };
     let target = record.inputs.as_ref().ok().and_then(|inputs| inputs.target.clone());
     let named = target.into_iter().fold(named, |named, target| {
         named

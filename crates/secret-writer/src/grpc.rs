@@ -58,9 +58,10 @@ impl SecretWriter for Service {
     ) -> Result<Response<SyncSecretResponse>, Status> {
         let order = Repair::try_from(request.into_inner()).map_err(refuse)?;
         trace::about(&order.secret);
-        let seen = self.renewals.repair(order).await.map_err(|error| to_status(&error))?;
-        let record = Some(record_to_proto(&seen.record));
-        Ok(Response::new(SyncSecretResponse { record, old_token_refused: false }))
+        let repaired = self.renewals.repair(order).await.map_err(|error| to_status(&error))?;
+        let record = Some(record_to_proto(&repaired.seen.record));
+        let old_token_refused = repaired.old_token_refused;
+        Ok(Response::new(SyncSecretResponse { record, old_token_refused }))
     }
 
     async fn watch_access_secrets(

@@ -4,13 +4,15 @@ use std::{fmt::Debug, time::Duration};
 
 use futures::future::BoxFuture;
 use perennial_core::{
+    generation::Number,
     inputs::Inputs,
     issued::Left,
     name::SecretRef,
     token::{Claims, Token, TokenHash},
 };
 use perennial_proto::issuer::v1::{
-    Delivery, IssueTokenRequest, SyncShootRequest, token_issuer_client::TokenIssuerClient,
+    self as proto, Delivery, IssueTokenRequest, RevokeGenerationRequest, SyncShootRequest,
+    token_issuer_client::TokenIssuerClient,
 };
 use perennial_rpc::{
     client::{Replicas, with_deadline},
@@ -22,6 +24,9 @@ use tonic::Status;
 /// Longest time for a token. At the shoot that may be a refused TokenRequest, a ServiceAccount
 /// made and another TokenRequest, 10 s each.
 pub const ISSUE_DEADLINE: Duration = Duration::from_secs(30);
+/// Longest time until older generations are revoked: the token-issuer tries an old token for 20 s,
+/// and has 10 s to look at them and to delete them.
+pub const REVOKE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Who can be asked for a token.
 pub trait Issue: Send + Sync + Debug {
@@ -30,7 +35,17 @@ pub trait Issue: Send + Sync + Debug {
         &'a self,
         secret: &'a SecretRef,
         inputs: &'a Inputs,
+        binding: Option<Binding>,
     ) -> BoxFuture<'a, Result<Issuance, Remote>>;
+
+    /// Has the generations of the Secret deleted that are older than `keep`. Says whether one of
+    /// their tokens was tried and refused.
+    fn revoke<'a>(
+        &'a self,
+        secret: &'a SecretRef,
+        inputs: &'a Inputs,
+        keep: Number,
+    ) -> BoxFuture<'a, Result<bool, Remote>>;
 
     /// Has the shoot brought to what the Secret asks for, and gives its CA, PEM.
     fn sync<'a>(
@@ -50,6 +65,17 @@ pub struct Wanted {
     pub refresh_target: bool,
     /// Former targets lose what was put there.
     pub left: Vec<Left>,
+}
+
+/// What a token is to be bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The least generation that will do; 0 where none is known.
+    pub generation: Number,
+    /// Older ones are about to be revoked.
+    pub revokes: bool,
+    /// For how long they live on after the token is written.
+    pub grace: Option<Duration>,
 }
 
 /// What was issued.
@@ -93,9 +119,10 @@ impl Issue for TokenIssuer {
         &'a self,
         secret: &'a SecretRef,
         inputs: &'a Inputs,
+        binding: Option<Binding>,
     ) -> BoxFuture<'a, Result<Issuance, Remote>> {
         Box::pin(async move {
-            let request = with_deadline(request(secret, inputs), ISSUE_DEADLINE);
+            let request = with_deadline(request(secret, inputs, binding), ISSUE_DEADLINE);
             let mut client = TokenIssuerClient::new(self.0.pick(secret.namespace.as_str()));
             let answer = client.issue_token(request).await?.into_inner();
             let given = match answer.delivered {
@@ -131,13 +158,32 @@ impl Issue for TokenIssuer {
             Ok(client.sync_shoot(request).await?.into_inner().ca_pem.to_vec())
         })
     }
+
+    fn revoke<'a>(
+        &'a self,
+        secret: &'a SecretRef,
+        inputs: &'a Inputs,
+        keep: Number,
+    ) -> BoxFuture<'a, Result<bool, Remote>> {
+        Box::pin(async move {
+            let request = RevokeGenerationRequest {
+                namespace: secret.namespace.to_string(),
+                name: secret.name.to_string(),
+                account: Some(convert::account_to_proto(&inputs.account)),
+                keep,
+            };
+            let request = with_deadline(request, REVOKE_DEADLINE);
+            let mut client = TokenIssuerClient::new(self.0.pick(secret.namespace.as_str()));
+            Ok(client.revoke_generation(request).await?.into_inner().refused)
+        })
+    }
 }
 
 fn nonsense(error: &ConvertError) -> Status {
     Status::internal(format!("the answer of the token-issuer makes no sense: {error}"))
 }
 
-fn request(secret: &SecretRef, inputs: &Inputs) -> IssueTokenRequest {
+fn request(secret: &SecretRef, inputs: &Inputs, binding: Option<Binding>) -> IssueTokenRequest {
     let lifetime = Duration::from_secs(inputs.lifetime_seconds.unsigned_abs());
     IssueTokenRequest {
         namespace: secret.namespace.to_string(),
@@ -147,7 +193,11 @@ fn request(secret: &SecretRef, inputs: &Inputs) -> IssueTokenRequest {
         lifetime: Some(convert::duration(lifetime)),
         audiences: inputs.audiences.clone(),
         delivery: delivery(inputs),
-        binding: None,
+        binding: binding.map(|binding| proto::Binding {
+            generation: binding.generation,
+            revokes: binding.revokes,
+            grace: binding.grace.map(convert::duration),
+        }),
     }
 }
 

@@ -23,6 +23,7 @@ use tracing::{Instrument as _, debug};
 
 use crate::{events::Reporter, issuer::Issue, metrics::Metrics, store::Store};
 
+mod binding;
 mod carry_out;
 mod check;
 mod error;
@@ -36,7 +37,7 @@ pub use check::Unfit;
 pub use error::{RenewError, Step};
 pub use order::Order;
 pub use queue::{Job, run};
-pub use repair::Repair;
+pub use repair::{Repair, Repaired};
 
 use under_way::{Guard, UnderWay};
 
@@ -153,7 +154,7 @@ impl Renewals {
     ///
     /// # Errors
     /// [`RenewError`].
-    pub async fn repair(&self, order: Repair) -> Result<Box<Seen>, RenewError> {
+    pub async fn repair(&self, order: Repair) -> Result<Repaired, RenewError> {
         let guard = self.begin(&order.secret)?;
         let (seen, inputs) = permit::decided_on(&self.means, &order.secret, &order.digest)?;
         let means = self.means.clone();
@@ -177,11 +178,11 @@ impl Renewals {
     }
 
     /// Runs to its end, whatever becomes of the caller.
-    async fn run(
+    async fn run<T: Send + 'static>(
         &self,
         guard: Guard,
-        work: impl Future<Output = Result<Box<Seen>, RenewError>> + Send + 'static,
-    ) -> Result<Box<Seen>, RenewError> {
+        work: impl Future<Output = Result<T, RenewError>> + Send + 'static,
+    ) -> Result<T, RenewError> {
         let (answer, answered) = oneshot::channel();
         let job = async move {
             let outcome = work.await;

@@ -12,6 +12,7 @@ use futures::{
 };
 use jiff::Timestamp;
 use perennial_core::{
+    generation::Number,
     inputs::{Inputs, Interpretation},
     kubeconfig::TokenFile,
     name::{Namespace, SecretRef},
@@ -33,7 +34,7 @@ use perennial_rpc::{
 };
 use perennial_secret_writer::{
     generic::{Shoots, Source, Told},
-    issuer::{Given, Issuance, Issue, Wanted},
+    issuer::{Binding, Given, Issuance, Issue, Wanted},
     renew::Settings,
     service::{self, Parts},
 };
@@ -60,6 +61,7 @@ impl Issue for Issuer {
         &'a self,
         _: &'a SecretRef,
         inputs: &'a Inputs,
+        _: Option<Binding>,
     ) -> BoxFuture<'a, Result<Issuance, Remote>> {
         let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let claims = part(json!({
@@ -69,6 +71,15 @@ impl Issue for Issuer {
         let token = Token::new(format!("{}.{claims}.c2ln", part(json!({"alg": "RS256"}))));
         let issuance = Issuance { given: Given::Token(token), ca_pem: Vec::new() };
         Box::pin(std::future::ready(Ok(issuance)))
+    }
+
+    fn revoke<'a>(
+        &'a self,
+        _: &'a SecretRef,
+        _: &'a Inputs,
+        _: Number,
+    ) -> BoxFuture<'a, Result<bool, Remote>> {
+        Box::pin(async { unreachable!("nothing here is revoked") })
     }
 
     fn sync<'a>(

@@ -9,6 +9,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use perennial_core::{
+    generation::Number,
     inputs::{Inputs, Interpretation},
     keys,
     name::SecretRef,
@@ -20,7 +21,7 @@ use perennial_kube::access::{
 };
 use perennial_rpc::status::Remote;
 use perennial_secret_writer::{
-    issuer::{Given, Issuance, Issue, Wanted},
+    issuer::{Binding, Given, Issuance, Issue, Wanted},
     renew::Write,
 };
 use serde_json::json;
@@ -67,6 +68,7 @@ impl Issue for Shoot {
         &'a self,
         _: &'a SecretRef,
         inputs: &'a Inputs,
+        _: Option<Binding>,
     ) -> BoxFuture<'a, Result<Issuance, Remote>> {
         let mut held = self.lock();
         let now = held.now;
@@ -76,6 +78,15 @@ impl Issue for Shoot {
             given: Given::Token(token),
             ca_pem: Vec::new(),
         })))
+    }
+
+    fn revoke<'a>(
+        &'a self,
+        _: &'a SecretRef,
+        _: &'a Inputs,
+        _: Number,
+    ) -> BoxFuture<'a, Result<bool, Remote>> {
+        Box::pin(async { unreachable!("no Secret here is revocable") })
     }
 
     fn sync<'a>(

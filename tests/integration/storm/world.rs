@@ -238,7 +238,7 @@ impl World {
 
     /// `RenewToken`.
     async fn carry_out(&mut self, order: Order) {
-        let Order { attempt, secret, digest, reason, window, place } = order;
+        let Order { attempt, secret, digest, reason, window, place, generation, grace } = order;
         let order = renew::Order {
             secret: secret.clone(),
             digest,
@@ -246,6 +246,8 @@ impl World {
             basis_seconds: BASIS_DEFAULT_SECONDS,
             window,
             place,
+            generation,
+            grace,
             request_id: attempt.to_string(),
         };
         let outcome = self.writer.renew(order).await;

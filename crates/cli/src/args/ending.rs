@@ -45,6 +45,7 @@ pub(super) const RENEW: &[Exit] = &[
     Exit::Denied,
     Exit::Configuration,
 ];
+pub(super) const REVOKE: &[Exit] = RENEW;
 pub(super) const KUBECONFIG: &[Exit] = &[
     Exit::Ok,
     Exit::Usage,

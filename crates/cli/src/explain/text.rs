@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use perennial_core::length::length;
 use perennial_proto::{
     issuer::v1::Shoot,
-    scheduler::v1::{Attempt, Explanation, Finding, Knowledge, Origin, Schedule, StormMemory},
+    scheduler::v1::{
+        Attempt, Explanation, Finding, Generations, Knowledge, Origin, Schedule, StormMemory,
+    },
     writer::v1::{AccessSecret, Claims, Inputs, Mode, access_secret::Asks},
 };
 
@@ -132,6 +134,9 @@ impl Page {
             let written = both(note.written_at.as_ref(), self.now);
             self.entry("written", &format!("{written}, because {}", note.reason));
         }
+        if let Some(generations) = &explanation.generations {
+            self.entry("bound to", &self.generations(generations));
+        }
         let Some(claims) = &record.claims else { return };
         self.entry("account", &account(claims));
         self.entry("audiences", &listed(&claims.audiences));
@@ -143,6 +148,23 @@ impl Page {
             None => "",
         };
         self.entry("key id", &format!("{}{published}", or_dash(&claims.key_id)));
+    }
+
+    fn generations(&self, generations: &Generations) -> String {
+        let Generations { present, object, since, older, older_until, .. } = generations;
+        let mut text = match present {
+            0 => "nothing, though the Secret is revocable; the next token is".to_owned(),
+            present => format!("generation {present} ({object} in the shoot)"),
+        };
+        if since.is_some() {
+            text += &format!(", by a revocation {}", both(since.as_ref(), self.now));
+        }
+        if !older.is_empty() {
+            let older: Vec<_> = older.iter().map(u32::to_string).collect();
+            let until = both(older_until.as_ref(), self.now);
+            text += &format!("; tokens of generation {} work until {until}", older.join(", "));
+        }
+        text
     }
 
     fn renewal(&mut self, schedule: &Schedule, explanation: &Explanation) {

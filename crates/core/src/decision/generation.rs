@@ -72,19 +72,27 @@ pub(super) fn older_go_at(
     inputs: &Inputs,
     shoot: ShootView<'_>,
 ) -> Option<Timestamp> {
-    let (seen, number) = (seen(record, inputs, shoot)?, bound_to(record)?);
-    let note = record.issued.as_ref()?;
-    if !seen.has_older(number) {
-        return None;
-    }
-    let noted = note.generation.as_ref().and_then(|noted| noted.older_until);
-    noted.or_else(|| note.at.checked_add(grace(seen, number)).ok())
+    let is_left = seen(record, inputs, shoot)?.has_older(bound_to(record)?);
+    older_until(record, shoot).filter(|_| is_left)
 }
 
-/// The grace that was asked for when a generation was made.
-fn grace(seen: &GenerationsSeen, number: Number) -> Duration {
-    let own = seen.present.iter().find(|generation| generation.number == number);
-    own.and_then(|generation| generation.grace).unwrap_or(GRACE_DEFAULT)
+/// Until when generations older than the token's may live, by our clock, whether any is left or not;
+/// `None` without a token of ours that is bound to one.
+#[must_use]
+pub fn older_until(record: &Record, shoot: ShootView<'_>) -> Option<Timestamp> {
+    let (note, number) = (record.issued.as_ref()?, bound_to(record)?);
+    let noted = note.generation.as_ref().and_then(|noted| noted.older_until);
+    noted.or_else(|| note.at.checked_add(grace_of(record, shoot, number)).ok())
+}
+
+/// For how long generations older than this one live on after a token of it is written, as whoever
+/// made it was told.
+#[must_use]
+pub fn grace_of(record: &Record, shoot: ShootView<'_>, number: Number) -> Duration {
+    let inputs = record.inputs.as_ref().ok();
+    let seen = inputs.and_then(|inputs| seen(record, inputs, shoot));
+    let own = seen.and_then(|seen| seen.present.iter().find(|own| own.number == number));
+    own.and_then(|own| own.grace).unwrap_or(GRACE_DEFAULT)
 }
 
 /// Decides about a Secret all whose tokens up to this generation are to be revoked. Where its token

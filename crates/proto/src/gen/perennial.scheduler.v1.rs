@@ -167,6 +167,49 @@ pub struct RenewNowResponse {
     #[prost(message, optional, tag = "1")]
     pub schedule: ::core::option::Option<Schedule>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeRequest {
+    /// Namespace of the access Secret.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Its name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The newest generation whose tokens are revoked; all older ones go with it. 0 means that of the
+    /// revocation that is under way, and where none is, that of the token which the Secret holds.
+    #[prost(uint32, tag = "3")]
+    pub generation: u32,
+    /// For how long the old tokens live on after the new one is written; 0 to 24 h. Where absent, 4
+    /// minutes, or as long as the one under way says.
+    #[prost(message, optional, tag = "4")]
+    pub grace: ::core::option::Option<::prost_types::Duration>,
+}
+/// How far a revocation is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeResponse {
+    /// What is being done.
+    #[prost(enumeration = "RevocationPhase", tag = "1")]
+    pub phase: i32,
+    /// Tokens up to this generation are revoked.
+    #[prost(uint32, tag = "2")]
+    pub generation: u32,
+    /// The generation that the present token is bound to; 0 while it is bound to none.
+    #[prost(uint32, tag = "3")]
+    pub present: u32,
+    /// When the phase ends by itself, or what keeps it is over; absent where an event is awaited.
+    #[prost(message, optional, tag = "4")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+    /// What keeps it, in words; empty while nothing does.
+    #[prost(string, tag = "5")]
+    pub detail: ::prost::alloc::string::String,
+    /// In the phase DONE: whether the shoot was seen to refuse an old token. Where none was at hand, the
+    /// generation is gone for longer than any API server goes on taking its tokens, 30 s.
+    #[prost(bool, tag = "6")]
+    pub refused: bool,
+    /// When this was so, by the scheduler's clock.
+    #[prost(message, optional, tag = "7")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+}
 /// When one Secret is renewed, and why then.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Schedule {
@@ -322,6 +365,31 @@ pub struct Explanation {
     /// Why nothing is ordered; absent while the fleet is not stopped.
     #[prost(message, optional, tag = "20")]
     pub stopped: ::core::option::Option<Stopped>,
+    /// What its token is bound to; absent where the Secret is not revocable.
+    #[prost(message, optional, tag = "16")]
+    pub generations: ::core::option::Option<Generations>,
+}
+/// What the tokens of a revocable Secret are bound to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Generations {
+    /// The generation that its token is bound to; 0 while it is bound to none.
+    #[prost(uint32, tag = "1")]
+    pub present: u32,
+    /// The Secret of that generation in the shoot, NAMESPACE/NAME; empty while it is bound to none.
+    #[prost(string, tag = "2")]
+    pub object: ::prost::alloc::string::String,
+    /// Since when tokens are of it, where a revocation made it for the present one; absent otherwise.
+    #[prost(message, optional, tag = "3")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Older ones that are still there: their tokens work.
+    #[prost(uint32, repeated, tag = "4")]
+    pub older: ::prost::alloc::vec::Vec<u32>,
+    /// When those go; absent where there are none.
+    #[prost(message, optional, tag = "5")]
+    pub older_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// When the generations were last seen, by the clock of a token-issuer; absent where they were not.
+    #[prost(message, optional, tag = "6")]
+    pub seen_at: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// One thing that somebody should know.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -441,6 +509,50 @@ pub struct Replica {
     /// Since when it runs. Attempts and their errors are in its memory: it knows none from before.
     #[prost(message, optional, tag = "2")]
     pub since: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Phases in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RevocationPhase {
+    Unspecified = 0,
+    /// A token of a newer generation is to be issued and written.
+    Token = 1,
+    /// The new token is there; the old ones live on until `until`, so that consumers can take it up.
+    Grace = 2,
+    /// The old generations are deleted in the shoot.
+    Deleting = 3,
+    /// They are gone; until the API server refuses their tokens, or `until` at the latest.
+    Confirming = 4,
+    /// No old token works any more.
+    Done = 5,
+}
+impl RevocationPhase {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REVOCATION_PHASE_UNSPECIFIED",
+            Self::Token => "REVOCATION_PHASE_TOKEN",
+            Self::Grace => "REVOCATION_PHASE_GRACE",
+            Self::Deleting => "REVOCATION_PHASE_DELETING",
+            Self::Confirming => "REVOCATION_PHASE_CONFIRMING",
+            Self::Done => "REVOCATION_PHASE_DONE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REVOCATION_PHASE_UNSPECIFIED" => Some(Self::Unspecified),
+            "REVOCATION_PHASE_TOKEN" => Some(Self::Token),
+            "REVOCATION_PHASE_GRACE" => Some(Self::Grace),
+            "REVOCATION_PHASE_DELETING" => Some(Self::Deleting),
+            "REVOCATION_PHASE_CONFIRMING" => Some(Self::Confirming),
+            "REVOCATION_PHASE_DONE" => Some(Self::Done),
+            _ => None,
+        }
+    }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -859,6 +971,42 @@ pub mod scheduler_client {
                 .insert(GrpcMethod::new("perennial.scheduler.v1.Scheduler", "Resume"));
             self.inner.unary(req, path, codec).await
         }
+        /// Revokes the tokens of one access Secret, up to those of a generation, and streams what comes of
+        /// it: a message at once, one for each change, and the end after the phase DONE. It goes on whether
+        /// somebody listens or not, and every step is seen from outside, so whatever stops only delays it.
+        /// Whoever loses the stream asks again with the generation of the first message: that begins
+        /// nothing anew. Several may ask; the shortest grace wins, and works at once. Callers: operator.
+        ///
+        /// Errors: NOT_FOUND where there is no such access Secret, or it is gone meanwhile; INVALID_ARGUMENT
+        /// where it asks for something impossible, where there is no such generation, or the grace is longer
+        /// than 24 h; FAILED_PRECONDITION with the reason NOT_REVOCABLE where its tokens are bound to
+        /// nothing (the text says what can be done), and in audit mode; RESOURCE_EXHAUSTED where too many
+        /// are under way or listen; UNAVAILABLE where the first snapshot is not in or the record stream is
+        /// broken. What keeps a step (its shoot away, held against a storm) is told in the stream.
+        pub async fn revoke(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::RevokeResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.scheduler.v1.Scheduler/Revoke",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("perennial.scheduler.v1.Scheduler", "Revoke"));
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -951,6 +1099,28 @@ pub mod scheduler_server {
             &self,
             request: tonic::Request<super::ResumeRequest>,
         ) -> std::result::Result<tonic::Response<super::ResumeResponse>, tonic::Status>;
+        /// Server streaming response type for the Revoke method.
+        type RevokeStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::RevokeResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Revokes the tokens of one access Secret, up to those of a generation, and streams what comes of
+        /// it: a message at once, one for each change, and the end after the phase DONE. It goes on whether
+        /// somebody listens or not, and every step is seen from outside, so whatever stops only delays it.
+        /// Whoever loses the stream asks again with the generation of the first message: that begins
+        /// nothing anew. Several may ask; the shortest grace wins, and works at once. Callers: operator.
+        ///
+        /// Errors: NOT_FOUND where there is no such access Secret, or it is gone meanwhile; INVALID_ARGUMENT
+        /// where it asks for something impossible, where there is no such generation, or the grace is longer
+        /// than 24 h; FAILED_PRECONDITION with the reason NOT_REVOCABLE where its tokens are bound to
+        /// nothing (the text says what can be done), and in audit mode; RESOURCE_EXHAUSTED where too many
+        /// are under way or listen; UNAVAILABLE where the first snapshot is not in or the record stream is
+        /// broken. What keeps a step (its shoot away, held against a storm) is told in the stream.
+        async fn revoke(
+            &self,
+            request: tonic::Request<super::RevokeRequest>,
+        ) -> std::result::Result<tonic::Response<Self::RevokeStream>, tonic::Status>;
     }
     /// The scheduler decides which token is renewed when. It never sees one.
     #[derive(Debug)]
@@ -1337,6 +1507,52 @@ pub mod scheduler_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.scheduler.v1.Scheduler/Revoke" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeSvc<T: Scheduler>(pub Arc<T>);
+                    impl<
+                        T: Scheduler,
+                    > tonic::server::ServerStreamingService<super::RevokeRequest>
+                    for RevokeSvc<T> {
+                        type Response = super::RevokeResponse;
+                        type ResponseStream = T::RevokeStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::revoke(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

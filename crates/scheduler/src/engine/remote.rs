@@ -32,8 +32,9 @@ use super::{
 use crate::{
     fleet::{
         attempts::Fault,
-        feed::{AccountNews, Event, TargetNews},
+        feed::{AccountNews, Event, GenerationsNews, TargetNews},
         order::Order,
+        outcome::Answer,
     },
     replica::Replica,
 };
@@ -44,7 +45,7 @@ mod observe;
 pub use observe::Observers;
 
 /// Longest time one renewal may take: the secret-writer gives the token-issuer 30 s and writes
-/// within 10 s.
+/// within 10 s. A revocation writes nothing, and takes the token-issuer 25 s.
 pub const RENEW_DEADLINE: Duration = Duration::from_secs(40);
 /// On top of it for making the connection, which has three seconds of its own.
 const CONNECT_ALLOWANCE: Duration = Duration::from_secs(5);
@@ -84,25 +85,30 @@ impl Writer {
             window_from: order.window.share(),
             window_place: order.place,
             request_id: self.replica.request_id(order.attempt),
-            generation: 0,
-            grace: None,
+            generation: order.generation,
+            grace: order.grace.map(convert::duration),
         }
     }
 }
 
 impl Renew for Writer {
-    fn renew(&self, order: &Order) -> BoxFuture<'static, Result<Record, Fault>> {
+    fn renew(&self, order: &Order) -> BoxFuture<'static, Result<Answer, Fault>> {
         let mut client = SecretWriterClient::new(self.replicas.pick(&order.secret.to_string()));
         let renewal = with_deadline(self.request(order), RENEW_DEADLINE);
         let repair = with_deadline(self.sync_request(order), RENEW_DEADLINE);
         let needs_token = order.reason.needs_token();
         let call = async move {
-            let record = match needs_token {
-                true => client.renew_token(renewal).await?.into_inner().record,
-                false => client.sync_secret(repair).await?.into_inner().record,
+            let (record, old_token_refused) = match needs_token {
+                true => (client.renew_token(renewal).await?.into_inner().record, false),
+                false => {
+                    let answer = client.sync_secret(repair).await?.into_inner();
+                    (answer.record, answer.old_token_refused)
+                }
             };
             let record = record.ok_or_else(|| fault::nonsense("it has no record"))?;
-            convert::record_from_proto(record).map_err(|error| fault::nonsense(&error.to_string()))
+            let record = convert::record_from_proto(record);
+            let record = record.map_err(|error| fault::nonsense(&error.to_string()))?;
+            Ok(Answer { record, old_token_refused })
         };
         let limit = RENEW_DEADLINE + CONNECT_ALLOWANCE;
         async move { tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(fault::late())) }
@@ -193,6 +199,8 @@ pub enum ShootNews {
     Account(AccountNews),
     /// A target in one.
     Target(TargetNews),
+    /// Generations in one.
+    Generations(GenerationsNews),
 }
 
 impl Origin for Shoots {
@@ -205,7 +213,7 @@ impl Origin for Shoots {
         let stream = client.watch_shoots(everything).await?;
         let event = |message: issuer::WatchShootsResponse| {
             Ok(match message.event {
-                None | Some(shoots::Event::Generations(_)) => return Ok(None),
+                None => return Ok(None),
                 Some(shoots::Event::Upsert(shoot)) => {
                     Some(Event::Upsert(ShootNews::Status(convert::shoot_from_proto(shoot)?)))
                 }
@@ -218,6 +226,11 @@ impl Origin for Shoots {
                     let (shoot, target, seen) = convert::target_seen_from_proto(message)?;
                     let news = TargetNews { shoot, target, seen };
                     Some(Event::Upsert(ShootNews::Target(news)))
+                }
+                Some(shoots::Event::Generations(message)) => {
+                    let (shoot, family, seen) = convert::generations_seen_from_proto(message)?;
+                    let news = GenerationsNews { shoot, family, seen };
+                    Some(Event::Upsert(ShootNews::Generations(news)))
                 }
                 Some(shoots::Event::Removed(shoot)) => {
                     Some(Event::Removed(convert::parsed("removed", &shoot)?))
@@ -236,6 +249,7 @@ impl Origin for Shoots {
         let event = match event {
             Event::Upsert(ShootNews::Account(news)) => return Input::Account(news),
             Event::Upsert(ShootNews::Target(news)) => return Input::Target(news),
+            Event::Upsert(ShootNews::Generations(news)) => return Input::Generations(news),
             Event::Upsert(ShootNews::Status(status)) => Event::Upsert(status),
             Event::Opened => Event::Opened,
             Event::Removed(shoot) => Event::Removed(shoot),

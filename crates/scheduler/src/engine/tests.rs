@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use futures::{FutureExt as _, future::BoxFuture};
-use perennial_core::{failure::Kind, reason::Reason, shoot::Reach};
+use perennial_core::{failure::Kind, reason::Reason, record::Record, shoot::Reach};
 use perennial_process::{ready::Readiness, supervise::Supervisor};
 use perennial_testing::clock::ManualClock;
 use prometheus_client::registry::Registry;
@@ -23,10 +23,10 @@ const GRACE: Duration = Duration::from_secs(30);
 struct Writer(mpsc::UnboundedSender<(Order, oneshot::Sender<Result<Record, Fault>>)>);
 
 impl Renew for Writer {
-    fn renew(&self, order: &Order) -> BoxFuture<'static, Result<Record, Fault>> {
+    fn renew(&self, order: &Order) -> BoxFuture<'static, Result<Answer, Fault>> {
         let (answer, answered) = oneshot::channel();
         self.0.send((order.clone(), answer)).unwrap();
-        answered.map(|answer| answer.unwrap()).boxed()
+        answered.map(|answer| answer.unwrap().map(Answer::from)).boxed()
     }
 }
 

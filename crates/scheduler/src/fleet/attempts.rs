@@ -3,7 +3,7 @@
 use std::{mem, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use perennial_core::{backoff, failure::Kind, token::TokenHash};
+use perennial_core::{backoff, failure::Kind, reason::Reason, token::TokenHash};
 
 use super::{
     CLOCK_STEP,
@@ -121,6 +121,9 @@ pub(super) struct Attempts {
     pub history: History,
     /// What was repaired lately. Hardly any Secret ever is, so it costs 8 bytes.
     pub repairs: Option<Box<Repairs>>,
+    /// The same for generations that were deleted: whoever fights over labels must not keep tokens
+    /// alive that are revoked.
+    pub deletions: Option<Box<Repairs>>,
 }
 
 /// Repairs in a row. Two Secrets that want different things of one account, or a stranger who
@@ -158,12 +161,34 @@ impl Repairs {
 impl Attempts {
     pub(super) fn succeeded(&mut self, took: Option<(TokenHash, Duration)>) {
         let (history, repairs) = (mem::take(&mut self.history), self.repairs.take());
-        *self = Self { renewals: self.renewals + 1, took, history, repairs, ..Self::default() };
+        let (renewals, deletions) = (self.renewals + 1, self.deletions.take());
+        *self = Self { renewals, took, history, repairs, deletions, ..Self::default() };
     }
 
     /// A repair ended, well or not.
-    pub(super) fn repair_ended(&mut self, now: Timestamp) {
-        self.repairs = Some(Box::new(Repairs::next(self.repairs.as_deref().copied(), now)));
+    pub(super) fn repair_ended(&mut self, now: Timestamp, reason: Reason) {
+        let held = match reason {
+            Reason::GenerationLeft => &mut self.deletions,
+            _ => &mut self.repairs,
+        };
+        *held = Some(Box::new(Repairs::next(held.as_deref().copied(), now)));
+    }
+
+    /// Until when nothing is to be repaired again for this reason.
+    pub(super) fn repair_held_until(&self, now: Timestamp, reason: Reason) -> Option<Timestamp> {
+        let held = match reason {
+            Reason::GenerationLeft => &self.deletions,
+            _ => &self.repairs,
+        };
+        held.as_ref().and_then(|repairs| repairs.hold_until(now))
+    }
+
+    /// An operator asks: what is only our own patience is over.
+    pub(super) fn hurry(&mut self) {
+        self.pause = self.pause.filter(|pause| match pause.why {
+            Why::Failed | Why::Changed | Why::Repaired => false,
+            Why::Throttled | Why::HeldByWriter | Why::Storm => true,
+        });
     }
 
     /// Another record is there. It was not the one that failed.

@@ -16,6 +16,7 @@ use perennial_core::{
 
 use super::{
     attempts::{Attempts, Why},
+    revocation::Revoked,
     schedule::State,
 };
 
@@ -37,6 +38,15 @@ pub(super) struct Entry {
     pub mark: Option<Box<Mark>>,
     /// Its token fits, and is to be replaced all the same.
     pub outdated: Option<Box<Outdated>>,
+}
+
+/// What is known of a Secret beside its record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// It is the token-issuer's own of its shoot.
+    pub own: bool,
+    /// Tokens of it are being revoked.
+    pub revoked: Option<Revoked>,
 }
 
 /// Where a Secret stands.
@@ -127,7 +137,7 @@ impl Entry {
         now: Timestamp,
         shoot: ShootView<'_>,
         policy: &Policy,
-        own: bool,
+        Asked { own, revoked }: Asked,
     ) -> Standing {
         let (record, outdated) = (&self.record, self.outdated.as_deref().copied());
         let decide = match (self.requested, own) {
@@ -143,6 +153,10 @@ impl Entry {
                 decision::decide_outdated(now, record, shoot, policy, outdated)
             }
             (decision, _) => decision,
+        };
+        let decision = match revoked {
+            Some(revoked) => revoked.on_top_of(decision, now, record, shoot, policy),
+            None => decision,
         };
         let pause = self.attempts.pause.filter(|pause| pause.holds(now));
         match (decision, pause) {
@@ -181,7 +195,7 @@ impl Entry {
         reason: Reason,
     ) -> Standing {
         let awaited = self.attempts.pause.filter(|pause| pause.holds(now)).map(|p| p.until);
-        let held = self.attempts.repairs.as_ref().and_then(|repairs| repairs.hold_until(now));
+        let held = self.attempts.repair_held_until(now, reason);
         let Some(until) = held.max(awaited) else { return self.due(now, reason) };
         let until = match decision::decide_token(now, &self.record, shoot, policy) {
             Decision::Keep { until: renewal } => until.min(renewal),

@@ -27,11 +27,13 @@ use super::{
 };
 
 mod findings;
+mod generations;
 mod next;
 pub mod remedy;
 mod storm;
 mod window;
 
+pub use generations::Generations;
 pub use window::RenewalWindow;
 
 /// Why one Secret is due when it is. Fields are explained in `scheduler.proto`.
@@ -54,6 +56,7 @@ pub struct Explanation {
     pub next: Next,
     pub audit: bool,
     pub stopped: Option<Stop>,
+    pub generations: Option<Generations>,
 }
 
 /// One thing that somebody should know.
@@ -154,6 +157,7 @@ impl Fleet {
             next: subject.next(),
             audit: self.settings.audit,
             stopped: self.switch.stopped().cloned(),
+            generations: subject.generations(),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What a stream says: the whole set first, then a mark, then every change.
 
 use perennial_core::{
+    generation::{Family, GenerationsSeen},
     name::{AccountRef, SecretRef},
     record::Record,
     shoot::{AccountSeen, ShootId, ShootStatus},
@@ -46,6 +47,17 @@ pub struct TargetNews {
     pub target: SecretRef,
     /// What was seen of it.
     pub seen: TargetSeen,
+}
+
+/// What a token-issuer says of the generations of an access Secret; as with ServiceAccounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GenerationsNews {
+    /// In which shoot.
+    pub shoot: ShootId,
+    /// Whose.
+    pub family: Family,
+    /// What was seen of them.
+    pub seen: GenerationsSeen,
 }
 
 /// What a token-issuer says of shoots.

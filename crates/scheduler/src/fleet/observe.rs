@@ -1,4 +1,4 @@
-//! Which ServiceAccounts and targets of each shoot matter, and which token-issuer was told.
+//! Which ServiceAccounts, targets and generations of each shoot matter, and which token-issuer was told.
 //!
 //! A token-issuer watches nothing of its own accord. It is told the whole set of a shoot whenever
 //! that set changes, whenever its stream is new, and whenever it learns of the shoot.
@@ -11,7 +11,9 @@ use std::{
 use jiff::Timestamp;
 use perennial_core::{
     backoff::doubled,
+    generation::Family,
     name::{AccountRef, SecretRef},
+    record::Record,
     shoot::ShootId,
 };
 
@@ -34,11 +36,13 @@ pub struct Observation {
     pub accounts: BTreeSet<AccountRef>,
     /// Every target that matters there.
     pub targets: BTreeSet<SecretRef>,
+    /// The families of generations of its revocable Secrets.
+    pub families: BTreeSet<Family>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Observations {
-    /// Shoots of which another set of accounts or targets matters now.
+    /// Shoots of which another set of accounts, targets or families matters now.
     changed: BTreeSet<ShootId>,
     to_tell: BTreeMap<(usize, ShootId), Pending>,
     /// With the number of failures in a row before.
@@ -72,6 +76,12 @@ impl Pending {
     }
 }
 
+/// The generations of a Secret, where it is valid and revocable.
+pub(super) fn family(record: &Record) -> Option<Family> {
+    let inputs = record.inputs.as_ref().ok().filter(|inputs| inputs.revocable)?;
+    Some(Family::new(&inputs.account.namespace, &record.secret))
+}
+
 impl Fleet {
     /// What token-issuers are to be told now. To be called like [`Fleet::tick`].
     #[must_use = "a token-issuer counts as being told until `observed` is called"]
@@ -99,14 +109,16 @@ impl Fleet {
         let pending = self.observations.to_tell.remove(&to).unwrap_or_default();
         self.observations.in_flight.insert(to, pending.failures);
         let entries = self.members.shoot(&shoot).into_iter().flat_map(|m| m.secrets.values());
-        let inputs = entries.filter_map(|entry| entry.record.inputs.as_ref().ok());
         let (mut accounts, mut targets) = (BTreeSet::new(), BTreeSet::new());
-        for inputs in inputs {
+        let mut families = BTreeSet::new();
+        for record in entries.map(|entry| &entry.record) {
+            let Ok(inputs) = &record.inputs else { continue };
             accounts.insert(inputs.account.clone());
             targets.extend(inputs.target.clone());
+            families.extend(family(record));
         }
-        self.shoots.keep_targets(&shoot, &targets);
-        Observation { source, shoot, accounts, targets }
+        self.shoots.keep(&shoot, &targets, &families);
+        Observation { source, shoot, accounts, targets, families }
     }
 
     /// Whether a token-issuer took what it was told. Gives back how often in a row it did not; one

@@ -1,7 +1,11 @@
 //! What the secret-writer is told to do.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use perennial_core::{digest::Digest, name::SecretRef, reason::Reason, window::Window};
+use perennial_core::{
+    digest::Digest, generation::Number, name::SecretRef, reason::Reason, window::Window,
+};
 
 use super::{Fleet, Flight, entry::Standing};
 
@@ -24,6 +28,10 @@ pub struct Order {
     pub window: Window,
     /// Place in that window, 0 to 1.
     pub place: f64,
+    /// The generation that its token is to be bound to at least; 0 where none is known.
+    pub generation: Number,
+    /// For how long older generations live on, where they are being revoked.
+    pub grace: Option<Duration>,
 }
 
 impl Fleet {
@@ -32,6 +40,7 @@ impl Fleet {
     pub(super) fn order(&mut self, now: Timestamp, secret: &SecretRef) -> Option<Order> {
         self.settle(now, secret);
         let window = self.window();
+        let (generation, grace) = self.generation_to_order(now, secret);
         let entry = self.members.get_mut(secret)?;
         let Standing::Due { reason, .. } = entry.standing else { return None };
         entry.requested = false;
@@ -43,6 +52,8 @@ impl Fleet {
             reason,
             window: if reason == Reason::NothingHeld { window } else { Window::ORDINARY },
             place: entry.place(),
+            generation,
+            grace: (reason == Reason::Revoked).then_some(grace),
         };
         let planned = entry.planned(&self.settings.policy);
         self.take_off(now, &order, planned);

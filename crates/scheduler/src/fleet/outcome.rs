@@ -23,6 +23,21 @@ pub struct Finished {
     pub lateness: Option<Duration>,
 }
 
+/// What the secret-writer answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The Secret as it is then.
+    pub record: Record,
+    /// A token of a generation that is no more was tried, and the shoot refused it.
+    pub old_token_refused: bool,
+}
+
+impl From<Record> for Answer {
+    fn from(record: Record) -> Self {
+        Self { record, old_token_refused: false }
+    }
+}
+
 impl Fleet {
     /// Tells how the attempt number `attempt` at a Secret ended. `None` where there is no such
     /// attempt.
@@ -31,7 +46,7 @@ impl Fleet {
         now: Timestamp,
         secret: &SecretRef,
         attempt: u64,
-        outcome: Result<Record, Fault>,
+        outcome: Result<impl Into<Answer>, Fault>,
     ) -> Option<Finished> {
         if self.flights.get(secret)?.attempt != attempt {
             return None;
@@ -47,7 +62,7 @@ impl Fleet {
             lateness: flight.planned_and_due().filter(|_| outcome.is_ok()).map(|p| elapsed(p, now)),
         };
         match outcome {
-            Ok(record) => self.renewed(now, secret, &flight, record),
+            Ok(answer) => self.renewed(now, secret, &flight, answer.into()),
             Err(fault) => self.failed(now, secret, &flight, &fault),
         }
         self.effects.changed.insert(secret.clone());
@@ -61,8 +76,12 @@ impl Fleet {
         Some(finished)
     }
 
-    fn renewed(&mut self, now: Timestamp, secret: &SecretRef, flight: &Flight, answer: Record) {
+    fn renewed(&mut self, now: Timestamp, secret: &SecretRef, flight: &Flight, answer: Answer) {
         self.writer = None;
+        let Answer { record: answer, old_token_refused } = answer;
+        if flight.reason == Reason::GenerationLeft {
+            self.revocations.deleted(now, &answer, old_token_refused);
+        }
         let Some(entry) = self.members.get_mut(secret) else { return };
         if entry.record.uid != answer.uid {
             return; // deleted and made anew meanwhile
@@ -73,7 +92,7 @@ impl Fleet {
         if flight.reason.needs_token() {
             entry.attempts.succeeded(token.map(|token| (token, took)));
         } else {
-            entry.attempts.repair_ended(now);
+            entry.attempts.repair_ended(now, flight.reason);
         }
         entry.take_answer(answer, &flight.digest);
     }
@@ -86,6 +105,10 @@ impl Fleet {
             self.writer = None; // it answered
         }
         let Some(entry) = self.members.get_mut(secret) else { return };
+        let was_tried = fault.blame != Blame::Writer && fault.kind != Kind::Changed;
+        if flight.reason == Reason::GenerationLeft && was_tried {
+            self.revocations.not_confirmed(&entry.record);
+        }
         entry.take_fault(now, flight, fault);
         let slow_down = entry.attempts.pause.filter(|_| fault.blame == Blame::Shoot);
         if let (Some(pause), Some(member)) = (slow_down, self.members.shoot_mut(&secret.namespace))
@@ -120,7 +143,7 @@ impl Entry {
             // The token is good; what keeps a repair must not keep its renewal.
             (_, kind, None) if !flight.reason.needs_token() && kind != Kind::Throttled => {
                 self.attempts.note(now, fault);
-                self.attempts.repair_ended(now);
+                self.attempts.repair_ended(now, flight.reason);
             }
             (_, Kind::Held, Some(asked)) => {
                 self.attempts.note(now, fault);

@@ -89,9 +89,10 @@ impl Fleet {
     }
 }
 
-/// What it names in its shoot: an account, and perhaps a target.
-fn named_in_shoot(record: &Record) -> Option<(&AccountRef, Option<&SecretRef>)> {
-    record.inputs.as_ref().ok().map(|inputs| (&inputs.account, inputs.target.as_ref()))
+/// What it names in its shoot: an account, perhaps a target, and whether it has generations.
+fn named_in_shoot(record: &Record) -> Option<(&AccountRef, Option<&SecretRef>, bool)> {
+    let inputs = record.inputs.as_ref().ok()?;
+    Some((&inputs.account, inputs.target.as_ref(), inputs.revocable))
 }
 
 impl Entry {

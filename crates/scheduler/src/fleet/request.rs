@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use perennial_core::{
     decision::{Away, ShootView},
     failure::{Failure, Kind},
+    generation::Number,
     inputs::Refusal,
     name::SecretRef,
     record::Obstacle,
@@ -15,7 +16,8 @@ use perennial_core::{
 use super::{
     Fleet, RecordsFeed,
     attempts::{Fault, Pause, Why, elapsed},
-    entry::Standing,
+    entry::{Asked, Standing},
+    revocation::REVOCATIONS_MAX,
     schedule::words,
     take::HeldBack,
 };
@@ -61,6 +63,18 @@ pub enum Error {
     Failed(SecretRef, Fault),
     #[error("the scheduler is stopping; ask again in a moment")]
     Stopping,
+    #[error("{0}")]
+    NotRevocable(String),
+    #[error(
+        "{0} has no generation {asked} to revoke: its token is bound to generation {present}, the newest",
+        asked = .1, present = .2
+    )]
+    NoGeneration(SecretRef, Number, Number),
+    #[error(
+        "{REVOCATIONS_MAX} revocations are under way or were done a moment ago; ask again when some \
+         are forgotten"
+    )]
+    TooManyRevocations,
 }
 
 impl Error {
@@ -94,13 +108,14 @@ impl Failure for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NotFound(_) => Kind::NotFound,
-            Self::Invalid(..) => Kind::Invalid,
+            Self::Invalid(..) | Self::NoGeneration(..) => Kind::Invalid,
             Self::Obstructed(..)
             | Self::UnderWay(_)
             | Self::Storm(..)
             | Self::Audit(_)
-            | Self::Stopped(..) => Kind::Held,
-            Self::Throttled(..) | Self::TooMany => Kind::Throttled,
+            | Self::Stopped(..)
+            | Self::NotRevocable(_) => Kind::Held,
+            Self::Throttled(..) | Self::TooMany | Self::TooManyRevocations => Kind::Throttled,
             Self::NotKnownYet(_) | Self::Away(..) | Self::NotReady(_) | Self::Stopping => {
                 Kind::Unavailable
             }
@@ -128,6 +143,9 @@ impl Failure for Error {
             Self::TooMany => "TOO_MANY_REQUESTS",
             Self::Failed(_, fault) => &fault.reason,
             Self::Stopping => "STOPPING",
+            Self::NotRevocable(_) => "NOT_REVOCABLE",
+            Self::NoGeneration(..) => "NO_SUCH_GENERATION",
+            Self::TooManyRevocations => "TOO_MANY_REVOCATIONS",
         }
     }
 
@@ -145,7 +163,10 @@ impl Failure for Error {
             | Self::Away(..)
             | Self::NotReady(_)
             | Self::TooMany
-            | Self::Stopping => None,
+            | Self::Stopping
+            | Self::NotRevocable(_)
+            | Self::NoGeneration(..)
+            | Self::TooManyRevocations => None,
         }
     }
 }
@@ -161,21 +182,7 @@ impl Fleet {
         if self.members.get(secret).is_none() {
             return Err(self.missing(secret));
         }
-        match self.held_back(now) {
-            Some(HeldBack::Stopped(stop)) => {
-                return Err(Error::Stopped(secret.clone(), stop.clone()));
-            }
-            Some(
-                why @ (HeldBack::NoRecords
-                | HeldBack::NoShoots
-                | HeldBack::StaleRecords
-                | HeldBack::SwitchUnread),
-            ) => {
-                return Err(Error::NotReady(words::held_back(why)));
-            }
-            Some(HeldBack::Audit) => return Err(Error::Audit(secret.clone())),
-            Some(HeldBack::WriterAway(_)) | None => {}
-        }
+        self.take_requests(now, secret)?;
         let slow_down = self.slow_down(now, secret);
         let view = self.shoots.view(&secret.namespace);
         let Some(entry) = self.members.get_mut(secret) else {
@@ -187,13 +194,11 @@ impl Fleet {
         if let Some(until) = slow_down {
             return Err(Error::Throttled(secret.clone(), elapsed(now, until)));
         }
-        entry.attempts.pause = entry.attempts.pause.filter(|pause| match pause.why {
-            Why::Failed | Why::Changed | Why::Repaired => false,
-            Why::Throttled | Why::HeldByWriter | Why::Storm => true,
-        });
-        entry.requested = true;
         let own = secret.name == self.settings.own_secret;
-        let standing = entry.judge(now, view, &self.settings.policy, own);
+        let asked = Asked { own, revoked: self.revocations.of(&entry.record) };
+        entry.attempts.hurry();
+        entry.requested = true;
+        let standing = entry.judge(now, view, &self.settings.policy, asked);
         if !matches!(standing, Standing::Due { .. }) {
             entry.requested = false;
             let error = Error::of(secret, &standing, now, view);
@@ -202,6 +207,21 @@ impl Fleet {
         }
         self.stand(now, secret, standing);
         Ok(())
+    }
+
+    /// Whether anything can be asked for now.
+    pub(super) fn take_requests(&self, now: Timestamp, secret: &SecretRef) -> Result<(), Error> {
+        match self.held_back(now) {
+            Some(
+                why @ (HeldBack::NoRecords
+                | HeldBack::NoShoots
+                | HeldBack::StaleRecords
+                | HeldBack::SwitchUnread),
+            ) => Err(Error::NotReady(words::held_back(why))),
+            Some(HeldBack::Stopped(stop)) => Err(Error::Stopped(secret.clone(), stop.clone())),
+            Some(HeldBack::Audit) => Err(Error::Audit(secret.clone())),
+            Some(HeldBack::WriterAway(_)) | None => Ok(()),
+        }
     }
 
     /// What is said of a Secret that is not here.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     decision::ShootView,
+    generation::{Family, GenerationsSeen},
     name::{AccountRef, SecretRef},
     shoot::{AccountSeen, Reach, ShootId, ShootStatus},
     signing::KeySet,
@@ -200,13 +201,8 @@ impl Shoots {
         account: &AccountRef,
         seen: AccountSeen,
     ) -> bool {
-        let Some(status) = self.merged.get_mut(shoot) else { return false };
-        let held = status.accounts.get(account);
-        if held.is_some_and(|held| is_newer(held.at, seen.at) || *held == seen) {
-            return false;
-        }
-        status.accounts.insert(account.clone(), seen);
-        true
+        let status = self.merged.get_mut(shoot);
+        status.is_some_and(|status| take_in(&mut status.accounts, account, seen, |seen| seen.at))
     }
 
     /// What was seen of a target; as with accounts.
@@ -216,19 +212,31 @@ impl Shoots {
         target: &SecretRef,
         seen: TargetSeen,
     ) -> bool {
-        let Some(status) = self.merged.get_mut(shoot) else { return false };
-        let held = status.targets.get(target);
-        if held.is_some_and(|held| is_newer(held.at, seen.at) || *held == seen) {
-            return false;
-        }
-        status.targets.insert(target.clone(), seen);
-        true
+        let status = self.merged.get_mut(shoot);
+        status.is_some_and(|status| take_in(&mut status.targets, target, seen, |seen| seen.at))
     }
 
-    /// Forgets what was seen of targets that nobody names any more.
-    pub(super) fn keep_targets(&mut self, shoot: &ShootId, named: &BTreeSet<SecretRef>) {
+    /// What was seen of generations; as with accounts.
+    pub(super) fn hear_of_generations(
+        &mut self,
+        shoot: &ShootId,
+        family: &Family,
+        seen: GenerationsSeen,
+    ) -> bool {
+        let status = self.merged.get_mut(shoot);
+        status.is_some_and(|status| take_in(&mut status.generations, family, seen, |seen| seen.at))
+    }
+
+    /// Forgets what was seen of targets and generations that nobody names any more.
+    pub(super) fn keep(
+        &mut self,
+        shoot: &ShootId,
+        targets: &BTreeSet<SecretRef>,
+        families: &BTreeSet<Family>,
+    ) {
         if let Some(status) = self.merged.get_mut(shoot) {
-            status.targets.retain(|target, _| named.contains(target));
+            status.targets.retain(|target, _| targets.contains(target));
+            status.generations.retain(|family, _| families.contains(family));
         }
     }
 
@@ -255,6 +263,21 @@ impl Shoots {
         };
         live.cloned().or_else(|| stale.filter(|_| !self.is_whole()).map(without_reach))
     }
+}
+
+/// Takes what was seen, and says whether it is news.
+fn take_in<K: Clone + Ord, V: PartialEq>(
+    held: &mut BTreeMap<K, V>,
+    key: &K,
+    seen: V,
+    at: impl Fn(&V) -> Timestamp,
+) -> bool {
+    let before = held.get(key);
+    if before.is_some_and(|before| is_newer(at(before), at(&seen)) || *before == seen) {
+        return false;
+    }
+    held.insert(key.clone(), seen);
+    true
 }
 
 /// What of a state somebody decides by or shows.

@@ -34,6 +34,7 @@ impl Fleet {
     #[must_use = "an order counts as under way until `finished` is told of it"]
     pub fn tick(&mut self, now: Timestamp) -> Vec<Order> {
         self.notice_clock(now);
+        self.review_revocations(now);
         self.queue.advance(now);
         let mut orders = Vec::new();
         if self.held_back(now).is_none() {

@@ -26,6 +26,7 @@ mod properties;
 mod reading;
 mod repairs;
 mod requests;
+mod revocation;
 mod rotation;
 mod start;
 mod stop;

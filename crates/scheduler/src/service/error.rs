@@ -25,6 +25,9 @@ pub(super) enum Error {
     /// The caller took too little too late.
     #[error("more schedules changed than can be kept for a slow reader; open the stream anew")]
     TooSlow,
+    /// No length of time that a grace can have.
+    #[error("field grace must be from 0 to 24 h")]
+    Grace,
     /// Still waiting for the outcome.
     #[error("{0} is not renewed yet; it stays ahead of the queue, look at its schedule")]
     StillUnderWay(SecretRef),
@@ -51,7 +54,9 @@ pub(super) enum Error {
 impl Failure for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Name { .. } | Self::PageToken | Self::StopReason(_) => Kind::Invalid,
+            Self::Name { .. } | Self::PageToken | Self::Grace | Self::StopReason(_) => {
+                Kind::Invalid
+            }
             Self::Switch(error) => error.kind(),
             Self::TooManyWatchers | Self::TooSlow => Kind::Throttled,
             Self::StillUnderWay(_) | Self::SwitchNotHeard => Kind::TimedOut,
@@ -63,6 +68,7 @@ impl Failure for Error {
         match self {
             Self::Name { .. } => "NAME_INVALID",
             Self::PageToken => "PAGE_TOKEN_INVALID",
+            Self::Grace => "GRACE_INVALID",
             Self::TooManyWatchers => "TOO_MANY_WATCHERS",
             Self::TooSlow => "WATCHER_TOO_SLOW",
             Self::StillUnderWay(_) => "STILL_UNDER_WAY",
@@ -79,6 +85,7 @@ impl Failure for Error {
             Self::Switch(error) => error.retry_after(),
             Self::Name { .. }
             | Self::PageToken
+            | Self::Grace
             | Self::TooManyWatchers
             | Self::TooSlow
             | Self::StillUnderWay(_)

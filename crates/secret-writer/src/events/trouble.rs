@@ -153,6 +153,7 @@ pub(super) fn of_error(error: &RenewError) -> Option<Trouble> {
         | RenewError::Held { .. }
         | RenewError::TimedOut { .. }
         | RenewError::Draining
+        | RenewError::NotBound { .. }
         | RenewError::Lost => return None,
     };
     Some(Trouble {

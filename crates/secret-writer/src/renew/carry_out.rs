@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use perennial_core::{
     failure::{Failure, chain},
-    issued::{Issued, IssuedFor},
+    issued::{Issued as Note, IssuedFor},
     name::SecretRef,
     storm::Memory,
     token::{Claims, TokenHash},
@@ -16,8 +16,8 @@ use perennial_process::crash;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use super::{Means, Order, RenewError, Step, check, permit::Permit};
-use crate::issuer::{Given, ISSUE_DEADLINE, Issuance};
+use super::{Means, Order, RenewError, Step, binding, check, permit::Permit};
+use crate::issuer::{Binding, Given, ISSUE_DEADLINE, Issuance};
 
 /// Longest time for a token: the deadline of the call and three seconds to connect before it.
 pub(super) const ISSUE_LIMIT: Duration = Duration::from_secs(ISSUE_DEADLINE.as_secs() + 3);
@@ -25,6 +25,14 @@ pub(super) const ISSUE_LIMIT: Duration = Duration::from_secs(ISSUE_DEADLINE.as_s
 /// stays under the 60 s that the gRPC server gives a handler.
 pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(20);
 const _: () = assert!(ISSUE_LIMIT.as_secs() + WRITE_LIMIT.as_secs() < 60);
+
+/// A token that exists.
+struct Issued {
+    issuance: Issuance,
+    /// What was asked for.
+    binding: Option<Binding>,
+    at: Timestamp,
+}
 
 pub(super) async fn carry_out(
     means: &Means,
@@ -61,11 +69,13 @@ async fn issue_and_write(
     permit: Permit,
 ) -> Result<Box<Seen>, RenewError> {
     crash::point("secret-writer.permitted");
-    let issuance = issue(means, &permit).await?;
+    let binding = binding::wanted(order, &permit.seen.record, &permit.inputs);
+    let issuance = issue(means, &permit, binding).await?;
     crash::point("secret-writer.issued");
     let at = means.clock.now();
     let memory = Memory { at, streak: permit.streak };
-    let written = check_and_write(means, order, &permit, issuance, at).await;
+    let issued = Issued { issuance, binding, at };
+    let written = check_and_write(means, order, &permit, issued).await;
     if let Err(error) = &written {
         means.store.remember(&order.secret, &permit.seen.record.uid, memory);
         not_seen_written(means, order, error);
@@ -90,9 +100,13 @@ fn not_seen_written(means: &Means, order: &Order, error: &RenewError) {
     );
 }
 
-async fn issue(means: &Means, permit: &Permit) -> Result<Issuance, RenewError> {
+async fn issue(
+    means: &Means,
+    permit: &Permit,
+    binding: Option<Binding>,
+) -> Result<Issuance, RenewError> {
     let secret = &permit.seen.record.secret;
-    let issued = timeout(ISSUE_LIMIT, means.issuer.issue(secret, &permit.inputs)).await;
+    let issued = timeout(ISSUE_LIMIT, means.issuer.issue(secret, &permit.inputs, binding)).await;
     let issued = issued.map_err(|_| RenewError::TimedOut {
         secret: secret.clone(),
         step: Step::Issue,
@@ -105,17 +119,16 @@ async fn check_and_write(
     means: &Means,
     order: &Order,
     permit: &Permit,
-    issuance: Issuance,
-    at: Timestamp,
+    issued: Issued,
 ) -> Result<Box<Seen>, RenewError> {
     let secret = &order.secret;
-    let checked = check::check(&issuance, &permit.inputs)
+    let checked = check::check(&issued.issuance, secret, &permit.inputs, issued.binding)
         .map_err(|problem| RenewError::Unfit { secret: secret.clone(), problem })?;
     let still = means.store.get(secret);
     if still.is_none_or(|seen| seen.record.digest != order.digest) {
         return Err(RenewError::Changed { secret: secret.clone() });
     }
-    let order = write_order(order, permit, issuance, checked, at);
+    let order = write_order(order, permit, issued, checked);
     let written = timeout(WRITE_LIMIT, means.writer.write(&order)).await;
     let outcome = written.map_err(|_| RenewError::TimedOut {
         secret: secret.clone(),
@@ -140,13 +153,12 @@ async fn check_and_write(
 fn write_order(
     order: &Order,
     permit: &Permit,
-    issuance: Issuance,
+    issued: Issued,
     (claims, sha256): (Claims, TokenHash),
-    at: Timestamp,
 ) -> WriteOrder {
-    let Issuance { given, ca_pem } = issuance;
+    let Issued { issuance: Issuance { given, ca_pem }, at, .. } = issued;
     let plan = Plan::draw(&claims, order.basis_seconds, order.window, order.place);
-    let note = Issued::note(IssuedFor {
+    let note = Note::note(IssuedFor {
         token: sha256,
         claims: &claims,
         inputs: &permit.inputs,
@@ -155,7 +167,7 @@ fn write_order(
         written_at: at,
         streak: permit.streak,
         left: permit.seen.record.left.clone(),
-        generation: None,
+        generation: binding::noted(order, &permit.seen.record, &permit.inputs, &claims, at),
     });
     let inputs = &permit.inputs;
     let put = match given {

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use perennial_core::{
+    generation::{Family, Number},
     inputs::Inputs,
-    name::AccountRef,
+    name::{AccountRef, SecretRef},
     token::{Claims, ClaimsError, TokenHash},
 };
 
-use crate::issuer::{Given, Issuance};
+use crate::issuer::{Binding, Given, Issuance};
 
 /// Why an issued token must not be written: the next look at the Secret would find it wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,20 @@ pub enum Unfit {
         /// What was asked for.
         wanted: Vec<String>,
     },
+    /// Nothing that is deleted would end it, or the wrong thing.
+    #[error("it is bound to {}, not to generation {wanted} or a newer one", .is.as_deref().unwrap_or("nothing"))]
+    Generation {
+        /// The Secret in the shoot that it is bound to.
+        is: Option<String>,
+        /// The generation it should be of at least.
+        wanted: Number,
+    },
+    /// It would die with something that the Secret does not ask for.
+    #[error("it is bound to Secret {is} of the shoot, and the access Secret is not revocable")]
+    Bound {
+        /// What it is bound to.
+        is: String,
+    },
     /// It is not where the Secret wants it.
     #[error("it is {}", if *.delivered { "in a target" } else { "not in the target" })]
     Place {
@@ -45,7 +60,12 @@ pub enum Unfit {
 
 /// The claims and the SHA-256 of what was issued, where it is what the Secret asks for. A readable token always
 /// expires after it was issued.
-pub(super) fn check(issuance: &Issuance, inputs: &Inputs) -> Result<(Claims, TokenHash), Unfit> {
+pub(super) fn check(
+    issuance: &Issuance,
+    secret: &SecretRef,
+    inputs: &Inputs,
+    binding: Option<Binding>,
+) -> Result<(Claims, TokenHash), Unfit> {
     let (claims, sha256) = match (&issuance.given, &inputs.target) {
         (Given::Token(token), None) => {
             (Claims::read(token.expose().as_bytes()).map_err(Unfit::Claims)?, token.hash())
@@ -62,8 +82,21 @@ pub(super) fn check(issuance: &Issuance, inputs: &Inputs) -> Result<(Claims, Tok
         let wanted = inputs.audiences.clone();
         return Err(Unfit::Audiences { is: claims.audiences, wanted });
     }
+    check_binding(&claims, &Family::new(&inputs.account.namespace, secret), binding)?;
     if inputs.inject_ca && issuance.ca_pem.is_empty() {
         return Err(Unfit::NoCa);
     }
     Ok((claims, sha256))
+}
+
+fn check_binding(claims: &Claims, family: &Family, binding: Option<Binding>) -> Result<(), Unfit> {
+    let is = claims.bound.as_ref().map(|bound| bound.name.clone());
+    let Some(Binding { generation: wanted, .. }) = binding else {
+        return is.map_or(Ok(()), |is| Err(Unfit::Bound { is }));
+    };
+    let number = is.as_ref().and_then(|name| family.number(name));
+    match number.is_some_and(|number| number >= wanted) {
+        true => Ok(()),
+        false => Err(Unfit::Generation { is, wanted }),
+    }
 }

@@ -46,6 +46,12 @@ pub enum RenewError {
         /// Why.
         refusal: Refusal,
     },
+    /// Nothing of it can be revoked.
+    #[error("the token of Secret {secret} is bound to no generation, so none is older")]
+    NotBound {
+        /// Which Secret.
+        secret: SecretRef,
+    },
     /// It cannot be written (B11).
     #[error("Secret {secret} cannot be written: it is {}", obstacle_text(*obstacle))]
     Obstructed {
@@ -170,7 +176,7 @@ const fn obstacle_text(obstacle: Obstacle) -> &'static str {
 impl Failure for RenewError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Request(_) | Self::Invalid { .. } => Kind::Invalid,
+            Self::Request(_) | Self::Invalid { .. } | Self::NotBound { .. } => Kind::Invalid,
             Self::SnapshotIncomplete | Self::Draining => Kind::Unavailable,
             Self::NotFound { .. } => Kind::NotFound,
             Self::Changed { .. } => Kind::Changed,
@@ -193,6 +199,7 @@ impl Failure for RenewError {
             Self::NotFound { .. } => "ACCESS_SECRET_NOT_FOUND",
             Self::Changed { .. } => "RECORD_CHANGED",
             Self::Invalid { refusal, .. } => &refusal.reason,
+            Self::NotBound { .. } => "TOKEN_NOT_BOUND",
             Self::Obstructed { obstacle: Obstacle::Immutable, .. } => "SECRET_IMMUTABLE",
             Self::Obstructed { obstacle: Obstacle::Terminating, .. } => "SECRET_TERMINATING",
             Self::Audit { .. } => "AUDIT_MODE",
@@ -220,6 +227,7 @@ impl Failure for RenewError {
             | Self::NotFound { .. }
             | Self::Changed { .. }
             | Self::Invalid { .. }
+            | Self::NotBound { .. }
             | Self::Obstructed { .. }
             | Self::Audit { .. }
             | Self::Unfit { .. }

@@ -1,6 +1,14 @@
 //! The order of a scheduler, parsed.
 
-use perennial_core::{digest::Digest, name::SecretRef, reason::Reason, window::Window};
+use std::time::Duration;
+
+use perennial_core::{
+    digest::Digest,
+    generation::{GRACE_MAX, Number},
+    name::SecretRef,
+    reason::Reason,
+    window::Window,
+};
 use perennial_proto::writer::v1::RenewTokenRequest;
 use perennial_rpc::convert::{ConvertError, duration_from, parsed};
 
@@ -22,6 +30,12 @@ pub struct Order {
     pub window: Window,
     /// Place in the window, 0 to 1; clamped when the plan is drawn.
     pub place: f64,
+    /// The least generation that the token is bound to, where the Secret is revocable; 0 where none
+    /// is known.
+    pub generation: Number,
+    /// For how long older generations live on, where they are being revoked; `None` for as long as
+    /// is usual.
+    pub grace: Option<Duration>,
     /// Id of this attempt, for logs.
     pub request_id: String,
 }
@@ -43,6 +57,13 @@ impl TryFrom<RenewTokenRequest> for Order {
             .ok()
             .filter(|seconds| *seconds > 0)
             .ok_or_else(|| refuse("renewal_basis", "must be at least one second"))?;
+        let grace = request.grace.map(|grace| duration_from("grace", Some(grace))).transpose()?;
+        if grace.is_some_and(|grace| grace > GRACE_MAX) {
+            return Err(refuse("grace", "is longer than 24 h"));
+        }
+        if grace.is_some() && reason != Reason::Revoked {
+            return Err(refuse("grace", "is for the reason revoked only"));
+        }
         Ok(Self {
             secret,
             digest: Digest::received(request.digest),
@@ -50,6 +71,8 @@ impl TryFrom<RenewTokenRequest> for Order {
             basis_seconds,
             window: Window::from_share(request.window_from),
             place: request.window_place,
+            generation: request.generation,
+            grace,
             request_id: request_id(request.request_id)?,
         })
     }
@@ -76,12 +99,12 @@ mod tests {
             name: "access".to_owned(),
             digest: "d".to_owned(),
             reason: "due".to_owned(),
-            renewal_basis: Some(perennial_rpc::convert::duration(std::time::Duration::from_secs(
-                8,
-            ))),
+            renewal_basis: Some(perennial_rpc::convert::duration(Duration::from_secs(8))),
             window_from: 0.72,
             window_place: 0.5,
             request_id: "1".to_owned(),
+            generation: 0,
+            grace: None,
         }
     }
 
@@ -91,6 +114,26 @@ mod tests {
         assert_eq!(order.secret.to_string(), "shoot--lab--1/access");
         assert_eq!((order.reason, order.basis_seconds), (Reason::Due, 8));
         assert_eq!(order.window, Window::ORDINARY);
+    }
+
+    #[test]
+    fn d_an_order_to_revoke_says_the_generation_and_the_grace() {
+        let grace = |seconds| Some(perennial_rpc::convert::duration(Duration::from_secs(seconds)));
+        let revoked = |grace| RenewTokenRequest {
+            reason: "revoked".to_owned(),
+            generation: 2,
+            grace,
+            ..request()
+        };
+        let order = Order::try_from(revoked(grace(0))).unwrap();
+        assert_eq!((order.generation, order.grace), (2, Some(Duration::ZERO)));
+        assert_eq!(Order::try_from(revoked(None)).unwrap().grace, None);
+        assert!(Order::try_from(revoked(grace(24 * 3_600))).is_ok());
+        for wrong in
+            [revoked(grace(24 * 3_600 + 1)), RenewTokenRequest { grace: grace(60), ..request() }]
+        {
+            assert_eq!(Order::try_from(wrong).unwrap_err().field, "grace");
+        }
     }
 
     #[test]

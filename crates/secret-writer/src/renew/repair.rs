@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use perennial_core::{
+    decision::bound_to,
     digest::Digest,
     failure::{Failure as _, chain},
     inputs::Inputs,
@@ -23,7 +24,7 @@ use super::{
     carry_out::{ISSUE_LIMIT, WRITE_LIMIT},
     order::{refuse, request_id},
 };
-use crate::issuer::Wanted;
+use crate::issuer::{REVOKE_DEADLINE, Wanted};
 
 /// An order to repair one Secret as the scheduler saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,18 @@ pub struct Repair {
     /// Id of this attempt, for logs.
     pub request_id: String,
 }
+
+/// A Secret after a repair.
+#[derive(Clone, Debug)]
+pub struct Repaired {
+    /// The Secret.
+    pub seen: Box<Seen>,
+    /// A token of a generation that is no more was tried, and the shoot refused it.
+    pub old_token_refused: bool,
+}
+
+/// A revocation writes nothing on the seed, and takes as long as a token at most.
+const _: () = assert!(REVOKE_DEADLINE.as_secs() + 3 <= ISSUE_LIMIT.as_secs());
 
 impl TryFrom<SyncSecretRequest> for Repair {
     type Error = ConvertError;
@@ -63,8 +76,11 @@ pub(super) async fn carry_out(
     order: &Repair,
     seen: Arc<Seen>,
     inputs: Inputs,
-) -> Result<Box<Seen>, RenewError> {
-    let outcome = sync_and_write(means, order, seen, &inputs).await;
+) -> Result<Repaired, RenewError> {
+    let outcome = match order.reason {
+        Reason::GenerationLeft => revoke(means, order, seen, &inputs).await,
+        _ => sync_and_write(means, order, seen, &inputs).await.map(Repaired::from),
+    };
     let SecretRef { namespace, name } = &order.secret;
     let (reason, request_id) = (order.reason.as_str(), order.request_id.as_str());
     match &outcome {
@@ -78,6 +94,31 @@ pub(super) async fn carry_out(
         }
     }
     outcome
+}
+
+/// Has older generations deleted in the shoot. What the Secret holds and says stays as it is.
+async fn revoke(
+    means: &Means,
+    order: &Repair,
+    seen: Arc<Seen>,
+    inputs: &Inputs,
+) -> Result<Repaired, RenewError> {
+    let secret = || order.secret.clone();
+    let keep = bound_to(&seen.record).filter(|_| inputs.revocable);
+    let keep = keep.ok_or_else(|| RenewError::NotBound { secret: secret() })?;
+    let revoked = timeout(ISSUE_LIMIT, means.issuer.revoke(&order.secret, inputs, keep)).await;
+    let late = |_| RenewError::TimedOut { secret: secret(), step: Step::Sync, limit: ISSUE_LIMIT };
+    let refused = revoked.map_err(late)?;
+    let old_token_refused =
+        refused.map_err(|cause| RenewError::Sync { secret: secret(), cause })?;
+    crash::point("secret-writer.revoked");
+    Ok(Repaired { seen: Box::new(Seen::clone(&seen)), old_token_refused })
+}
+
+impl From<Box<Seen>> for Repaired {
+    fn from(seen: Box<Seen>) -> Self {
+        Self { seen, old_token_refused: false }
+    }
 }
 
 async fn sync_and_write(

@@ -11,6 +11,7 @@ use tonic::Status;
 use super::*;
 use crate::fixtures::{FakeIssuer, FakeWriter, SecretBuilder, at, jwt, secret_ref};
 
+mod revocation;
 mod writes;
 
 /// A secret-writer without a network, and one access Secret `a` without a token.
@@ -84,6 +85,8 @@ fn order(digest: perennial_core::digest::Digest, reason: Reason) -> Order {
         basis_seconds: 86_400,
         window: Window::ORDINARY,
         place: 0.5,
+        generation: 0,
+        grace: None,
         request_id: "request-1".to_owned(),
     }
 }
@@ -126,7 +129,8 @@ async fn in_audit_mode_every_order_is_refused_and_nobody_is_called() {
                 reason: Reason::CaChanged,
                 request_id: String::new(),
             };
-            assert_eq!(kind(bench.renewals.repair(repair).await), told(Kind::Held, "AUDIT_MODE"));
+            let outcome = bench.renewals.repair(repair).await.map(|repaired| repaired.seen);
+            assert_eq!(kind(outcome), told(Kind::Held, "AUDIT_MODE"));
             assert_eq!((bench.issuer.asked(), bench.writer.orders()), (0, 0));
         })
         .await;

@@ -32,8 +32,8 @@ impl Observe for Observers {
         let request = ObserveShootRequest {
             namespace: observation.shoot.to_string(),
             accounts: observation.accounts.iter().map(convert::account_to_proto).collect(),
-            families: Vec::new(),
             targets: observation.targets.iter().map(convert::target_to_proto).collect(),
+            families: observation.families.iter().map(convert::family_to_proto).collect(),
         };
         let mut client = TokenIssuerClient::new(self.0[observation.source].clone());
         async move { Ok(client.observe_shoot(with_deadline(request, DEADLINE)).await.map(|_| ())?) }

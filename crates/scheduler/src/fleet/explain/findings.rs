@@ -45,6 +45,7 @@ impl Subject<'_> {
             self.key_withdrawn(),
             self.issuer_changed(),
             self.streak(),
+            self.older_left(),
         ]
         .into_iter()
         .flatten()

@@ -7,7 +7,7 @@ use perennial_proto::scheduler::v1 as proto;
 use perennial_rpc::convert::{duration, record_to_proto, shoot_to_proto, timestamp};
 
 use crate::{
-    fleet::explain::{Explanation, Finding, Origin, RenewalWindow, ShootKnown, Tried},
+    fleet::explain::{Explanation, Finding, Generations, Origin, RenewalWindow, ShootKnown, Tried},
     replica::Replica,
 };
 
@@ -32,6 +32,7 @@ pub(in crate::service) fn explanation(
         next,
         audit,
         stopped,
+        generations,
     } = explanation;
     proto::Explanation {
         at: Some(timestamp(at)),
@@ -57,12 +58,26 @@ pub(in crate::service) fn explanation(
         }),
         audit,
         stopped: stopped.as_ref().map(crate::service::stop::stopped),
+        generations: generations.map(self::generations),
     }
 }
 
 fn finding(finding: Finding) -> proto::Finding {
     let Finding { cause, remedy, command } = finding;
     proto::Finding { cause, remedy, command }
+}
+
+fn generations(generations: Generations) -> proto::Generations {
+    let Generations { present, since, older, older_until, seen_at } = generations;
+    let (present, object) = present.unwrap_or_default();
+    proto::Generations {
+        present,
+        object,
+        since: since.map(timestamp),
+        older,
+        older_until: older_until.map(timestamp),
+        seen_at: seen_at.map(timestamp),
+    }
 }
 
 const fn origin(origin: Origin) -> proto::Origin {

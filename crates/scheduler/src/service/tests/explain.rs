@@ -85,7 +85,7 @@ impl Stage {
     fn fail(&self, fault: &Fault) {
         let order = self.order();
         self.clock.advance(Duration::from_millis(43));
-        let outcome = Err(fault.clone());
+        let outcome = Err::<Record, _>(fault.clone());
         let end = |fleet: &mut crate::fleet::Fleet, now| {
             fleet.finished(now, &order.secret, order.attempt, outcome)
         };

@@ -30,7 +30,7 @@ fn order(bench: &Bench, reason: Reason) -> Repair {
 #[tokio::test]
 async fn c_a_new_ca_is_written_without_a_token_and_without_a_call_of_the_shoot() {
     let test = async |bench: &Bench| {
-        let seen = bench.renewals.repair(order(bench, Reason::CaChanged)).await.unwrap();
+        let seen = bench.renewals.repair(order(bench, Reason::CaChanged)).await.unwrap().seen;
         assert_eq!(seen.record.ca, Some(CaHash::of(CA)));
         let nothing = Wanted::default();
         assert_eq!(*bench.issuer.synced.lock().unwrap(), [nothing], "the account is left alone");
@@ -97,7 +97,7 @@ async fn b7_what_was_left_is_cleaned_in_the_shoot_before_the_note_forgets_it() {
         assert!(matches!(written.put, perennial_kube::access::Put::Nothing));
 
         bench.store.upsert(aimed("target").written(&written).seen(9));
-        let seen = bench.renewals.repair(order(bench, Reason::TargetLeft)).await.unwrap();
+        let seen = bench.renewals.repair(order(bench, Reason::TargetLeft)).await.unwrap().seen;
         let clean = Wanted { left: vec![left], ..Wanted::default() };
         assert_eq!(*bench.issuer.synced.lock().unwrap(), [clean]);
         assert!(seen.record.left.is_empty());

@@ -1,0 +1,286 @@
+//! Revocations that operators asked for (contract, section D).
+//!
+//! What is to be done about a Secret is seen from outside, whoever began it: see
+//! [`perennial_core::generation`]. What is kept here is only what an operator wants beyond that:
+//! that tokens up to a generation go, how long the grace is, and how far it is. A restart loses it
+//! and nothing else: a revocation that has begun goes on, and whoever asks again sees how far it is.
+//!
+//! [`progress`] tells how far it is, [`unbound`] what can be done where nothing can be revoked.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use perennial_core::{
+    decision::{self, Decision, Policy, ShootView, bound_to},
+    generation::{GRACE_MAX, Number},
+    name::SecretRef,
+    reason::Reason,
+    record::Record,
+};
+
+use super::{Fleet, entry::Entry, observe, request::Error};
+
+pub mod progress;
+mod unbound;
+
+/// Most revocations that are remembered at once, with those that were done a moment ago. Each has
+/// about 200 bytes.
+pub const REVOCATIONS_MAX: usize = 1_024;
+/// For so long one that is done is remembered, for whoever asks again after a stream was lost.
+const DONE_KEPT: SignedDuration = SignedDuration::from_mins(10);
+
+/// All of them. A Secret has one at a time.
+#[derive(Debug, Default)]
+pub(super) struct Revocations(BTreeMap<SecretRef, Revocation>);
+
+#[derive(Debug)]
+struct Revocation {
+    /// Tokens up to this generation go.
+    up_to: Number,
+    /// The shortest grace that was asked for; `None` where nobody said.
+    grace: Option<Duration>,
+    /// Asked for, or for more than before, and its Secret was not decided about since.
+    is_new: bool,
+    /// The last call that was to delete older generations failed: whether they are gone, and an old
+    /// token is refused, is to be asked for once more.
+    unconfirmed: bool,
+    /// Since when the older generations are known to be gone, by our clock.
+    gone_since: Option<Timestamp>,
+    done: Option<Done>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Done {
+    at: Timestamp,
+    /// The shoot was seen to refuse an old token.
+    refused: bool,
+}
+
+/// What a revocation adds to what is decided about a Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Revoked {
+    up_to: Number,
+    /// When older generations go by the grace that was asked for, where one was.
+    end: Option<Timestamp>,
+    unconfirmed: bool,
+}
+
+impl Revoked {
+    /// Needs another token first: a token for whatever reason is one of the next generation.
+    pub(super) fn on_top_of(
+        self,
+        decision: Decision,
+        now: Timestamp,
+        record: &Record,
+        shoot: ShootView<'_>,
+        policy: &Policy,
+    ) -> Decision {
+        let earlier = match &decision {
+            Decision::Keep { until } => Some(*until),
+            Decision::Renew(reason) if !reason.needs_token() => None,
+            _ => return decision,
+        };
+        let at_once = self.end.is_some_and(|end| end <= now);
+        match decision::decide_revoked(now, record, shoot, policy, (self.up_to, at_once)) {
+            Decision::Keep { .. } if self.unconfirmed => Decision::Renew(Reason::GenerationLeft),
+            Decision::Keep { until } => {
+                let end = self.end.filter(|_| !at_once);
+                let until = [earlier, end].into_iter().flatten().fold(until, Timestamp::min);
+                Decision::Keep { until }
+            }
+            decision => decision,
+        }
+    }
+}
+
+impl Revocations {
+    /// What it adds to what is decided about the Secret of this record.
+    pub(super) fn of(&self, record: &Record) -> Option<Revoked> {
+        let revocation =
+            self.0.get(&record.secret).filter(|revocation| revocation.done.is_none())?;
+        let newer = bound_to(record).filter(|number| *number > revocation.up_to);
+        let written_at = record.issued.as_ref().filter(|_| newer.is_some()).map(|note| note.at);
+        let end = written_at.zip(revocation.grace);
+        Some(Revoked {
+            up_to: revocation.up_to,
+            end: end.and_then(|(at, grace)| at.checked_add(grace).ok()),
+            unconfirmed: revocation.unconfirmed && newer.is_some(),
+        })
+    }
+
+    /// Generations older than that of this record were deleted, or were gone already.
+    pub(super) fn deleted(&mut self, now: Timestamp, record: &Record, refused: bool) {
+        let Some(revocation) = self.about_older(record) else { return };
+        revocation.unconfirmed = false;
+        revocation.gone_since.get_or_insert(now);
+        if refused {
+            revocation.done = Some(Done { at: now, refused });
+        }
+    }
+
+    /// Nobody can say whether they were deleted, or a token of one was taken afterwards.
+    pub(super) fn not_confirmed(&mut self, record: &Record) {
+        if let Some(revocation) = self.about_older(record) {
+            revocation.unconfirmed = true;
+        }
+    }
+
+    /// The revocation that generations older than that of this record are all of. Meanwhile somebody
+    /// may have asked for more.
+    fn about_older(&mut self, record: &Record) -> Option<&mut Revocation> {
+        let present = bound_to(record)?;
+        let revocation = self.0.get_mut(&record.secret)?;
+        (revocation.done.is_none() && present > revocation.up_to).then_some(revocation)
+    }
+}
+
+impl Revocation {
+    fn new(up_to: Number, grace: Option<Duration>) -> Self {
+        let (unconfirmed, gone_since, done) = (false, None, None);
+        Self { up_to, grace, is_new: true, unconfirmed, gone_since, done }
+    }
+
+    /// Whoever asks for more begins anew; who asks for the same sooner only shortens the grace.
+    fn join(&mut self, up_to: Number, grace: Option<Duration>) {
+        if up_to > self.up_to {
+            *self = Self::new(up_to, grace);
+        } else if let Some(grace) = grace.filter(|g| self.grace.is_none_or(|own| *g < own)) {
+            (self.grace, self.is_new) = (Some(grace), true);
+        }
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        // A clock that was set back does not keep it for ever.
+        self.done.is_some_and(|done| now.duration_since(done.at).abs() > DONE_KEPT)
+    }
+}
+
+impl Fleet {
+    /// Has all tokens of a Secret revoked up to those of a generation; 0 means that of the
+    /// revocation under way, else that of its token. Gives back which. It may be asked for as often
+    /// as one likes: the shortest grace wins. [`Fleet::revocation`] tells how far it is.
+    ///
+    /// # Errors
+    /// When nothing can be revoked.
+    pub fn revoke(
+        &mut self,
+        now: Timestamp,
+        secret: &SecretRef,
+        generation: Number,
+        grace: Option<Duration>,
+    ) -> Result<Number, Error> {
+        debug_assert!(grace.is_none_or(|grace| grace <= GRACE_MAX), "whoever asks has looked");
+        let entry = self.members.get(secret).ok_or_else(|| self.missing(secret))?;
+        self.take_requests(now, secret)?;
+        let record = &entry.record;
+        if let Err(refusal) = &record.inputs {
+            return Err(Error::Invalid(secret.clone(), refusal.clone()));
+        }
+        let present = self.revocable(secret, entry).ok_or_else(|| self.unbound(now, entry))?;
+        let under_way = self.revocations.0.get(secret).filter(|r| r.done.is_none());
+        let up_to = match (generation, under_way) {
+            (0, Some(under_way)) => under_way.up_to,
+            (0, None) => self.begun(secret, present),
+            (asked, _) if asked > present => {
+                return Err(Error::NoGeneration(secret.clone(), asked, present));
+            }
+            (asked, _) => asked,
+        };
+        let revocations = &mut self.revocations.0;
+        if !revocations.contains_key(secret) && revocations.len() >= REVOCATIONS_MAX {
+            return Err(Error::TooManyRevocations);
+        }
+        let revocation = revocations.entry(secret.clone());
+        let revocation = revocation
+            .and_modify(|revocation| revocation.join(up_to, grace))
+            .or_insert_with(|| Revocation::new(up_to, grace));
+        let (up_to, is_new) = (revocation.up_to, revocation.is_new);
+        if let Some(entry) = self.members.get_mut(secret).filter(|_| is_new) {
+            entry.attempts.hurry();
+        }
+        Ok(up_to)
+    }
+
+    /// The newest generation that tokens of a Secret are known to be of; `None` where nothing of it
+    /// can be revoked. Where its token was taken away, those that were copied are of the newest.
+    fn revocable(&self, secret: &SecretRef, entry: &Entry) -> Option<Number> {
+        let family = observe::family(&entry.record)?;
+        let seen = match self.shoots.view(&secret.namespace) {
+            ShootView::Seen(status) => status.generations.get(&family),
+            ShootView::Missing | ShootView::Unknown => None,
+        };
+        let newest = || seen?.newest().map(|newest| newest.number);
+        bound_to(&entry.record).or_else(newest)
+    }
+
+    /// The newest generation of a revocation that somebody else began, or we before a restart: one
+    /// that is older than the token's and still there. Else that of the token.
+    fn begun(&self, secret: &SecretRef, present: Number) -> Number {
+        let older = self.members.get(secret).map(|entry| self.older_left(secret, entry));
+        older.and_then(|older| older.last().copied()).unwrap_or(present)
+    }
+
+    /// Generations older than that of the token that were seen last.
+    pub(super) fn older_left(&self, secret: &SecretRef, entry: &Entry) -> Vec<Number> {
+        let ShootView::Seen(status) = self.shoots.view(&secret.namespace) else {
+            return Vec::new();
+        };
+        let family = observe::family(&entry.record);
+        let seen = family.and_then(|family| status.generations.get(&family));
+        let (Some(seen), Some(present)) = (seen, bound_to(&entry.record)) else {
+            return Vec::new();
+        };
+        let numbers = seen.present.iter().map(|generation| generation.number);
+        numbers.filter(|number| *number < present).collect()
+    }
+
+    /// What the next token of a Secret is to be bound to at least, and the grace of what is older.
+    pub(super) fn generation_to_order(
+        &self,
+        now: Timestamp,
+        secret: &SecretRef,
+    ) -> (Number, Duration) {
+        let view = self.shoots.view(&secret.namespace);
+        let Some(entry) = self.members.get(secret) else { return (0, Duration::ZERO) };
+        let seen = decision::as_seen(now, &entry.record, view);
+        let revocation = self.revocations.0.get(secret);
+        let up_to = revocation.map(|revocation| revocation.up_to);
+        let number = decision::generation_wanted(&seen.record, view, up_to);
+        let asked = revocation.and_then(|revocation| revocation.grace);
+        (number, asked.unwrap_or_else(|| decision::grace_of(&seen.record, view, number)))
+    }
+
+    /// When older generations go by the grace that an operator asked for, where one did.
+    pub(super) fn grace_end(&self, entry: &Entry) -> Option<Timestamp> {
+        self.revocations.of(&entry.record)?.end
+    }
+
+    /// Takes up what operators asked for, sees what is done, and forgets what is long done.
+    pub(super) fn review_revocations(&mut self, now: Timestamp) {
+        if self.revocations.0.is_empty() {
+            return;
+        }
+        self.revocations.0.retain(|_, revocation| !revocation.is_over(now));
+        let secrets: Vec<SecretRef> = self.revocations.0.keys().cloned().collect();
+        for secret in secrets {
+            if self.members.get(&secret).is_none() {
+                self.revocations.0.remove(&secret);
+                continue;
+            }
+            let is_gone = self.older_are_gone(now, &secret);
+            let Some(revocation) = self.revocations.0.get_mut(&secret) else { continue };
+            if is_gone {
+                revocation.gone_since.get_or_insert(now);
+            }
+            let refused = revocation.refused_at(now);
+            if refused.is_some() && revocation.done.is_none() {
+                revocation.done = refused;
+                self.effects.changed.insert(secret.clone());
+            }
+            if std::mem::take(&mut revocation.is_new) {
+                self.effects.changed.insert(secret.clone());
+                self.settle(now, &secret);
+            }
+        }
+    }
+}
