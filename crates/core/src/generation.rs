@@ -66,12 +66,13 @@ impl Family {
     /// Which one has this name; `None` where it is none of them.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<Number> {
-        let (id, number) = split(name)?;
+        let (id, number) = parts(name)?;
         (id == self.id()).then_some(number)
     }
 
-    /// The name of a Secret may be too long to be part of another one.
-    fn id(&self) -> String {
+    /// What stands for the access Secret in their names: its own may be too long to be part of one.
+    #[must_use]
+    pub fn id(&self) -> String {
         hex(&Sha256::digest(self.secret.as_str())[..8])
     }
 }
@@ -85,10 +86,12 @@ impl fmt::Display for Family {
 /// Whether a Secret of this name is a generation, whosever.
 #[must_use]
 pub fn is_one(name: &str) -> bool {
-    split(name).is_some()
+    parts(name).is_some()
 }
 
-fn split(name: &str) -> Option<(&str, Number)> {
+/// [`Family::id`] and number, off the name of a generation, whosever.
+#[must_use]
+pub fn parts(name: &str) -> Option<(&str, Number)> {
     let (id, number) = name.strip_prefix(PREFIX)?.split_once('-')?;
     let number = Number::from_str(number).ok().filter(|n| *n > 0 && n.to_string() == number)?;
     (id.len() == 16).then_some((id, number))

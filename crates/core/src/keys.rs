@@ -1,5 +1,5 @@
-//! Labels, annotations and data keys of an access Secret (contract, section A) and of a generic
-//! kubeconfig (section E).
+//! Labels, annotations and data keys of an access Secret (contract, section A), of a generic
+//! kubeconfig (section E) and of a generation (section D).
 
 /// Label that makes a Secret ours.
 pub const PURPOSE: &str = "resources.gardener.cloud/purpose";
@@ -55,9 +55,18 @@ pub const DATA_KUBECONFIG: &str = "kubeconfig";
 /// Data key of the CA bundle.
 pub const DATA_BUNDLE: &str = "bundle.crt";
 
-/// Label of the Secret with the generic kubeconfig of a shoot; whoever makes the shoot sets it.
+/// Label that says what a Secret of ours is for. On the seed whoever makes the shoot sets it, on the
+/// generic kubeconfig; in a shoot we do, on what tokens are bound to.
 pub const GENERIC: &str = "perennial.dev/purpose";
 /// The value of [`GENERIC`].
 pub const GENERIC_KUBECONFIG: &str = "generic-kubeconfig";
 /// Data key of a generic kubeconfig, the only one that we write there.
 pub const DATA_GENERIC: &str = "kubeconfig.yaml";
+
+/// The value of [`GENERIC`] on a generation, in a shoot (section D).
+pub const PURPOSE_GENERATION: &str = "generation";
+/// Annotation of a generation: for how many seconds older ones live on after its first token is
+/// written. Absent where none was to be revoked when it was made.
+pub const GRACE_SECONDS: &str = "perennial.dev/grace-seconds";
+/// Annotation of a generation for people: what it is, whose, and what its deletion does.
+pub const GENERATION_OF: &str = "perennial.dev/generation-of";

@@ -8,6 +8,7 @@
 mod accounts;
 mod apply;
 mod build;
+pub mod generations;
 mod key_set;
 mod ownership;
 mod send;
@@ -19,12 +20,16 @@ mod tests;
 use std::fmt;
 
 use k8s_openapi::api::{
-    authentication::v1::{TokenRequest, TokenRequestSpec},
+    authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
     authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
     core::v1::ServiceAccount,
 };
 use kube::{Api, Client, api::PostParams};
-use perennial_core::{kubeconfig::Connection, name::AccountRef, token::Token};
+use perennial_core::{
+    kubeconfig::Connection,
+    name::{AccountRef, SecretName},
+    token::Token,
+};
 
 use crate::{call, error::Error};
 
@@ -38,6 +43,8 @@ pub const FIELD_MANAGER: &str = "perennial-token-issuer";
 /// `details.kind` of the 404 that means the account itself is missing; a namespace that is missing
 /// answers 404 too.
 const SERVICE_ACCOUNTS: &str = "serviceaccounts";
+/// The same of what the token is to be bound to.
+const SECRETS: &str = "secrets";
 
 /// The client of one shoot with one credential. Clones share its connections.
 #[derive(Clone)]
@@ -61,18 +68,20 @@ impl ShootClient {
         build::client(connection).map(|client| Self { client })
     }
 
-    /// Asks for a token. `audiences` may be empty: those of the API server then.
+    /// Asks for a token. `audiences` may be empty: those of the API server then. It dies with the
+    /// Secret that it is `bound` to, in the namespace of the account.
     ///
     /// # Errors
-    /// Those of the call; [`is_account_missing`] tells a missing account from a missing namespace.
+    /// Those of the call; [`is_account_missing`] and [`is_bound_missing`] tell what is missing.
     pub async fn request_token(
         &self,
         account: &AccountRef,
         lifetime_seconds: i64,
         audiences: &[String],
+        bound: Option<&SecretName>,
     ) -> Result<Token, Error> {
         let operation = format!("request a token for {account}");
-        let request = token_request(lifetime_seconds, audiences);
+        let request = token_request(lifetime_seconds, audiences, bound);
         let accounts = self.accounts(account);
         let params = PostParams::default();
         let asked = accounts.create_token_request(account.name.as_str(), &params, &request);
@@ -131,12 +140,29 @@ pub fn is_account_missing(error: &Error) -> bool {
     matches!(error, Error::Refused { code: 404, about: Some(kind), .. } if kind == SERVICE_ACCOUNTS)
 }
 
-fn token_request(lifetime_seconds: i64, audiences: &[String]) -> TokenRequest {
+/// Whether an error of [`ShootClient::request_token`] says that the Secret is missing that the token
+/// was to be bound to.
+#[must_use]
+pub fn is_bound_missing(error: &Error) -> bool {
+    matches!(error, Error::Refused { code: 404, about: Some(kind), .. } if kind == SECRETS)
+}
+
+fn token_request(
+    lifetime_seconds: i64,
+    audiences: &[String],
+    bound: Option<&SecretName>,
+) -> TokenRequest {
+    let bound = bound.map(|name| BoundObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Secret".to_owned()),
+        name: Some(name.to_string()),
+        uid: None,
+    });
     TokenRequest {
         spec: Some(TokenRequestSpec {
             audiences: Some(audiences.to_vec()),
             expiration_seconds: Some(lifetime_seconds),
-            ..TokenRequestSpec::default()
+            bound_object_ref: bound,
         }),
         ..TokenRequest::default()
     }

@@ -87,7 +87,7 @@ impl Accounts {
         let mut state = self.lock();
         let before = state.books.get(&shoot).map_or(0, Book::len);
         if state.observed - before + accounts.len() > OBSERVED_MAX {
-            return Err(Error::TooMany { max: OBSERVED_MAX });
+            return Err(Error::TooMany { what: "ServiceAccounts", max: OBSERVED_MAX });
         }
         state.observed = state.observed - before + accounts.len();
         let book = state.books.entry(shoot).or_default();

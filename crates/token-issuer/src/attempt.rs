@@ -16,6 +16,12 @@ pub struct Failed {
 }
 
 impl Failed {
+    /// One credential that failed like this.
+    #[cfg(test)]
+    pub(crate) const fn for_tests(error: Error) -> Self {
+        Self { first: (Which::Own, error), second: None }
+    }
+
     /// The error that says most: of the second credential where the shoot took that one, else of
     /// the one in use.
     #[must_use]

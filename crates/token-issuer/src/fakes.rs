@@ -1,5 +1,6 @@
 //! A shoot in memory, and builders for the unit tests of this crate.
 
+pub(crate) mod generations;
 mod targets;
 
 use std::{
@@ -17,7 +18,7 @@ use jiff::Timestamp;
 use perennial_core::{
     inputs::LabelsHash,
     kubeconfig::{Connection, Inline},
-    name::AccountRef,
+    name::{AccountRef, SecretName},
     shoot::{AccountState, ShootId, ShootStatus},
     signing::WITHDRAWN_AFTER,
     token::Token,
@@ -34,7 +35,11 @@ use crate::{
     directory::Directory,
     issue::Limits,
     policy::{Policy, PolicyArgs},
-    shoot::{AccountChange, Connect, KeySet, SeenAccount, Shoot, targets::Unwritable},
+    shoot::{
+        AccountChange, Connect, KeySet, SeenAccount, Shoot,
+        generations::{GenerationChange, SeenGeneration},
+        targets::Unwritable,
+    },
     shoot_namespaces::ShootNamespaces,
     storm,
 };
@@ -79,6 +84,14 @@ pub(crate) struct State {
     pub uids: BTreeMap<String, String>,
     /// Open watches of accounts; what is sent into one is what it tells.
     pub account_watches: Vec<mpsc::UnboundedSender<AccountChange>>,
+    /// Generations, by namespace and name.
+    pub generations: BTreeMap<String, SeenGeneration>,
+    /// Makes a generation of this kind before the next one that is asked for.
+    pub comes_first: Option<SeenGeneration>,
+    /// Names of generations whose tokens are bound to another one instead.
+    pub binds_to: Option<String>,
+    /// Open watches of generations; what is sent into one is what it tells.
+    pub generation_watches: Vec<mpsc::UnboundedSender<GenerationChange>>,
     /// Tokens in targets.
     pub targets: BTreeMap<String, String>,
     /// Says so of every target.
@@ -149,6 +162,10 @@ impl World {
             found: BTreeMap::new(),
             uids: BTreeMap::new(),
             account_watches: Vec::new(),
+            generations: BTreeMap::new(),
+            comes_first: None,
+            binds_to: None,
+            generation_watches: Vec::new(),
             targets: BTreeMap::new(),
             unwritable: None,
             calls: Vec::new(),
@@ -271,19 +288,29 @@ impl Shoot for FakeShoot {
         account: &'a AccountRef,
         lifetime_seconds: i64,
         audiences: &'a [String],
+        bound: Option<&'a SecretName>,
     ) -> BoxFuture<'a, Result<Token, Error>> {
-        Box::pin(self.call("request token", move |state| {
+        let call = match bound {
+            Some(bound) => format!("request token bound to {}", generations::short(bound)),
+            None => "request token".to_owned(),
+        };
+        let answer = move |state: &mut State| {
             if !state.namespaces.contains(account.namespace.as_str()) {
                 return Err(refused(404, Some("namespaces")));
             }
             if !state.accounts.contains(&account.to_string()) {
                 return Err(refused(404, Some("serviceaccounts")));
             }
+            let bound = match bound {
+                Some(bound) => Some(generations::bound(state, account, bound)?),
+                None => None,
+            };
             let account = state.issues_for.map_or(account.to_string(), str::to_owned);
             let audiences = state.grants.clone().unwrap_or_else(|| audiences.to_vec());
             let uid = state.uids.get(&account).map(String::as_str);
-            Ok(jwt(&account, uid, lifetime_seconds, &audiences))
-        }))
+            Ok(jwt(&account, uid, lifetime_seconds, &audiences, bound))
+        };
+        Box::pin(async move { self.call(&call, answer).await })
     }
 
     fn apply_account<'a>(
@@ -332,15 +359,28 @@ impl Shoot for FakeShoot {
     }
 }
 
+/// A token of this account.
+pub(crate) fn token_of(account: &str, lifetime_seconds: i64) -> Token {
+    jwt(account, None, lifetime_seconds, &[], None)
+}
+
 /// A token whose signature is nonsense but whose claims read well.
-fn jwt(account: &str, uid: Option<&str>, lifetime_seconds: i64, audiences: &[String]) -> Token {
+fn jwt(
+    account: &str,
+    uid: Option<&str>,
+    lifetime_seconds: i64,
+    audiences: &[String],
+    bound: Option<serde_json::Value>,
+) -> Token {
     let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let subject = account.replace('/', ":");
     let header = part(json!({"alg": "RS256", "kid": "key-1", "typ": "JWT"}));
     let claims = part(json!({
         "iat": NOON, "exp": NOON + lifetime_seconds, "iss": "https://shoot.example",
         "sub": format!("system:serviceaccount:{subject}"), "aud": audiences,
-        "kubernetes.io": uid.map(|uid| json!({"serviceaccount": {"name": "x", "uid": uid}})),
+        "kubernetes.io": {
+            "serviceaccount": uid.map(|uid| json!({"name": "x", "uid": uid})), "secret": bound,
+        },
     }));
     Token::new(format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("signature")))
 }

@@ -1,4 +1,5 @@
-//! One watch in each shoot where something is to be followed, kept on the credential in use.
+//! One watch in each place of a shoot where something is to be followed, kept on the credential in
+//! use.
 //!
 //! A watch runs while the shoot is reached and begins anew when another client is in use: another
 //! credential, address or CA. While the shoot is away it rests, and the probe says when it is back.
@@ -30,13 +31,28 @@ const GATHER: Duration = Duration::from_millis(250);
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// What one watch is about.
+pub trait Place: Ord + Clone + Send + Sync + Debug + 'static {
+    /// Where it is.
+    fn shoot(&self) -> &ShootId;
+}
+
+/// The whole shoot.
+impl Place for ShootId {
+    fn shoot(&self) -> &ShootId {
+        self
+    }
+}
+
 /// What is followed in shoots.
 pub trait Follow: Send + Sync + Debug + 'static {
     /// What it is, for logs.
     const WHAT: &'static str;
+    /// What one watch is about.
+    type Place: Place;
 
-    /// Shoots where there is something to follow.
-    fn wanted(&self) -> Vec<ShootId>;
+    /// Where there is something to follow.
+    fn wanted(&self) -> Vec<Self::Place>;
 
     /// Wakes when `wanted` may have changed.
     fn subscribe(&self) -> watch::Receiver<u64>;
@@ -46,7 +62,8 @@ pub trait Follow: Send + Sync + Debug + 'static {
 
     /// Follows until it is dropped, or says why it cannot go on. It deals with failures that pass by
     /// itself.
-    fn follow(&self, shoot: &ShootId, client: &dyn Shoot) -> impl Future<Output = Error> + Send;
+    fn follow(&self, place: &Self::Place, client: &dyn Shoot)
+    -> impl Future<Output = Error> + Send;
 }
 
 /// The task that keeps the watches.
@@ -98,30 +115,30 @@ impl<F: Follow> Follower<F> {
     /// Ends the watches that should not be, and gives back those that should.
     fn adjust(
         &self,
-        running: &mut BTreeMap<ShootId, Running>,
+        running: &mut BTreeMap<F::Place, Running>,
     ) -> Vec<impl Future<Output = ()> + use<'_, F>> {
         let mut before = std::mem::take(running);
         let mut new = Vec::new();
         self.what.retain(|shoot| self.directory.knows(shoot));
-        for shoot in self.what.wanted() {
-            let Some(client) = self.directory.client_in_use(&shoot) else { continue };
-            let same = before.remove(&shoot).filter(|held| Arc::ptr_eq(&held.client, &client));
+        for place in self.what.wanted() {
+            let Some(client) = self.directory.client_in_use(place.shoot()) else { continue };
+            let same = before.remove(&place).filter(|held| Arc::ptr_eq(&held.client, &client));
             let held = same.unwrap_or_else(|| {
                 let (end, ended) = oneshot::channel();
-                new.push(self.keep(shoot.clone(), Arc::clone(&client), ended));
+                new.push(self.keep(place.clone(), Arc::clone(&client), ended));
                 Running { client, _end: end }
             });
-            running.insert(shoot, held);
+            running.insert(place, held);
         }
         new
     }
 
     /// One watch, begun anew with growing pauses.
-    async fn keep(&self, shoot: ShootId, client: Arc<dyn Shoot>, ended: oneshot::Receiver<()>) {
+    async fn keep(&self, place: F::Place, client: Arc<dyn Shoot>, ended: oneshot::Receiver<()>) {
         let again_and_again = async {
             let mut failures = 0_u32;
             loop {
-                let mut watch = std::pin::pin!(self.what.follow(&shoot, client.as_ref()));
+                let mut watch = std::pin::pin!(self.what.follow(&place, client.as_ref()));
                 let error = tokio::select! {
                     error = &mut watch => error,
                     () = time::sleep(PAUSE_MAX) => {
@@ -130,7 +147,7 @@ impl<F: Follow> Follower<F> {
                     }
                 };
                 if failures == 0 {
-                    let kind = error.kind().as_str();
+                    let (shoot, kind) = (place.shoot(), error.kind().as_str());
                     warn!(%shoot, kind, "cannot watch {}: {}", F::WHAT, failure::chain(&error));
                 }
                 time::sleep(doubled(PAUSE_MIN, failures, PAUSE_MAX)).await;

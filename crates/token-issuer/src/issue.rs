@@ -1,14 +1,17 @@
 //! IssueToken: from a checked request to a checked token.
 //!
 //! TokenRequest goes first, because an account that is missing is rare. Only a 404 that is about
-//! the account makes it and asks once more. Nothing is retried beyond that and the second
+//! the account, or the generation that the token is bound to ([`bind`]), makes it and asks once more. Nothing is retried beyond that and the second
 //! credential ([`attempt`](mod@crate::attempt)): whoever schedules renewals knows better when.
 
+mod bind;
 mod check;
 mod deliver;
 mod error;
+mod kept;
 mod proof;
 mod request;
+mod revoke;
 mod sync;
 
 #[cfg(test)]
@@ -19,27 +22,41 @@ use std::{sync::Arc, time::Duration};
 use perennial_core::{
     clock::Clock,
     failure::Failure as _,
+    generation::Generation,
     name::AccountRef,
     shoot::ShootId,
     token::{Claims, Token},
 };
-use perennial_kube::{Error as KubeError, shoot::is_account_missing, shoot_secrets::Which};
+use perennial_kube::{Error as KubeError, shoot_secrets::Which};
 use perennial_process::crash;
 use tokio::sync::Semaphore;
 
-pub use self::{deliver::Goal, error::Error, request::Ask, sync::Sync};
+pub use self::{
+    bind::Binding,
+    deliver::Goal,
+    error::Error,
+    request::Ask,
+    revoke::{REVOKE_LIMIT, Revoke, Revoked},
+    sync::Sync,
+};
+use self::{
+    bind::{Chosen, Granted, request_token},
+    kept::Kept,
+    revoke::REVOKES_MAX,
+};
 use crate::{
     accounts::Accounts,
     attempt::{Failed, attempt},
     directory::{Candidate, Directory, Purpose, Ways},
+    generations::Generations,
     policy::Policy,
     probe::Probes,
-    shoot::{Shoot, targets::Delivered},
+    shoot::targets::Delivered,
     storm::{self, Storms, Ticket},
 };
 
-/// Longest time one IssueToken may take: with each credential a TokenRequest, an account and a
-/// second TokenRequest, and a proof. Each call has 10 s of its own; a shoot that needs more than
+/// Longest time one IssueToken may take: with each credential a TokenRequest, an account, a
+/// generation and two more TokenRequests, and a proof. Each call has 10 s of its own; a shoot that needs more than
 /// this for all of them is not well. A caller's own deadline should be a little longer.
 pub const LIMIT: Duration = Duration::from_secs(25);
 const _: () = assert!(LIMIT.as_secs() > 2 * perennial_kube::call::LIMIT.as_secs());
@@ -92,8 +109,12 @@ pub struct Issuer {
     pub storms: Storms,
     /// What is known of the accounts that are observed.
     pub accounts: Arc<Accounts>,
+    /// What is known of the generations that are observed.
+    pub generations: Arc<Generations>,
+    kept: Kept,
     in_flight_max: usize,
     in_flight: Semaphore,
+    revokes: Semaphore,
 }
 
 /// Bounds of what is issued.
@@ -118,8 +139,21 @@ impl Issuer {
         let Limits { in_flight_max, storm } = limits;
         let storms = Storms::new(Arc::clone(&clock), storm);
         let accounts = Arc::new(Accounts::new(Arc::clone(&clock)));
-        let in_flight = Semaphore::new(in_flight_max);
-        Self { directory, policy, probes, clock, storms, accounts, in_flight_max, in_flight }
+        let generations = Arc::new(Generations::new(Arc::clone(&clock)));
+        let (in_flight, revokes) = (Semaphore::new(in_flight_max), Semaphore::new(REVOKES_MAX));
+        Self {
+            directory,
+            policy,
+            probes,
+            clock,
+            storms,
+            accounts,
+            generations,
+            kept: Kept::default(),
+            in_flight_max,
+            in_flight,
+            revokes,
+        }
     }
 
     /// How many are under way.
@@ -141,7 +175,7 @@ impl Issuer {
             Err(_) => {
                 let shoot = ask.secret.namespace.clone();
                 self.probes.soon(&shoot);
-                Err(Error::TimedOut { shoot, limit: LIMIT })
+                Err(Error::TimedOut { shoot, what: "issue a token", limit: LIMIT })
             }
         }
     }
@@ -153,7 +187,8 @@ impl Issuer {
         let mut ticket = self.storms.admit(&ask.secret, ask.lifetime_seconds)?;
         crash::point("token-issuer.admitted");
         let found = self.check_target(ask, &ways).await?;
-        let (candidate, (token, account_created)) = self.request(ask, &ways, &mut ticket).await?;
+        let (candidate, granted) = self.request(ask, &ways, &mut ticket).await?;
+        let Granted { token, account_created, bound } = granted;
         crash::point("token-issuer.granted");
         self.directory.worked(shoot, &ways, candidate.which, self.clock.now());
         let verified = self.verify(&token, ask).await;
@@ -162,6 +197,7 @@ impl Issuer {
             let Ask { account, account_labels, .. } = ask;
             self.accounts.granted(shoot, account, uid, account_labels, account_created);
         }
+        self.remember(ask, bound, &token, &claims);
         let given = match &ask.goal {
             None => Given::Token(token),
             Some(goal) => {
@@ -185,6 +221,16 @@ impl Issuer {
                 .map_err(|cause| Error::Proof { shoot: shoot.clone(), cause })?;
         }
         Ok(claims)
+    }
+
+    /// What a token is bound to is there; and the token can tell when it no longer is.
+    fn remember(&self, ask: &Ask, bound: Option<Chosen>, token: &Token, claims: &Claims) {
+        let (Some(chosen), Some(bound)) = (bound, &claims.bound) else { return };
+        let (family, shoot) = (ask.family(), &ask.secret.namespace);
+        let Chosen { number, grace } = chosen;
+        let generation = Generation { number, uid: bound.uid.as_str().into(), grace };
+        self.generations.granted(shoot, &family, generation);
+        self.kept.issued(&ask.secret, number, token, claims, self.clock.now());
     }
 
     /// A shoot goes on issuing tokens for an account that is being deleted, and refuses them (B12).
@@ -215,10 +261,14 @@ impl Issuer {
         ask: &Ask,
         ways: &Ways,
         ticket: &mut Ticket<'_>,
-    ) -> Result<(Candidate, (Token, bool)), Error> {
+    ) -> Result<(Candidate, Granted), Error> {
         let shoot = &ask.secret.namespace;
+        let looks_first = ask.binding.is_some_and(|binding| {
+            binding.is_doubtful()
+                || self.generations.lacks(shoot, &ask.family(), binding.generation)
+        });
         let call = |candidate: Candidate| async move {
-            request_token(candidate.client.as_ref(), ask).await
+            request_token(candidate.client.as_ref(), ask, looks_first).await
         };
         ticket.sent();
         let Some(outcome) = attempt(&ways.candidates, Purpose::Issue, call).await else {
@@ -228,13 +278,13 @@ impl Issuer {
             return Err(Error::NoCredential { shoot, refused, obstacle });
         };
         match outcome {
-            Ok((candidate, (token, created))) => {
+            Ok((candidate, granted)) => {
                 if ways.candidates.first().is_some_and(|first| first.which != candidate.which) {
                     self.probes.soon(shoot); // why, is what a look finds out
                 }
-                let claims = Claims::read(token.expose().as_bytes()).ok();
+                let claims = Claims::read(granted.token.expose().as_bytes()).ok();
                 ticket.granted(claims.as_ref().map(Claims::granted_seconds));
-                Ok((candidate, (token, created)))
+                Ok((candidate, granted))
             }
             Err(cause) => {
                 if !cause.may_have_worked() {
@@ -243,13 +293,33 @@ impl Issuer {
                 if cause.is_way_lost() {
                     self.probes.soon(shoot);
                 }
-                Err(self.refused(cause, shoot, &ask.account))
+                Err(self.generation_lost(cause, shoot, &ask.account))
             }
         }
     }
 }
 
 impl Issuer {
+    /// What goes wrong with generations is about Secrets of the shoot.
+    fn generation_lost(&self, cause: Failed, shoot: &ShootId, account: &AccountRef) -> Error {
+        let about_secrets = |about: &Option<String>| about.as_deref() == Some("secrets");
+        match cause.decisive() {
+            KubeError::Refused { code: 404 | 409, about, .. } if about_secrets(about) => {
+                let (shoot, cause) = (shoot.clone(), cause.to_string());
+                Error::GenerationContended { shoot, cause }
+            }
+            KubeError::Refused { code: 403, about, .. } if about_secrets(about) => {
+                let namespace = account.namespace.clone();
+                Error::GenerationsForbidden {
+                    shoot: shoot.clone(),
+                    namespace,
+                    cause: Box::new(cause),
+                }
+            }
+            _ => self.refused(cause, shoot, account),
+        }
+    }
+
     fn refused(&self, cause: Failed, shoot: &ShootId, account: &AccountRef) -> Error {
         let shoot = shoot.clone();
         match cause.decisive() {
@@ -265,19 +335,5 @@ impl Issuer {
             }
             _ => Error::Shoot { shoot, cause: Box::new(cause) },
         }
-    }
-}
-
-/// Asks for a token; makes the account where that is what is missing. Says whether it was made.
-async fn request_token(shoot: &dyn Shoot, ask: &Ask) -> Result<(Token, bool), KubeError> {
-    let ask_once = || shoot.request_token(&ask.account, ask.lifetime_seconds, &ask.audiences);
-    match ask_once().await {
-        Ok(token) => Ok((token, false)),
-        Err(error) if is_account_missing(&error) => {
-            let created = shoot.apply_account(&ask.account, &ask.account_labels).await?;
-            crash::point("token-issuer.account-created");
-            ask_once().await.map(|token| (token, created))
-        }
-        Err(error) => Err(error),
     }
 }

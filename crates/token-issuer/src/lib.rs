@@ -6,16 +6,19 @@
 //! does not hold, and what comes back is checked before it is passed on. Beside it [`learn`]
 //! follows the two Secrets of each shoot, [`probe`] looks at every shoot once a minute, and
 //! [`watch`] tells others what was seen. Where the scheduler says which ServiceAccounts matter
-//! ([`observe`]), [`follow`] keeps one watch in each shoot and [`accounts`] what is known of them. What is refused whoever calls is in [`policy`] and
-//! [`shoot_namespaces`], and how much is too much in [`storm`].
+//! ([`observe`]), [`follow`] keeps one watch in each shoot and [`accounts`] what is known of them;
+//! likewise [`generations`], what revocable tokens are bound to. What is refused whoever calls is in
+//! [`policy`] and [`shoot_namespaces`], and how much is too much in [`storm`].
 //!
-//! No token is kept: the credential of a shoot lives in its client, an issued one in its answer.
+//! The credential of a shoot lives in its client, an issued token in its answer. Only of revocable
+//! Secrets the last token is kept, in memory, to see that it is refused once it was revoked.
 
 pub mod accounts;
 pub mod args;
 pub mod attempt;
 pub mod directory;
 pub mod follow;
+pub mod generations;
 pub mod issue;
 pub mod learn;
 pub mod metrics;

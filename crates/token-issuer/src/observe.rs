@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use perennial_core::{
     failure::{Failure, Kind},
+    generation::Family,
     name::{AccountRef, SecretRef},
     shoot::ShootId,
 };
 use perennial_proto::issuer::v1::ObserveShootRequest;
 use perennial_rpc::convert::{self, ConvertError};
 
-/// Most ServiceAccounts, and most targets, of one shoot: a Secret names one, and an API server that holds more Secrets
-/// of one namespace was not seen.
+/// Most ServiceAccounts, targets and families of generations of one shoot: a Secret names one of each,
+/// and an API server that holds more Secrets of one namespace was not seen.
 const ACCOUNTS_MAX: usize = 50_000;
 
 /// Why it is not observed.
@@ -24,8 +25,10 @@ pub enum Error {
     #[error("no shoot is known under namespace {0}")]
     ShootUnknown(ShootId),
     /// More than any fleet has.
-    #[error("more than {max} ServiceAccounts are observed already, over all shoots")]
+    #[error("more than {max} {what} are observed already, over all shoots")]
     TooMany {
+        /// Of what.
+        what: &'static str,
         /// The bound.
         max: usize,
     },
@@ -58,6 +61,8 @@ pub struct Observe {
     pub accounts: BTreeSet<AccountRef>,
     /// Every target that matters there.
     pub targets: BTreeSet<SecretRef>,
+    /// Every family of generations that matters there.
+    pub families: BTreeSet<Family>,
 }
 
 impl Observe {
@@ -75,6 +80,12 @@ impl Observe {
             let problem = format!("has more than {ACCOUNTS_MAX} targets");
             return Err(ConvertError { field: "targets", problem });
         }
+        if message.families.len() > ACCOUNTS_MAX {
+            let problem = format!("has more than {ACCOUNTS_MAX} families");
+            return Err(ConvertError { field: "families", problem });
+        }
+        let families = message.families.into_iter();
+        let families = families.map(|family| convert::family_from_proto(Some(family)));
         let targets = message.targets.into_iter();
         let targets = targets.map(|target| convert::target_from_proto(Some(target)));
         let accounts = message.accounts.into_iter();
@@ -83,6 +94,7 @@ impl Observe {
             shoot,
             accounts: accounts.collect::<Result<_, _>>()?,
             targets: targets.collect::<Result<_, _>>()?,
+            families: families.collect::<Result<_, _>>()?,
         })
     }
 }

@@ -13,7 +13,7 @@ mod refusal;
 mod tests;
 
 use perennial_core::{
-    name::{AccountRef, SecretName, SecretRef},
+    name::{AccountRef, Namespace, SecretName, SecretRef},
     shoot::ShootId,
 };
 
@@ -68,6 +68,13 @@ impl Policy {
     pub fn may_observe(&self, shoot: &ShootId, account: &AccountRef) -> bool {
         let secret = SecretRef { namespace: shoot.clone(), name: self.own_secret.clone() };
         self.admit_account(&secret, account).is_ok()
+    }
+
+    /// Whether a namespace of a shoot may hold accounts of ours, and what their tokens are bound to.
+    #[must_use]
+    pub fn may_observe_in(&self, namespace: &Namespace) -> bool {
+        let allowed = &self.rules.allowed_account_namespace;
+        allowed.is_empty() || allowed.contains(namespace)
     }
 
     /// Whether this Secret of the shoot may be written for that access Secret.
@@ -135,13 +142,12 @@ impl Policy {
                  --allow-controller-accounts of the token-issuer",
             );
         }
-        let allowed = &self.rules.allowed_account_namespace;
-        match allowed.is_empty() || allowed.contains(&account.namespace) {
+        match self.may_observe_in(&account.namespace) {
             true => Ok(()),
             false => Err(Refusal::AccountNamespace {
                 secret: secret.clone(),
                 account: account.clone(),
-                allowed: joined(allowed),
+                allowed: joined(&self.rules.allowed_account_namespace),
             }),
         }
     }

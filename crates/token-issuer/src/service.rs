@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use tracing::{debug, info, warn};
 
 use crate::{
-    issue::{Ask, Error, Given, IssuedToken, Issuer, Sync},
+    issue::{Ask, Error, Given, IssuedToken, Issuer, Revoke, Revoked, Sync},
     metrics::Metrics,
     observe::{self, Observe},
     shoot::targets::Delivered,
@@ -43,9 +43,12 @@ impl Service {
         metrics: Metrics,
         shutdown: Shutdown,
     ) -> Self {
-        let (directory, accounts) = (&issuer.directory, &issuer.accounts);
-        let watches =
-            Watches::new(Arc::clone(directory), Arc::clone(accounts), Arc::clone(&targets));
+        let watches = Watches::new(
+            Arc::clone(&issuer.directory),
+            Arc::clone(&issuer.accounts),
+            Arc::clone(&issuer.generations),
+            Arc::clone(&targets),
+        );
         Self { issuer, watches, targets, metrics, shutdown }
     }
 
@@ -109,6 +112,24 @@ impl Service {
         outcome
     }
 
+    async fn revoke(&self, message: RevokeGenerationRequest) -> Result<Revoked, Error> {
+        let revoke = Revoke::parse(message)?;
+        trace::about(&revoke.secret);
+        let Revoke { secret, account, keep } = &revoke;
+        let (namespace, name) = (&secret.namespace, &secret.name);
+        let outcome = self.issuer.revoke(&revoke).await;
+        match &outcome {
+            Ok(Revoked { deleted, refused }) => {
+                info!(%namespace, %name, %account, keep, deleted, refused, "revoked its older tokens");
+            }
+            Err(error) => {
+                let (kind, chain) = (error.kind().as_str(), failure::chain(error));
+                warn!(%namespace, %name, %account, kind, "did not revoke its older tokens: {chain}");
+            }
+        }
+        outcome
+    }
+
     fn observe(&self, message: ObserveShootRequest) -> Result<(), observe::Error> {
         let mut observe = Observe::parse(message)?;
         if !self.issuer.directory.knows(&observe.shoot) {
@@ -117,6 +138,15 @@ impl Service {
         let more = self.targets.set(&observe.shoot, &observe.targets);
         if more > 0 {
             warn!(shoot = %observe.shoot, more, "too many targets in one shoot: not all are watched");
+        }
+        let mut families = std::mem::take(&mut observe.families);
+        families.retain(|family| self.issuer.policy.may_observe_in(&family.namespace));
+        let more = self.issuer.generations.observe(&observe.shoot, families)?;
+        if more > 0 {
+            warn!(
+                shoot = %observe.shoot, more,
+                "revocable Secrets name too many namespaces of one shoot: not all are watched"
+            );
         }
         let Observe { shoot, accounts, .. } = &mut observe;
         accounts.retain(|account| self.issuer.policy.may_observe(shoot, account));
@@ -155,9 +185,11 @@ impl TokenIssuer for Service {
 
     async fn revoke_generation(
         &self,
-        _: Request<RevokeGenerationRequest>,
+        request: Request<RevokeGenerationRequest>,
     ) -> Result<Response<RevokeGenerationResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let outcome = self.revoke(request.into_inner()).await;
+        let answer = |Revoked { deleted, refused }| RevokeGenerationResponse { deleted, refused };
+        outcome.map(|done| Response::new(answer(done))).map_err(|error| to_status(&error))
     }
 
     async fn observe_shoot(

@@ -1,23 +1,29 @@
 //! What the token-issuer asks of a shoot, as a port: the real one is [`ShootClient`], tests have a
 //! fake.
 
+pub mod generations;
 pub mod targets;
 
 use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 use futures::{future::BoxFuture, stream::BoxStream};
-use perennial_core::{kubeconfig::Connection, name::AccountRef, token::Token};
+use perennial_core::{
+    kubeconfig::Connection,
+    name::{AccountRef, SecretName},
+    token::Token,
+};
 pub use perennial_kube::shoot::{AccountChange, KeySet, SeenAccount};
 use perennial_kube::{Error, shoot::ShootClient};
 
 /// One shoot, reached with one credential.
-pub trait Shoot: targets::Targets + Send + Sync + Debug {
+pub trait Shoot: targets::Targets + generations::Generations + Send + Sync + Debug {
     /// See [`ShootClient::request_token`].
     fn request_token<'a>(
         &'a self,
         account: &'a AccountRef,
         lifetime_seconds: i64,
         audiences: &'a [String],
+        bound: Option<&'a SecretName>,
     ) -> BoxFuture<'a, Result<Token, Error>>;
 
     /// See [`ShootClient::apply_account`].
@@ -68,8 +74,9 @@ impl Shoot for ShootClient {
         account: &'a AccountRef,
         lifetime_seconds: i64,
         audiences: &'a [String],
+        bound: Option<&'a SecretName>,
     ) -> BoxFuture<'a, Result<Token, Error>> {
-        Box::pin(Self::request_token(self, account, lifetime_seconds, audiences))
+        Box::pin(Self::request_token(self, account, lifetime_seconds, audiences, bound))
     }
 
     fn apply_account<'a>(

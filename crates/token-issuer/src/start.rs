@@ -34,6 +34,7 @@ use crate::{
     args::{self, Args, Settings},
     directory::Directory,
     follow::Follower,
+    generations::{self, GenerationWatch},
     issue::{Issuer, Limits},
     learn::{Ignored, Learner},
     metrics::{self, Metrics},
@@ -182,6 +183,11 @@ pub fn start(
     let accounts = Arc::clone(&issuer.accounts);
     let what = Arc::new(AccountWatch::new(accounts, Arc::clone(&issuer.probes), account_metrics));
     let follower = Follower { what, directory: Arc::clone(&issuer.directory), watches };
+    let generation_metrics = generations::Metrics::register(registry);
+    let watches = generation_metrics.watches.clone();
+    let (known, probes) = (Arc::clone(&issuer.generations), Arc::clone(&issuer.probes));
+    let what = Arc::new(GenerationWatch::new(known, probes, generation_metrics));
+    let generation_follower = Follower { what, directory: Arc::clone(&issuer.directory), watches };
     let targets = Arc::new(Targets::default());
     let target_follower = TargetFollower {
         targets: Arc::clone(&targets),
@@ -215,6 +221,11 @@ pub fn start(
     let until = shutdown.clone();
     tasks.spawn("account watches", async move {
         follower.run(until).await;
+        Ok(())
+    });
+    let until = shutdown.clone();
+    tasks.spawn("generation watches", async move {
+        generation_follower.run(until).await;
         Ok(())
     });
     let until = shutdown.clone();

@@ -5,7 +5,7 @@
 //! entry a shoot. A new `checked_at` alone is no change: it would send every shoot once a minute
 //! for nothing; ListShoots shows it.
 //!
-//! The observed accounts of a shoot follow it when it is new to the stream, then each change.
+//! The observed accounts and generations of a shoot follow it when it is new to the stream, then each change.
 
 #[cfg(test)]
 mod tests;
@@ -28,15 +28,16 @@ use perennial_rpc::convert::{self, ConvertError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{
-    accounts::{Accounts, Told},
+    accounts::{self, Accounts},
     directory::{Directory, Endpoint, Listed},
+    generations::{self, Generations},
     targets::Targets,
 };
 
 /// Most streams at once: two a replica of the scheduler, and a few operators.
 const STREAMS_MAX: usize = 64;
-/// Most changes of accounts that are taken at once.
-const ACCOUNTS_AT_ONCE: usize = 256;
+/// Most changes of accounts, and of generations, that are taken at once.
+const NEWS_AT_ONCE: usize = 256;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -113,15 +114,22 @@ impl Filter {
 pub struct Watches {
     directory: Arc<Directory>,
     accounts: Arc<Accounts>,
+    generations: Arc<Generations>,
     targets: Arc<Targets>,
     streams: Arc<Semaphore>,
 }
 
 impl Watches {
-    /// Watches and lists of this directory.
+    /// Watches and lists of these.
     #[must_use]
-    pub fn new(directory: Arc<Directory>, accounts: Arc<Accounts>, targets: Arc<Targets>) -> Self {
-        Self { directory, accounts, targets, streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
+    pub fn new(
+        directory: Arc<Directory>,
+        accounts: Arc<Accounts>,
+        generations: Arc<Generations>,
+        targets: Arc<Targets>,
+    ) -> Self {
+        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+        Self { directory, accounts, generations, targets, streams }
     }
 
     /// The state of shoots once.
@@ -153,6 +161,9 @@ impl Watches {
             news: self.accounts.subscribe(),
             cursor: self.accounts.cursor(),
             accounts: Arc::clone(&self.accounts),
+            generations_news: self.generations.subscribe(),
+            generations_cursor: self.generations.cursor(),
+            generations: Arc::clone(&self.generations),
             replay: VecDeque::new(),
             targets_changed: self.targets.subscribe(),
             targets: Arc::clone(&self.targets),
@@ -179,7 +190,11 @@ struct Watch {
     news: watch::Receiver<u64>,
     /// Changes of accounts up to here were sent.
     cursor: u64,
-    /// Shoots that are new here: all their accounts are to be sent.
+    generations: Arc<Generations>,
+    generations_news: watch::Receiver<u64>,
+    /// Changes of generations up to here were sent.
+    generations_cursor: u64,
+    /// Shoots that are new here: all their accounts and generations are to be sent.
     replay: VecDeque<ShootId>,
     targets: Arc<Targets>,
     targets_changed: watch::Receiver<u64>,
@@ -189,7 +204,7 @@ struct Watch {
     shutdown: Shutdown,
     /// Version of each shoot that was sent.
     sent: BTreeMap<ShootId, u64>,
-    /// Not more than two events a shoot, and one a target; or the accounts of one shoot.
+    /// Not more than two events a shoot, and one a target; or what is observed of one shoot.
     queue: VecDeque<Event>,
     looked: bool,
     mark: Mark,
@@ -212,6 +227,8 @@ impl Watch {
             }
             if let Some(shoot) = self.replay.pop_front() {
                 self.queue.extend(self.accounts.of(&shoot).into_iter().map(account_message));
+                let generations = self.generations.of(&shoot);
+                self.queue.extend(generations.into_iter().map(generations_message));
                 continue;
             }
             if self.mark == Mark::Due {
@@ -226,6 +243,10 @@ impl Watch {
                     () = self.shutdown.requested() => return None,
                     changed = self.changed.changed() => changed.ok()?,
                     news = self.news.changed() => {
+                        news.ok()?;
+                        continue;
+                    }
+                    news = self.generations_news.changed() => {
                         news.ok()?;
                         continue;
                     }
@@ -268,16 +289,28 @@ impl Watch {
         }
     }
 
-    /// Queues changes of accounts; `false` where there are none.
+    /// Queues changes of accounts and generations; `false` where there are none. Of shoots that were
+    /// not sent yet, they come with their shoot.
     fn take_news(&mut self) -> bool {
         self.news.mark_unchanged(); // before reading, so that nothing falls between
-        let (mut told, cursor) = self.accounts.since(self.cursor, ACCOUNTS_AT_ONCE);
-        told.retain(|told| self.sent.contains_key(&told.shoot)); // else they come with their shoot
+        let (mut told, cursor) = self.accounts.since(self.cursor, NEWS_AT_ONCE);
+        told.retain(|told| self.sent.contains_key(&told.shoot));
         self.queue.extend(told.into_iter().map(account_message));
-        std::mem::replace(&mut self.cursor, cursor) != cursor
+        let are_accounts = std::mem::replace(&mut self.cursor, cursor) != cursor;
+
+        self.generations_news.mark_unchanged();
+        let (mut told, cursor) = self.generations.since(self.generations_cursor, NEWS_AT_ONCE);
+        told.retain(|told| self.sent.contains_key(&told.shoot));
+        self.queue.extend(told.into_iter().map(generations_message));
+        let are_generations = std::mem::replace(&mut self.generations_cursor, cursor) != cursor;
+        are_accounts || are_generations
     }
 }
 
-fn account_message(told: Told) -> Event {
+fn account_message(told: accounts::Told) -> Event {
     Event::Account(convert::account_seen_to_proto(&told.shoot, &told.account, &told.seen))
+}
+
+fn generations_message(told: generations::Told) -> Event {
+    Event::Generations(convert::generations_seen_to_proto(&told.shoot, &told.family, &told.seen))
 }

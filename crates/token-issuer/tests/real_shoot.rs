@@ -113,6 +113,7 @@ fn ask(name: &str, account: &str) -> Ask {
         lifetime_seconds: 3600,
         audiences: vec!["gardener".to_owned()],
         goal: None,
+        binding: None,
     }
 }
 
@@ -164,7 +165,7 @@ async fn a_missing_namespace_is_told_from_a_missing_account(ground: &Ground) {
     assert_eq!(error.reason(), "NAMESPACE_MISSING", "{error}");
 
     let missing = "kube-system/nobody".parse().unwrap();
-    let error = ground.client().request_token(&missing, 3600, &[]).await.unwrap_err();
+    let error = ground.client().request_token(&missing, 3600, &[], None).await.unwrap_err();
     assert!(is_account_missing(&error), "{error:?}");
 }
 

@@ -110,7 +110,7 @@ fn account() -> AccountRef {
 }
 
 async fn asks_for_a_token(server: &Server) -> Result<Token, Error> {
-    server.client().request_token(&account(), 3600, &[]).await
+    server.client().request_token(&account(), 3600, &[], None).await
 }
 
 #[tokio::test]

@@ -68,7 +68,9 @@ impl Lab {
 
     fn observe(&self, accounts: &[&str]) {
         let accounts = accounts.iter().map(|account| account.parse().unwrap()).collect();
-        self.accounts.observe(Observe { shoot: shoot(1), accounts, targets: [].into() }).unwrap();
+        self.accounts
+            .observe(Observe { shoot: shoot(1), accounts, targets: [].into(), families: [].into() })
+            .unwrap();
     }
 
     async fn settle(&self) {
@@ -287,7 +289,12 @@ fn changes_of_one_account_fall_together() {
     let accounts = Accounts::new(Arc::new(world.set().clock.clone()));
     let observed = [PROXY, "kube-system/x"].map(|account| account.parse().unwrap());
     accounts
-        .observe(Observe { shoot: shoot(1), accounts: observed.into(), targets: [].into() })
+        .observe(Observe {
+            shoot: shoot(1),
+            accounts: observed.into(),
+            targets: [].into(),
+            families: [].into(),
+        })
         .unwrap();
     let grant = |account: &str, uid: &str| {
         accounts.granted(&shoot(1), &account.parse().unwrap(), uid, &BTreeMap::new(), true);
@@ -311,10 +318,18 @@ fn more_accounts_than_any_fleet_has_are_refused() {
     let accounts = Accounts::new(Arc::new(world.set().clock.clone()));
     let observe = |names: &[&str]| {
         let named = names.iter().map(|account| account.parse().unwrap()).collect();
-        accounts.observe(Observe { shoot: shoot(1), accounts: named, targets: [].into() })
+        accounts.observe(Observe {
+            shoot: shoot(1),
+            accounts: named,
+            targets: [].into(),
+            families: [].into(),
+        })
     };
     observe(&[PROXY]).unwrap();
     accounts.lock().observed = OBSERVED_MAX; // the rest in other shoots
     assert_eq!(observe(&[PROXY]), Ok(()), "the same again is no more");
-    assert_eq!(observe(&[PROXY, "kube-system/x"]), Err(Error::TooMany { max: OBSERVED_MAX }));
+    assert_eq!(
+        observe(&[PROXY, "kube-system/x"]),
+        Err(Error::TooMany { what: "ServiceAccounts", max: OBSERVED_MAX })
+    );
 }

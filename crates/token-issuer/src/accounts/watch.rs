@@ -56,6 +56,7 @@ impl AccountWatch {
 
 impl Follow for AccountWatch {
     const WHAT: &'static str = "ServiceAccounts";
+    type Place = ShootId;
 
     fn wanted(&self) -> Vec<ShootId> {
         let state = self.accounts.lock();

@@ -23,6 +23,9 @@ pub enum Mismatch {
     /// It is for others to read.
     #[error("its audiences are not the requested ones")]
     Audiences,
+    /// It does not die with a generation that is new enough, or dies with what it should not.
+    #[error("what it is bound to is not what was asked for")]
+    Bound,
 }
 
 /// Compares what came back with what was asked for. The lifetime is not compared: the API server
@@ -44,5 +47,13 @@ pub(super) fn check(token: &Token, ask: &Ask) -> Result<Claims, Mismatch> {
     if !ask.audiences.is_empty() && sorted(&claims.audiences) != sorted(&ask.audiences) {
         return Err(Mismatch::Audiences);
     }
-    Ok(claims)
+    match (ask.binding, &claims.bound) {
+        (None, None) => Ok(claims),
+        (Some(binding), Some(bound)) => {
+            let number = ask.family().number(&bound.name);
+            let is_new_enough = number.is_some_and(|number| number >= binding.generation);
+            if is_new_enough { Ok(claims) } else { Err(Mismatch::Bound) }
+        }
+        (None, Some(_)) | (Some(_), None) => Err(Mismatch::Bound),
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use perennial_core::{
     failure::{Failure, Kind},
-    name::{AccountRef, Namespace, SecretRef},
+    name::{AccountRef, Namespace, SecretName, SecretRef},
     shoot::ShootId,
 };
 use perennial_rpc::convert::ConvertError;
@@ -91,6 +91,60 @@ pub enum Error {
         /// Why, and what to do.
         cause: Unwritable,
     },
+    /// We may not make or delete what tokens are bound to.
+    #[error(
+        "shoot {shoot}: {cause}; tokens of revocable Secrets are bound to Secrets in namespace \
+         {namespace} of the shoot: grant create, delete, list and watch there, see ClusterRole \
+         perennial-token-issuer-generations in deploy/shoot"
+    )]
+    GenerationsForbidden {
+        /// Which shoot.
+        shoot: ShootId,
+        /// Where they are.
+        namespace: Namespace,
+        /// What was tried and answered.
+        cause: Box<Failed>,
+    },
+    /// Somebody else makes or deletes them meanwhile, or a Secret of their name is none of ours.
+    #[error(
+        "shoot {shoot}: {cause}; where this stays, a Secret there that has the name of a generation \
+         lacks the label perennial.dev/purpose=generation: delete it"
+    )]
+    GenerationContended {
+        /// Which shoot.
+        shoot: ShootId,
+        /// What was tried and answered.
+        cause: String,
+    },
+    /// Without it a Secret would be left without any.
+    #[error("shoot {shoot}: generation {generation} is not there, so no older one is deleted")]
+    GenerationMissing {
+        /// Which shoot.
+        shoot: ShootId,
+        /// The one to keep.
+        generation: SecretRef,
+    },
+    /// Its generation is deleted.
+    #[error(
+        "shoot {shoot}: a revoked token of {secret} was not refused within {} s: {last}",
+        .limit.as_secs()
+    )]
+    OldTokenStillTaken {
+        /// Which shoot.
+        shoot: ShootId,
+        /// Whose token.
+        secret: SecretName,
+        /// How long it was tried.
+        limit: Duration,
+        /// What was answered last.
+        last: String,
+    },
+    /// As many revocations are under way as are admitted.
+    #[error("{max} revocations are under way already; try again")]
+    RevokesBusy {
+        /// The limit.
+        max: usize,
+    },
     /// The answer is not what was asked for, and is not passed on.
     #[error("shoot {shoot} answered with another token than was asked for: {cause}")]
     Mismatch {
@@ -114,10 +168,12 @@ pub enum Error {
         max: usize,
     },
     /// Everything together took too long; whether a token was issued is unknown.
-    #[error("shoot {shoot} did not issue a token within {} s", .limit.as_secs())]
+    #[error("shoot {shoot} did not {what} within {} s", .limit.as_secs())]
     TimedOut {
         /// Which shoot.
         shoot: ShootId,
+        /// What it did not do.
+        what: &'static str,
         /// How long we waited.
         limit: Duration,
     },
@@ -131,17 +187,21 @@ impl Failure for Error {
         match self {
             Self::Request(_) => Kind::Invalid,
             Self::NoCredential { refused: true, .. } => Kind::Denied,
-            Self::Starting | Self::NoCredential { refused: false, .. } => Kind::Unavailable,
+            Self::Starting
+            | Self::NoCredential { refused: false, .. }
+            | Self::GenerationContended { .. }
+            | Self::OldTokenStillTaken { .. } => Kind::Unavailable,
+            Self::GenerationsForbidden { cause, .. } => cause.kind(),
             Self::ShootUnknown { .. } | Self::NamespaceMissing { .. } => Kind::NotFound,
             Self::Policy(refusal) => refusal.kind(),
             Self::Held(held) => held.kind(),
             Self::Shoot { cause, .. } => cause.kind(),
-            Self::AccountTerminating { .. } => Kind::Held,
+            Self::AccountTerminating { .. } | Self::GenerationMissing { .. } => Kind::Held,
             Self::Target { cause: Unwritable::Contended, .. } => Kind::Unavailable,
             Self::Target { .. } => Kind::Denied,
             Self::Mismatch { .. } => Kind::Internal,
             Self::Proof { cause, .. } => cause.kind(),
-            Self::Busy { .. } => Kind::Throttled,
+            Self::Busy { .. } | Self::RevokesBusy { .. } => Kind::Throttled,
             Self::TimedOut { .. } => Kind::TimedOut,
         }
     }
@@ -160,6 +220,11 @@ impl Failure for Error {
             Self::Target { cause: Unwritable::Contended, .. } => "TARGET_CONTENDED",
             Self::Target { cause: Unwritable::NamespaceMissing, .. } => "TARGET_NAMESPACE_MISSING",
             Self::Target { .. } => "TARGET_NOT_WRITABLE",
+            Self::GenerationsForbidden { .. } => "GENERATIONS_FORBIDDEN",
+            Self::GenerationContended { .. } => "GENERATION_CONTENDED",
+            Self::GenerationMissing { .. } => "GENERATION_MISSING",
+            Self::OldTokenStillTaken { .. } => "OLD_TOKEN_STILL_TAKEN",
+            Self::RevokesBusy { .. } => "REVOKES_BUSY",
             Self::Mismatch { .. } => "TOKEN_MISMATCH",
             Self::Proof { cause, .. } => cause.reason(),
             Self::Busy { .. } => "ISSUER_BUSY",
@@ -172,7 +237,8 @@ impl Failure for Error {
             Self::Shoot { cause, .. } => cause.retry_after(),
             Self::Proof { cause, .. } => cause.retry_after(),
             Self::Held(held) => held.retry_after(),
-            Self::Busy { .. } => Some(BUSY_PAUSE),
+            Self::Busy { .. } | Self::RevokesBusy { .. } => Some(BUSY_PAUSE),
+            Self::GenerationsForbidden { cause, .. } => cause.retry_after(),
             Self::Request(_)
             | Self::Starting
             | Self::ShootUnknown { .. }
@@ -181,6 +247,9 @@ impl Failure for Error {
             | Self::NamespaceMissing { .. }
             | Self::AccountTerminating { .. }
             | Self::Target { .. }
+            | Self::GenerationContended { .. }
+            | Self::GenerationMissing { .. }
+            | Self::OldTokenStillTaken { .. }
             | Self::Mismatch { .. }
             | Self::TimedOut { .. } => None,
         }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use perennial_core::{
+    generation::Family,
     inputs::{
         ACCOUNT_LABELS_MAX, AUDIENCES_MAX, LIFETIME_MAX_SECONDS, LIFETIME_MIN_SECONDS, is_audience,
     },
@@ -11,7 +12,7 @@ use perennial_core::{
 use perennial_proto::issuer::v1 as proto;
 use perennial_rpc::convert::{self, ConvertError};
 
-use super::deliver::Goal;
+use super::{bind::Binding, deliver::Goal};
 
 /// A checked request for a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Ask {
     pub audiences: Vec<String>,
     /// Where it goes; `None` hands it to the caller.
     pub goal: Option<Goal>,
+    /// What it is bound to, where the Secret is revocable.
+    pub binding: Option<Binding>,
 }
 
 impl Ask {
@@ -44,7 +47,7 @@ impl Ask {
             lifetime,
             audiences,
             delivery,
-            binding: _,
+            binding,
         } = message;
         Ok(Self {
             secret: SecretRef {
@@ -56,7 +59,13 @@ impl Ask {
             lifetime_seconds: lifetime_seconds(convert::duration_from("lifetime", lifetime)?)?,
             audiences: checked_audiences(audiences)?,
             goal: delivery.map(Goal::parse).transpose()?,
+            binding: binding.map(Binding::parse).transpose()?,
         })
+    }
+
+    /// The generations that its token may be bound to.
+    pub(super) fn family(&self) -> Family {
+        Family::new(&self.account.namespace, &self.secret)
     }
 }
 
@@ -136,5 +145,12 @@ mod tests {
         assert_eq!(field(&|m| m.audiences = vec![String::new()]), "audiences");
         assert_eq!(field(&|m| m.audiences = vec!["a\n".to_owned()]), "audiences");
         assert_eq!(field(&|m| m.audiences = vec!["a".to_owned(); 33]), "audiences");
+        for seconds in [-1, 24 * 60 * 60 + 1] {
+            let mut grace = convert::duration(Duration::ZERO);
+            grace.seconds = seconds;
+            let binding = proto::Binding { generation: 1, revokes: true, grace: Some(grace) };
+            let binding = Some(binding);
+            assert_eq!(field(&|m| m.binding = binding), "binding.grace");
+        }
     }
 }

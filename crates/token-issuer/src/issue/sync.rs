@@ -78,7 +78,8 @@ impl Issuer {
             Ok(outcome) => outcome,
             Err(_) => {
                 self.probes.soon(shoot);
-                Err(Error::TimedOut { shoot: shoot.clone(), limit: LIMIT })
+                let what = "answer what was to be synced";
+                Err(Error::TimedOut { shoot: shoot.clone(), what, limit: LIMIT })
             }
         }
     }

@@ -26,6 +26,7 @@ fn ask(name: &str, account: &str) -> Ask {
         lifetime_seconds: 43_200,
         audiences: vec!["gardener".to_owned()],
         goal: None,
+        binding: None,
     }
 }
 
@@ -275,7 +276,12 @@ async fn b12_nothing_is_issued_for_an_account_that_is_terminating() {
     let accounts = [ask.account.clone()].into();
     issuer
         .accounts
-        .observe(crate::observe::Observe { shoot: shoot(1), accounts, targets: [].into() })
+        .observe(crate::observe::Observe {
+            shoot: shoot(1),
+            accounts,
+            targets: [].into(),
+            families: [].into(),
+        })
         .unwrap();
     world.set().uids.insert("kube-system/kube-proxy".to_owned(), "1".to_owned());
     issuer.issue(&ask).await.unwrap();

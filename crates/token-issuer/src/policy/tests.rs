@@ -27,6 +27,7 @@ fn ask(secret: &str, account: &str) -> Ask {
         lifetime_seconds: 43_200,
         audiences: Vec::new(),
         goal: None,
+        binding: None,
     }
 }
 

@@ -13,6 +13,14 @@ use crate::{
     observe::Observe,
 };
 
+fn watches_of(
+    directory: Arc<Directory>,
+    accounts: Arc<Accounts>,
+    targets: Arc<Targets>,
+) -> Watches {
+    Watches::new(directory, accounts, Arc::new(Generations::new(Arc::new(clock()))), targets)
+}
+
 struct Reader(std::pin::Pin<Box<dyn Stream<Item = WatchShootsResponse>>>);
 
 impl Reader {
@@ -27,7 +35,7 @@ impl Reader {
     ) -> (Self, Supervisor) {
         let supervisor = Supervisor::new(Duration::from_secs(1));
         let shoots: Vec<_> = shoots.iter().map(|&shoot| shoot.to_owned()).collect();
-        let watches = Watches::new(Arc::clone(directory), Arc::clone(accounts), Arc::default());
+        let watches = watches_of(Arc::clone(directory), Arc::clone(accounts), Arc::default());
         let stream =
             watches.watch(Filter::parse(&shoots, false).unwrap(), supervisor.shutdown()).unwrap();
         (Self(Box::pin(stream)), supervisor)
@@ -46,7 +54,7 @@ impl Reader {
                 Event::Removed(shoot) => format!("-{shoot}"),
                 Event::Account(seen) => format!("{} of {}", seen.account.unwrap().name, seen.shoot),
                 Event::SnapshotComplete(_) => "mark".to_owned(),
-                Event::Generations(seen) => format!("generations of {}", seen.shoot),
+                Event::Generations(seen) => format!("generations in {}", seen.shoot),
                 Event::Target(target) => format!("target in {}", target.shoot),
             });
         }
@@ -138,7 +146,7 @@ async fn a_stream_ends_at_shutdown() {
 fn b7_a_target_that_was_seen_is_told_after_its_shoot_and_once() {
     let supervisor = Supervisor::new(Duration::from_secs(1));
     let (directory, targets) = (World::new().directory(), Arc::new(Targets::default()));
-    let watches = Watches::new(Arc::clone(&directory), accounts(), Arc::clone(&targets));
+    let watches = watches_of(Arc::clone(&directory), accounts(), Arc::clone(&targets));
     let target = perennial_core::name::SecretRef::parse("kube-system", "target").unwrap();
     targets.set(&shoot(1), &[target.clone()].into());
     let absent = perennial_core::target::TargetState::Absent;
@@ -156,7 +164,7 @@ fn b7_a_target_that_was_seen_is_told_after_its_shoot_and_once() {
 fn a_list_is_ordered_and_whole_or_not_given() {
     let world = World::new();
     let directory = world.empty_directory();
-    let watches = Watches::new(Arc::clone(&directory), accounts(), Arc::default());
+    let watches = watches_of(Arc::clone(&directory), accounts(), Arc::default());
     let all = Filter::parse(&[], false).unwrap();
     assert_eq!(watches.list(&all), Err(Error::Starting));
     for number in [2, 1] {
@@ -172,7 +180,7 @@ fn a_list_is_ordered_and_whole_or_not_given() {
 #[test]
 fn streams_have_a_limit() {
     let supervisor = Supervisor::new(Duration::from_secs(1));
-    let watches = Watches::new(World::new().directory(), accounts(), Arc::default());
+    let watches = watches_of(World::new().directory(), accounts(), Arc::default());
     let open = || watches.watch(Filter::parse(&[], false).unwrap(), supervisor.shutdown());
     let streams: Vec<_> = (0..STREAMS_MAX).map(|_| open().unwrap()).collect();
     assert!(matches!(open().map(|_| ()), Err(Error::Busy)));
@@ -184,7 +192,7 @@ fn streams_have_a_limit() {
 fn e_a_connection_is_told_to_whoever_asks_for_it_and_holds_no_credential() {
     let directory = World::new().directory();
     look_at(&directory, reached());
-    let watches = Watches::new(directory, accounts(), Arc::default());
+    let watches = watches_of(directory, accounts(), Arc::default());
     let listed = |with_connection| {
         let filter = Filter::parse(&[], with_connection).unwrap();
         watches.list(&filter).unwrap().remove(0)
@@ -203,7 +211,12 @@ fn accounts() -> Arc<Accounts> {
 fn observe(accounts: &Accounts, number: usize) {
     let observed = ["kube-system/a", "kube-system/b"].map(|account| account.parse().unwrap());
     accounts
-        .observe(Observe { shoot: shoot(number), accounts: observed.into(), targets: [].into() })
+        .observe(Observe {
+            shoot: shoot(number),
+            accounts: observed.into(),
+            targets: [].into(),
+            families: [].into(),
+        })
         .unwrap();
 }
 
