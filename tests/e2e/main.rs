@@ -36,6 +36,7 @@ mod first_token;
 mod forced;
 mod fresh;
 mod gardener;
+mod generations;
 mod generic;
 mod grpc;
 mod house;

@@ -19,6 +19,7 @@ mod contract;
 mod credential;
 mod fake;
 mod first_token;
+mod generations;
 mod generic;
 mod house;
 mod issuer_refuses;

@@ -22,8 +22,9 @@ mod token_request;
 mod tokens;
 mod watch;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use jiff::SignedDuration;
 use perennial_core::clock::Clock;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch::Sender, task::JoinSet};
@@ -241,6 +242,14 @@ impl FakeApiServer {
     /// Grants no lifetime above this, in seconds.
     pub fn grant_at_most(&self, seconds: i64) {
         self.shared.with(|state| state.granted_seconds_max = Some(seconds));
+    }
+
+    /// Goes on taking tokens for so long after the Secret that they are bound to is deleted, as an
+    /// API server does that remembers its own answers; not at all at first. By the clock given to
+    /// [`FakeApiServer::start`].
+    pub fn take_bound_tokens_for(&self, after: Duration) {
+        let after = SignedDuration::try_from(after).expect("tests wait for less than that");
+        self.shared.with(|state| state.bound_taken_for = after);
     }
 
     /// What SelfSubjectAccessReviews answer.

@@ -5,7 +5,7 @@ use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenReview},
     authorization::v1::SelfSubjectAccessReview,
-    core::v1::ServiceAccount,
+    core::v1::{Secret, ServiceAccount},
 };
 use kube::{
     Api, Client, ResourceExt as _,
@@ -17,7 +17,7 @@ use perennial_lab::poll::{Look, until};
 use perennial_process::clock::SystemClock;
 use serde_json::{Value, json};
 
-use super::{object, refusal};
+use super::{make, object, refusal};
 use crate::house::MOMENT;
 
 const ACCOUNT: &str = "kube-proxy";
@@ -31,6 +31,7 @@ pub(super) async fn suite(client: &Client, namespace: &str) {
     what_is_missing_is_named_by_its_kind(client, &accounts).await;
     the_uid_of_the_account_is_a_precondition(&accounts).await;
     a_token_authenticates_until_its_account_is_gone(client, &accounts).await;
+    a_token_dies_with_the_secret_that_it_is_bound_to(client, &accounts).await;
     an_admin_may_create_tokens(client).await;
     the_key_set_has_the_key_of_a_fresh_token_and_the_date(client, &accounts).await;
 }
@@ -145,6 +146,41 @@ async fn a_token_authenticates_until_its_account_is_gone(
     };
     until("the token of an account that is gone is refused", MOMENT, refused).await.unwrap();
     accounts.create(&PostParams::default(), &account).await.unwrap();
+    assert_eq!(review(client, &held, &["gardener"]).await, None, "another uid");
+}
+
+/// Section D: the claims name the Secret, and another one of its name does not bring it back.
+async fn a_token_dies_with_the_secret_that_it_is_bound_to(
+    client: &Client,
+    accounts: &Api<ServiceAccount>,
+) {
+    let namespace = accounts.get(ACCOUNT).await.unwrap().namespace().unwrap();
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+    let bound = json!({"apiVersion": "v1", "kind": "Secret", "name": "generation"});
+    let spec = || json!({"audiences": ["gardener"], "boundObjectRef": bound});
+    assert_eq!(
+        refusal(request(accounts, ACCOUNT, spec()).await),
+        r#"404 NotFound [secrets] secrets "generation" not found"#
+    );
+    let refused = refusal(request(accounts, "missing", spec()).await);
+    assert!(refused.contains("[serviceaccounts]"), "the account is looked for first: {refused}");
+
+    let generation = json!({"metadata": {"name": "generation"}, "immutable": true});
+    let made = make(&secrets, generation.clone()).await;
+    let (reviewed, held) = (token(accounts, spec()).await, token(accounts, spec()).await);
+    let claims = Claims::read(held.as_bytes()).unwrap();
+    let found = claims.bound.unwrap();
+    assert_eq!((found.name, Some(found.uid)), ("generation".to_owned(), made.uid()));
+    assert!(review(client, &reviewed, &["gardener"]).await.is_some());
+
+    // One that was never reviewed, as for accounts.
+    secrets.delete("generation", &DeleteParams::default()).await.unwrap();
+    let refused = async || match review(client, &held, &["gardener"]).await {
+        None => Ok(Look::Done(())),
+        Some(user) => Ok(Look::Waiting(user)),
+    };
+    until("the token whose Secret is gone is refused", MOMENT, refused).await.unwrap();
+    make(&secrets, generation).await;
     assert_eq!(review(client, &held, &["gardener"]).await, None, "another uid");
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, header};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use perennial_core::clock::Clock;
 use tokio::sync::watch;
 
@@ -13,7 +13,7 @@ use super::{
     refusal::Refusal,
     resource::Resource,
     store::{Key, Store},
-    tokens::{Account, Tokens},
+    tokens::{Account, Bound, Issued, Tokens},
 };
 
 #[derive(Debug)]
@@ -27,7 +27,8 @@ pub(super) struct State {
     pub reviews_allow: bool,
     pub audiences: Vec<String>, // the first ones of the API server itself
     pub granted_seconds_max: Option<i64>,
-    pub watch_generation: u64, // watches of an older one end
+    pub bound_taken_for: SignedDuration, // after what a token is bound to was deleted
+    pub watch_generation: u64,           // watches of an older one end
     pub watches_stalled: bool,
 }
 
@@ -43,6 +44,7 @@ impl Default for State {
             reviews_allow: true,
             audiences: vec!["kubernetes".to_owned(), "gardener".to_owned()],
             granted_seconds_max: None,
+            bound_taken_for: SignedDuration::ZERO,
             watch_generation: 0,
             watches_stalled: false,
         }
@@ -109,11 +111,26 @@ impl State {
         if known || !self.authenticates { Ok(()) } else { Err(Refusal::unauthorized()) }
     }
 
-    /// Whose token this is: it lives, and so does its ServiceAccount with the same uid.
+    /// Whose token this is: it lives, and so do its ServiceAccount with the same uid and what it is
+    /// bound to.
     pub(super) fn account_of(&self, token: &str, now: Timestamp) -> Option<&Account> {
-        let account = &self.tokens.living(token, now)?.account;
+        let Issued { account, bound, .. } = self.tokens.living(token, now)?;
+        if bound.as_ref().is_some_and(|bound| !self.is_taken(bound, &account.namespace, now)) {
+            return None;
+        }
         (self.account(&account.namespace, &account.name).as_ref() == Some(account))
             .then_some(account)
+    }
+
+    fn is_taken(&self, bound: &Bound, namespace: &str, now: Timestamp) -> bool {
+        let secrets = Resource::named("secrets");
+        let held = self.store.get(&Key::new(secrets, namespace, &bound.name));
+        let lives = held.is_some_and(|held| {
+            held["metadata"]["uid"] == *bound.uid && held["metadata"]["deletionTimestamp"].is_null()
+        });
+        let deleted_at = self.store.deleted_at(&bound.uid);
+        let remembers = |at: Timestamp| now.duration_since(at) < self.bound_taken_for;
+        lives || deleted_at.is_some_and(remembers)
     }
 
     pub(super) fn account(&self, namespace: &str, name: &str) -> Option<Account> {

@@ -39,6 +39,7 @@ pub(super) struct Store {
     forgotten: u64, // versions up to this one have no history
     objects: BTreeMap<Key, Value>,
     history: VecDeque<Change>,
+    deleted: BTreeMap<String, Timestamp>, // uids of Secrets
 }
 
 impl Store {
@@ -63,6 +64,11 @@ impl Store {
 
     pub(super) fn get(&self, key: &Key) -> Option<&Value> {
         self.objects.get(key)
+    }
+
+    /// When the Secret of this uid was deleted first.
+    pub(super) fn deleted_at(&self, uid: &str) -> Option<Timestamp> {
+        self.deleted.get(uid).copied()
     }
 
     /// All objects of a kind, ordered by namespace and name.
@@ -149,6 +155,10 @@ impl Store {
         let Some(object) = self.objects.get(&key) else {
             return Err(Refusal::not_found(resource, &key.name));
         };
+        if let Some(uid) = object["metadata"]["uid"].as_str().filter(|_| resource.kind == "Secret")
+        {
+            self.deleted.entry(uid.to_owned()).or_insert(now);
+        }
         if !is_held(object) {
             return Ok(self.put(resource, key, None));
         }

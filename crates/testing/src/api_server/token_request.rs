@@ -9,6 +9,7 @@ use super::{
     resource::Resource,
     state::State,
     store::{Key, seconds},
+    tokens::Bound,
 };
 
 const KIND: &str = "TokenRequest.authentication.k8s.io";
@@ -32,7 +33,8 @@ pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Result<Answer, Refu
     let granted =
         state.granted_seconds_max.map_or(lifetime_seconds, |max| lifetime_seconds.min(max));
     let audiences = audiences(&request).unwrap_or_else(|| state.audiences.clone());
-    let token = state.tokens.issue(&account, &audiences, asked.now, granted);
+    let bound = bound(state, &call.namespace, &request)?;
+    let token = state.tokens.issue(&account, &audiences, bound, asked.now, granted);
 
     request["kind"] = "TokenRequest".into();
     request["apiVersion"] = "authentication.k8s.io/v1".into();
@@ -43,6 +45,33 @@ pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Result<Answer, Refu
     let expires_at = end(asked.now, granted);
     request["status"] = json!({"token": token, "expirationTimestamp": seconds(expires_at)});
     Ok(Answer::json(201, request))
+}
+
+/// Of the kinds that an API server binds to, only a Secret is known here.
+fn bound(state: &State, namespace: &str, request: &Value) -> Result<Option<Bound>, Refusal> {
+    let asked = &request["spec"]["boundObjectRef"];
+    let (Some(kind), Some(name)) = (asked["kind"].as_str(), asked["name"].as_str()) else {
+        return Ok(None);
+    };
+    if (kind, asked["apiVersion"].as_str()) != ("Secret", Some("v1")) {
+        let problem = format!("{asked}: the fake binds to Secrets of v1 only");
+        let cause = Cause::Value(&problem);
+        return Err(Refusal::invalid(KIND, "", "spec.boundObjectRef", cause));
+    }
+    let secrets = Resource::named("secrets");
+    let held = state.store.get(&Key::new(secrets, namespace, name));
+    let held = held.ok_or_else(|| Refusal::not_found(secrets, name))?;
+    let uid = held["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    match asked["uid"].as_str().filter(|asked| !asked.is_empty() && *asked != uid) {
+        Some(other) => {
+            let why = format!(
+                "the UID in the bound object reference ({other}) does not match the UID in record. \
+                 The object might have been deleted and then recreated"
+            );
+            Err(Refusal::conflict("Secret", name, &why, json!({"name": name, "kind": "Secret"})))
+        }
+        None => Ok(Some(Bound { name: name.to_owned(), uid })),
+    }
 }
 
 fn check_uid(request: &Value, name: &str, uid: &str) -> Result<(), Refusal> {

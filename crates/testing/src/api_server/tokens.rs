@@ -25,8 +25,16 @@ pub(super) struct Issued {
     pub account: Account,
     pub audiences: Vec<String>,
     pub expires_at: Timestamp,
+    pub bound: Option<Bound>,
     key_id: String,
     refused: bool,
+}
+
+/// A Secret beside the account that a token dies with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bound {
+    pub name: String,
+    pub uid: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,17 +60,21 @@ impl Tokens {
         &mut self,
         account: &Account,
         audiences: &[String],
+        bound: Option<Bound>,
         now: Timestamp,
         lifetime_seconds: i64,
     ) -> String {
         let Account { namespace, name, uid } = account;
         let iat = now.as_second();
         let exp = iat.saturating_add(lifetime_seconds);
-        let claims = json!({
+        let mut claims = json!({
             "aud": audiences, "exp": exp, "iat": iat, "iss": ISSUER, "jti": Uuid::new_v4().to_string(),
             "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}},
             "nbf": iat, "sub": format!("system:serviceaccount:{namespace}:{name}"),
         });
+        if let Some(Bound { name, uid }) = &bound {
+            claims["kubernetes.io"]["secret"] = json!({"name": name, "uid": uid});
+        }
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let header = part(json!({"alg": "RS256", "kid": self.key_id}));
         let token = format!("{header}.{}.{}", part(claims), signature());
@@ -71,6 +83,7 @@ impl Tokens {
             account: account.clone(),
             audiences: audiences.to_vec(),
             expires_at: Timestamp::from_second(exp).unwrap_or(Timestamp::MAX),
+            bound,
             key_id: self.key_id.clone(),
             refused: false,
         });

@@ -85,6 +85,7 @@ async fn d_an_old_token_is_tried_once_a_second_until_it_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "a measure on tokio's paused clock")]
 async fn d_an_old_token_that_is_still_taken_after_20_s_is_an_error_and_tried_anew() {
     let world = World::new();
     let issuer = issued(&world, &[1, 2]).await;
