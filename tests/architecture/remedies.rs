@@ -52,6 +52,6 @@ fn every_reason_for_which_a_renewal_fails_has_a_remedy() {
         .collect();
     assert!(
         without.is_empty(),
-        "write a remedy in crates/scheduler/src/fleet/explain/remedy.rs for {without:?}"
+        "write a remedy in crates/scheduler/src/fleet/explain/remedy/ for {without:?}"
     );
 }

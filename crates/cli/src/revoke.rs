@@ -12,10 +12,7 @@ use perennial_core::{clock::Clock as _, generation::GRACE_DEFAULT, name::SecretR
 use perennial_process::clock::SystemClock;
 use perennial_proto::scheduler::v1::{RevocationPhase, RevokeRequest, RevokeResponse};
 use perennial_rpc::convert;
-use tokio::{
-    signal,
-    time::{self, Instant},
-};
+use tokio::{signal, time};
 use tonic::{Status, Streaming};
 
 use crate::{
@@ -66,7 +63,7 @@ pub(crate) async fn run(scheduler: Scheduler, args: RevokeArgs) -> Result<Exit, 
     let left = tokio::select! {
         done = watch.follow(scheduler, request) => return done.map_or_else(told, |()| Ok(Exit::Ok)),
         _ = signal::ctrl_c() => Left::Interrupted,
-        () = time::sleep_until(Instant::now() + timeout) => Left::OutOfTime,
+        () = time::sleep(timeout) => Left::OutOfTime,
     };
     watch.leave(&left, timeout)
 }
@@ -105,7 +102,7 @@ impl Watch {
                     End::Lost(status) => status,
                 },
                 Ok(Err(status)) => status,
-                Err(_) => Status::deadline_exceeded("no answer"),
+                Err(_) => Status::unavailable("it does not answer"),
             };
             let error = CliError::call(lost);
             let Some(last) = self.last.as_ref().filter(|_| error.exit() == Exit::Unavailable)

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use perennial_core::{
     digest::Digest,
     failure::Kind,
+    generation::{Bound, Family, Noted, Number},
     inputs::{Inputs, Mode, Refusal},
     issued::Issued,
     name::SecretRef,
@@ -109,6 +110,26 @@ pub(crate) fn written(record: &Record, seconds: i64, reason: Reason) -> Record {
         issued: Some(note),
         ..record.clone()
     }
+}
+
+/// The same, with its token bound to this generation, as the secret-writer notes it.
+pub(crate) fn bound(record: &Record, number: Number, older_until: Option<Timestamp>) -> Record {
+    let family = Family::new(&"kube-system".parse().unwrap(), &record.secret);
+    let mut record = record.clone();
+    let (uid, name) = (format!("uid-{number}"), family.name(number).to_string());
+    if let Held::Token(claims) = &mut record.held {
+        claims.bound = Some(Box::new(Bound { name, uid: uid.clone() }));
+    }
+    let note = record.issued.as_mut().unwrap();
+    note.generation = Some(Box::new(Noted { number, uid, older_until }));
+    record
+}
+
+/// A revocable Secret that was just made.
+pub(crate) fn revocable(name: &str) -> Record {
+    let mut record = bare(name);
+    record.inputs.as_mut().unwrap().revocable = true;
+    record
 }
 
 /// A Secret whose token was issued at `seconds`.

@@ -13,11 +13,13 @@ use crate::{
 };
 
 mod explain;
+mod revoke;
 mod stop;
 
 /// A service over a fleet of these names, without an engine.
 struct Desk {
     board: Arc<Board>,
+    clock: ManualClock,
     service: Service,
     requests: mpsc::Receiver<engine::Request>,
     supervisor: Supervisor,
@@ -26,7 +28,8 @@ struct Desk {
 impl Desk {
     fn of(names: &[&str]) -> Self {
         let now = at(0);
-        let board = Board::new(settings(), Arc::new(ManualClock::at(now)));
+        let clock = ManualClock::at(now);
+        let board = Board::new(settings(), Arc::new(clock.clone()));
         board.update(|fleet, _| {
             fleet.hear_of_stop(now, None);
             fleet.hear_of_records(now, feed::Event::Opened);
@@ -43,7 +46,7 @@ impl Desk {
         let (handle, _) = Handle::new(Arc::new(Unthrown));
         let service =
             Service::new(Arc::clone(&board), sender, supervisor.shutdown(), replica, handle);
-        Self { board, service, requests, supervisor }
+        Self { board, clock, service, requests, supervisor }
     }
 
     async fn page(&self, size: u32, token: &str) -> (Vec<String>, String) {

@@ -2,15 +2,18 @@
 
 use perennial_core::{
     decision::bound_to,
-    generation::{Bound, Family, Generation, GenerationsSeen, Noted, Number},
+    generation::{Family, Generation, GenerationsSeen, Number},
 };
 use proptest::prelude::*;
 
 use super::*;
-use crate::fleet::{
-    feed::GenerationsNews,
-    outcome::Answer,
-    revocation::progress::{Phase, Progress},
+use crate::{
+    fixtures::{bound, revocable},
+    fleet::{
+        feed::GenerationsNews,
+        outcome::Answer,
+        revocation::progress::{Phase, Progress},
+    },
 };
 
 mod asking;
@@ -42,25 +45,6 @@ enum Crash {
 
 fn generation(number: Number, grace: Option<Duration>) -> Generation {
     Generation { number, uid: format!("uid-{number}").into(), grace }
-}
-
-/// As the secret-writer notes it.
-fn bound(record: &Record, number: Number, older_until: Option<Timestamp>) -> Record {
-    let family = Family::new(&"kube-system".parse().unwrap(), &record.secret);
-    let mut record = record.clone();
-    let (uid, name) = (format!("uid-{number}"), family.name(number).to_string());
-    if let Held::Token(claims) = &mut record.held {
-        claims.bound = Some(Box::new(Bound { name, uid: uid.clone() }));
-    }
-    let note = record.issued.as_mut().unwrap();
-    note.generation = Some(Box::new(Noted { number, uid, older_until }));
-    record
-}
-
-fn revocable(name: &str) -> Record {
-    let mut record = bare(name);
-    record.inputs.as_mut().unwrap().revocable = true;
-    record
 }
 
 impl Stage {
