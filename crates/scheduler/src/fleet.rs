@@ -284,7 +284,8 @@ impl Fleet {
         if self.shoots.hear_of_generations(&shoot, &family, seen) {
             let secret = named(&shoot, &family.secret);
             self.settle(now, &secret);
-            self.effects.changed.insert(secret);
+            // How far its revocation is may read differently without another standing.
+            self.effects.changed.extend(self.members.get(&secret).map(|_| secret));
         }
     }
 
