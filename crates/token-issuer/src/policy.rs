@@ -13,6 +13,7 @@ mod refusal;
 mod tests;
 
 use perennial_core::{
+    generation,
     name::{AccountRef, Namespace, SecretName, SecretRef},
     shoot::ShootId,
 };
@@ -86,7 +87,8 @@ impl Policy {
         if self.is_own(secret) {
             return Err(Refusal::OwnTarget { secret: named() });
         }
-        if target.name.as_str().starts_with(BOOTSTRAP_TOKENS) {
+        let name = target.name.as_str();
+        if name.starts_with(BOOTSTRAP_TOKENS) || generation::is_one(name) {
             return Err(Refusal::DeniedTarget { secret: named(), target: aimed() });
         }
         let allowed = &self.rules.allowed_target_namespace;

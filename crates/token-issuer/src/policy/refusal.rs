@@ -78,7 +78,8 @@ pub enum Refusal {
     },
     /// That Secret means something to the shoot itself.
     #[error(
-        "{secret} may not have target {target}: Secrets of such names let nodes join the shoot;          correct annotation {}",
+        "{secret} may not have target {target}: Secrets of such names let nodes join the shoot, or \
+         tokens are bound to them; correct annotation {}",
         keys::TARGET_NAME
     )]
     DeniedTarget {

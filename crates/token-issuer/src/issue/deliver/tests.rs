@@ -61,8 +61,9 @@ async fn b7_the_policy_has_the_last_word_about_targets() {
     let mut issuer = issuer(&world, &world.directory());
     let own = Ask { goal: Some(goal("target", false)), ..for_ourselves() };
     let joining = ask(goal("bootstrap-token-abcdef", false));
-    for (ask, reason) in [(&own, "POLICY_DENIED_TARGET"), (&joining, "POLICY_DENIED_TARGET")] {
-        assert_eq!(issuer.issue(ask).await.unwrap_err().reason(), reason);
+    let generation = ask(goal(crate::fakes::generations::family().name(1).as_str(), false));
+    for ask in [&own, &joining, &generation] {
+        assert_eq!(issuer.issue(ask).await.unwrap_err().reason(), "POLICY_DENIED_TARGET");
     }
     issuer.policy.rules.allowed_target_namespace = vec!["garden".parse().unwrap()];
     let elsewhere = issuer.issue(&ask(goal("target", false))).await.unwrap_err();
