@@ -44,6 +44,8 @@ pub(crate) struct Setup {
     pub own: (&'static str, &'static str),
     /// The clock of each shoot minus everybody else's.
     pub shoot_skew: SignedDuration,
+    /// The clock of the token-issuer minus everybody else's.
+    pub issuer_skew: SignedDuration,
 }
 
 impl Default for Setup {
@@ -54,6 +56,7 @@ impl Default for Setup {
             audit: false,
             proofs_hold: true,
             shoot_skew: SignedDuration::ZERO,
+            issuer_skew: SignedDuration::ZERO,
             own: (OWN, "perennial-token-issuer"),
         }
     }
@@ -98,6 +101,7 @@ impl House {
         }
         let site = Site {
             clock: Arc::new(clock.clone()),
+            issuer_clock: Arc::new(clock.skewed(setup.issuer_skew)),
             seed: seed_client(&seed).await,
             basis: setup.basis,
             own_secret: setup.own.0,

@@ -71,6 +71,20 @@ impl ShootStatus {
     }
 }
 
+impl ShootStatus {
+    /// The same as told by a clock that is so much ahead of the one it was told by.
+    #[must_use]
+    pub fn by_a_clock_ahead(mut self, ahead: SignedDuration) -> Self {
+        let moved = |moment: Timestamp| moment.checked_add(ahead).unwrap_or(moment);
+        self.clock_offset = self.clock_offset.and_then(|offset| offset.checked_sub(ahead));
+        self.checked_at = self.checked_at.map(moved);
+        self.key_history.settled_since = self.key_history.settled_since.map(moved);
+        self.accounts.values_mut().for_each(|seen| seen.at = moved(seen.at));
+        self.targets.values_mut().for_each(|seen| seen.at = moved(seen.at));
+        self
+    }
+}
+
 /// A ServiceAccount as it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountSeen {

@@ -199,7 +199,7 @@ pub fn start(
         follow(records, into, stop).await;
         Ok(())
     });
-    for shoots in remote::Shoots::each(&issuers) {
+    for shoots in remote::Shoots::each(&issuers, &clock) {
         let (into, stop) = (inputs.clone(), shutdown());
         tasks.spawn("shoots", async move {
             follow(shoots, into, stop).await;

@@ -153,7 +153,8 @@ impl issuer::token_issuer_server::TokenIssuer for FakeIssuer {
             Event::Upsert(convert::shoot_to_proto(&status, "https://127.0.0.1")),
             Event::SnapshotComplete(issuer::SnapshotComplete {}),
         ];
-        let messages = events.map(|event| Ok(issuer::WatchShootsResponse { event: Some(event) }));
+        let messages = events
+            .map(|event| Ok(issuer::WatchShootsResponse { event: Some(event), sent_at: None }));
         let stream = futures::stream::iter(messages).chain(futures::stream::pending());
         Ok(Response::new(stream.boxed()))
     }

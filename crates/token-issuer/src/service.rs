@@ -48,6 +48,7 @@ impl Service {
             Arc::clone(&issuer.accounts),
             Arc::clone(&issuer.generations),
             Arc::clone(&targets),
+            Arc::clone(&issuer.clock),
         );
         Self { issuer, watches, targets, metrics, shutdown }
     }

@@ -13,10 +13,12 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use futures::{Stream, stream};
 use perennial_core::{
+    clock::Clock,
     failure::{Failure, Kind},
     shoot::ShootId,
 };
@@ -25,7 +27,10 @@ use perennial_proto::issuer::v1::{
     Connection, Shoot, SnapshotComplete, WatchShootsResponse, watch_shoots_response::Event,
 };
 use perennial_rpc::convert::{self, ConvertError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time,
+};
 
 use crate::{
     accounts::{self, Accounts},
@@ -38,6 +43,8 @@ use crate::{
 const STREAMS_MAX: usize = 64;
 /// Most changes of accounts, and of generations, that are taken at once.
 const NEWS_AT_ONCE: usize = 256;
+/// After such a silence a stream says what time it is: a caller whose clock was set hears of it.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,6 +123,7 @@ pub struct Watches {
     accounts: Arc<Accounts>,
     generations: Arc<Generations>,
     targets: Arc<Targets>,
+    clock: Arc<dyn Clock>,
     streams: Arc<Semaphore>,
 }
 
@@ -127,9 +135,10 @@ impl Watches {
         accounts: Arc<Accounts>,
         generations: Arc<Generations>,
         targets: Arc<Targets>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-        Self { directory, accounts, generations, targets, streams }
+        Self { directory, accounts, generations, targets, clock, streams }
     }
 
     /// The state of shoots once.
@@ -176,9 +185,11 @@ impl Watches {
             mark: Mark::NotYet,
             _permit: permit,
         };
-        Ok(stream::unfold(watch, |mut watch| async {
-            let event = watch.next().await?;
-            Some((WatchShootsResponse { event: Some(event) }, watch))
+        let clock = Arc::clone(&self.clock);
+        Ok(stream::unfold((watch, clock), |(mut watch, clock)| async {
+            let event = watch.next_or_silence().await?;
+            let sent_at = Some(convert::timestamp(clock.now()));
+            Some((WatchShootsResponse { event, sent_at }, (watch, clock)))
         }))
     }
 }
@@ -220,6 +231,15 @@ enum Mark {
 }
 
 impl Watch {
+    /// The next event, or none where there was none for so long; ends at shutdown.
+    async fn next_or_silence(&mut self) -> Option<Option<Event>> {
+        match time::timeout(SILENCE_MAX, self.next()).await {
+            Ok(event) => event.map(Some),
+            Err(_) => Some(None),
+        }
+    }
+
+    /// May be dropped while it waits: it takes nothing away before that.
     async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.queue.pop_front() {

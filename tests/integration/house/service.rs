@@ -30,6 +30,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// What the services find.
 pub(super) struct Site {
     pub clock: Arc<dyn Clock>,
+    /// That of the token-issuer.
+    pub issuer_clock: Arc<dyn Clock>,
     pub seed: kube::Client,
     pub basis: Duration,
     /// `--shoot-secret`, `--own-secret`
@@ -128,7 +130,7 @@ impl Services {
         let settings = Args::try_parse_from(["token-issuer", &flag]).unwrap().settings;
         let (rereads, queue) = shoot_secrets::rereads();
         let parts = start::Parts {
-            clock: Arc::clone(&self.site.clock),
+            clock: Arc::clone(&self.site.issuer_clock),
             rereads,
             connect: Arc::new(ApiServers),
             listener,

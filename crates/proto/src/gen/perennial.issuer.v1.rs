@@ -243,6 +243,10 @@ pub struct WatchShootsRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchShootsResponse {
+    /// When it was sent, by the clock of the token-issuer, as are all times in it but those of tokens. A
+    /// message without an event comes after a silence of 30 s and says only this.
+    #[prost(message, optional, tag = "15")]
+    pub sent_at: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(oneof = "watch_shoots_response::Event", tags = "1, 2, 3, 4, 5, 6")]
     pub event: ::core::option::Option<watch_shoots_response::Event>,
 }

@@ -2,8 +2,10 @@
 
 use std::{future::ready, sync::Arc, time::Duration};
 
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
+use futures::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
+use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
+    clock::Clock,
     name::SecretRef,
     record::Record,
     shoot::{ShootId, ShootStatus},
@@ -39,8 +41,11 @@ use crate::{
     replica::Replica,
 };
 
+mod apart;
 mod fault;
 mod observe;
+
+use apart::Apart;
 
 pub use observe::Observers;
 
@@ -177,15 +182,17 @@ pub struct Shoots {
     source: usize,
     address: String,
     channel: Channel,
+    clock: Arc<dyn Clock>,
 }
 
 impl Shoots {
     /// One for each token-issuer.
-    pub fn each(replicas: &Replicas) -> impl Iterator<Item = Self> {
+    pub fn each(replicas: &Replicas, clock: &Arc<dyn Clock>) -> impl Iterator<Item = Self> {
         replicas.all().enumerate().map(|(source, (address, channel))| Self {
             source,
             address: address.to_owned(),
             channel,
+            clock: Arc::clone(clock),
         })
     }
 }
@@ -203,6 +210,38 @@ pub enum ShootNews {
     Generations(GenerationsNews),
 }
 
+impl ShootNews {
+    /// What a message says, by our clock, which is so much ahead of that of its sender.
+    fn read(event: shoots::Event, ahead: SignedDuration) -> Result<ShootEvent, ConvertError> {
+        let moved = |at: Timestamp| at.checked_add(ahead).unwrap_or(at);
+        Ok(match event {
+            shoots::Event::Upsert(shoot) => {
+                let status = convert::shoot_from_proto(shoot)?.by_a_clock_ahead(ahead);
+                Event::Upsert(Self::Status(status))
+            }
+            shoots::Event::Account(message) => {
+                let (shoot, account, mut seen) = convert::account_seen_from_proto(message)?;
+                seen.at = moved(seen.at);
+                Event::Upsert(Self::Account(AccountNews { shoot, account, seen }))
+            }
+            shoots::Event::Target(message) => {
+                let (shoot, target, mut seen) = convert::target_seen_from_proto(message)?;
+                seen.at = moved(seen.at);
+                Event::Upsert(Self::Target(TargetNews { shoot, target, seen }))
+            }
+            shoots::Event::Generations(message) => {
+                let (shoot, family, mut seen) = convert::generations_seen_from_proto(message)?;
+                seen.at = moved(seen.at);
+                Event::Upsert(Self::Generations(GenerationsNews { shoot, family, seen }))
+            }
+            shoots::Event::Removed(shoot) => Event::Removed(convert::parsed("removed", &shoot)?),
+            shoots::Event::SnapshotComplete(_) => Event::Complete,
+        })
+    }
+}
+
+type ShootEvent = Event<ShootNews, ShootId>;
+
 impl Origin for Shoots {
     type Item = ShootNews;
     type Key = ShootId;
@@ -211,34 +250,17 @@ impl Origin for Shoots {
         let mut client = TokenIssuerClient::new(self.channel.clone());
         let everything = issuer::WatchShootsRequest::default();
         let stream = client.watch_shoots(everything).await?;
-        let event = |message: issuer::WatchShootsResponse| {
-            Ok(match message.event {
-                None => return Ok(None),
-                Some(shoots::Event::Upsert(shoot)) => {
-                    Some(Event::Upsert(ShootNews::Status(convert::shoot_from_proto(shoot)?)))
-                }
-                Some(shoots::Event::Account(message)) => {
-                    let (shoot, account, seen) = convert::account_seen_from_proto(message)?;
-                    let news = AccountNews { shoot, account, seen };
-                    Some(Event::Upsert(ShootNews::Account(news)))
-                }
-                Some(shoots::Event::Target(message)) => {
-                    let (shoot, target, seen) = convert::target_seen_from_proto(message)?;
-                    let news = TargetNews { shoot, target, seen };
-                    Some(Event::Upsert(ShootNews::Target(news)))
-                }
-                Some(shoots::Event::Generations(message)) => {
-                    let (shoot, family, seen) = convert::generations_seen_from_proto(message)?;
-                    let news = GenerationsNews { shoot, family, seen };
-                    Some(Event::Upsert(ShootNews::Generations(news)))
-                }
-                Some(shoots::Event::Removed(shoot)) => {
-                    Some(Event::Removed(convert::parsed("removed", &shoot)?))
-                }
-                Some(shoots::Event::SnapshotComplete(_)) => Some(Event::Complete),
-            })
+        let mut apart = Apart::new(Arc::clone(&self.clock));
+        let dated = stream.into_inner().map(move |message| {
+            let message = message?;
+            let sent_at = convert::timestamp_from("sent_at", message.sent_at).ok();
+            let ahead = apart.ahead(sent_at)?;
+            Ok((message.event, ahead))
+        });
+        let event = |(event, ahead): (Option<shoots::Event>, SignedDuration)| {
+            event.map(|event| ShootNews::read(event, ahead)).transpose()
         };
-        Ok(events(stream.into_inner(), event))
+        Ok(events(dated, event))
     }
 
     fn peer(&self) -> &str {
@@ -267,7 +289,7 @@ impl Origin for Shoots {
 /// One message that cannot be understood must not end the stream: its Secret or shoot is left out,
 /// and a line says so.
 fn events<M: Send + 'static, T: Send + 'static, K: Send + 'static>(
-    stream: tonic::Streaming<M>,
+    stream: impl Stream<Item = Result<M, Status>> + Send + 'static,
     event: impl Fn(M) -> Result<Option<Event<T, K>>, ConvertError> + Send + 'static,
 ) -> Events<T, K> {
     let understood = move |message: Result<M, Status>| {

@@ -18,7 +18,13 @@ fn watches_of(
     accounts: Arc<Accounts>,
     targets: Arc<Targets>,
 ) -> Watches {
-    Watches::new(directory, accounts, Arc::new(Generations::new(Arc::new(clock()))), targets)
+    Watches::new(
+        directory,
+        accounts,
+        Arc::new(Generations::new(Arc::new(clock()))),
+        targets,
+        noon(),
+    )
 }
 
 struct Reader(std::pin::Pin<Box<dyn Stream<Item = WatchShootsResponse>>>);
@@ -142,8 +148,8 @@ async fn a_stream_ends_at_shutdown() {
     assert_eq!(reader.read(), ["end"]);
 }
 
-#[test]
-fn b7_a_target_that_was_seen_is_told_after_its_shoot_and_once() {
+#[tokio::test]
+async fn b7_a_target_that_was_seen_is_told_after_its_shoot_and_once() {
     let supervisor = Supervisor::new(Duration::from_secs(1));
     let (directory, targets) = (World::new().directory(), Arc::new(Targets::default()));
     let watches = watches_of(Arc::clone(&directory), accounts(), Arc::clone(&targets));
@@ -202,6 +208,26 @@ fn e_a_connection_is_told_to_whoever_asks_for_it_and_holds_no_credential() {
     assert_eq!(connection.server, HERE);
     assert_eq!(connection.ca_pem, format!("CA of {HERE}").as_bytes());
     assert_eq!(connection.tls_server_name, "");
+}
+
+fn noon() -> Arc<dyn Clock> {
+    Arc::new(clock())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_message_says_what_time_it_is_and_one_comes_after_each_silence() {
+    let directory = World::new().directory();
+    let (mut reader, _supervisor) = Reader::of(&directory, &[]);
+    let now = Some(convert::timestamp(noon().now()));
+    let first = reader.0.next().await.unwrap();
+    assert_eq!((first.event.is_some(), first.sent_at), (true, now));
+    assert_eq!(reader.read(), ["mark"]);
+    for _ in 0..2 {
+        let silence = reader.0.next().await.unwrap(); // paused time goes to the next timer
+        assert_eq!((silence.event, silence.sent_at), (None, now));
+    }
+    directory.upsert(&shoot(2), Which::Own, &Ok(token_at(HERE, "own")));
+    assert_eq!(reader.read(), ["+shoot--lab--2"], "nothing was lost over it");
 }
 
 fn accounts() -> Arc<Accounts> {
