@@ -347,7 +347,8 @@ fn permit(
         };
     }
     let ordinary = ordinary_interval(record, inputs, policy.basis_seconds, Window::ORDINARY);
-    let hold = record.memory.and_then(|memory| memory.hold_until(now, ordinary));
+    let hold =
+        record.memory.and_then(|memory| memory.hold_until(now, ordinary, record.is_asked_for()));
     match (hold, away) {
         (Some(until), _) => Decision::Hold { until, reason },
         (None, Some(why)) => Decision::WaitForShoot { reason, why },

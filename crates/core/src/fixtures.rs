@@ -118,6 +118,7 @@ impl SecretBuilder {
             reason: crate::reason::Reason::NothingHeld,
             written_at,
             streak: 0,
+            spent: 0,
             left: Vec::new(),
             generation: Noted::of(&family, claims, None),
         });

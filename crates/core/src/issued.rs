@@ -53,6 +53,9 @@ pub struct Issued {
     /// How many tokens in a row did not live to their planned moment (B12).
     #[serde(default)]
     pub streak: u32,
+    /// How many tokens came at once out of the allowance beside that (B12).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spent: u32,
     /// The Secret in the shoot that the token was put into; absent where it stands beside this note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<SecretRef>,
@@ -90,6 +93,8 @@ pub struct IssuedFor<'a> {
     pub written_at: Timestamp,
     /// See [`Issued::streak`].
     pub streak: u32,
+    /// See [`Issued::spent`].
+    pub spent: u32,
     /// See [`Issued::left`]; see [`Issued::now_left`].
     pub left: Vec<Left>,
     /// See [`Issued::generation`].
@@ -100,7 +105,9 @@ impl Issued {
     /// The note for a token that is about to be written.
     #[must_use]
     pub fn note(what: IssuedFor<'_>) -> Self {
-        let IssuedFor { token, claims, inputs, plan, reason, written_at, streak, left, .. } = what;
+        let IssuedFor {
+            token, claims, inputs, plan, reason, written_at, streak, spent, left, ..
+        } = what;
         Self {
             sha256: token,
             inputs: inputs.hash(),
@@ -113,6 +120,7 @@ impl Issued {
             reason,
             at: Timestamp::from_second(written_at.as_second()).unwrap_or(written_at),
             streak,
+            spent,
             target: inputs.target.clone(),
             left,
             generation: what.generation.map(Box::new),
@@ -148,6 +156,11 @@ impl Issued {
     /// The memory against a storm.
     #[must_use]
     pub fn memory(&self) -> Memory {
-        Memory { at: self.at, streak: self.streak }
+        Memory { spent: self.spent, ..Memory::new(self.at, self.streak) }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -150,17 +150,17 @@ impl Record {
         let token = token.as_deref();
         let stamp = stamp(annotation(keys::RENEW_TIMESTAMP));
         let note = annotation(keys::ISSUED).and_then(Issued::read);
-        let memory = note.as_ref().map(Issued::memory);
         let left = note.as_ref().filter(|_| inputs.is_ok()).map(|note| note.now_left(target));
         let ca = match target {
             Some(_) => None, // what stands beside the token stands in the target
             None => ca(view, inputs.as_ref().is_ok_and(|inputs| inputs.inject_ca)),
         };
+        let memory = note.as_ref().map(Issued::memory);
         let (held, issued) = match (&inputs, target) {
             (Ok(inputs), Some(_)) => target::judge(view.secret, inputs, stamp, note),
             _ => judge(token, note),
         };
-        Self {
+        let mut record = Self {
             secret: view.secret.clone(),
             uid: view.uid.to_owned(),
             inputs: inputs.map_err(Refusal::from),
@@ -173,7 +173,27 @@ impl Record {
             memory,
             other_writer: None,
             digest: digest(view, token, mode),
-        }
+        };
+        record.memory = memory.map(|memory| match record.holds(memory) {
+            true => memory,
+            false => memory.spoilt(), // since when is for whoever keeps records
+        });
+        record
+    }
+
+    /// Whether the last token stands there as it was written.
+    #[must_use]
+    pub fn holds(&self, memory: Memory) -> bool {
+        let is_the_last = |note: &Issued| note.at.as_second() >= memory.at.as_second(); // notes have whole seconds
+        matches!(self.held, Held::Token(_)) && self.issued.as_ref().is_some_and(is_the_last)
+    }
+
+    /// Whether somebody asks on the Secret itself for another token than the one we wrote: other
+    /// inputs, or no timestamp any more.
+    #[must_use]
+    pub fn is_asked_for(&self) -> bool {
+        let (Some(note), Ok(inputs)) = (&self.issued, &self.inputs) else { return false };
+        note.inputs != inputs.hash() || self.stamp == Stamp::Absent
     }
 }
 

@@ -1,12 +1,18 @@
 //! No storm, whatever the reason (contract B12).
 //!
-//! A token that lived to its planned moment is *settled*; the next one costs nothing. A token that
-//! had to be replaced sooner counts into a streak: the first replacement comes at once, the next
-//! ones at intervals that double from 10 s up to the ordinary renewal. The memory stands on the
-//! Secret, so no restart resets it, and scheduler and secret-writer judge by it alike.
+//! A token that lived to its planned moment is *settled*; the next one costs nothing. One that is
+//! needed sooner comes in one of two ways:
 //!
-//! With a streak that never ends the tokens come at 0, 0, 10, 30, 70, 150, 310 and 630 s: eight in
-//! the first twenty minutes.
+//! * at once, out of an *allowance* of eight, where it was asked for on the Secret (an edit, a
+//!   removed timestamp), or where the last token stood for [`CALM`]: what that one corrected was
+//!   settled, this is something new;
+//! * else by the *ladder*: the first at once, the next ones at intervals that double from 10 s up
+//!   to the ordinary renewal. So is everything once the allowance is spent.
+//!
+//! Somebody who strikes back at once never has the allowance: his tokens come at 0, 0, 10, 30, 70,
+//! 150, 310 and 630 s, eight in the first twenty minutes. With any rhythm it is eight more.
+//! The memory stands on the Secret, so no restart resets it, and scheduler and secret-writer judge
+//! by it alike.
 
 mod early;
 
@@ -16,11 +22,20 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use early::Early;
 
-/// First pause between two corrective tokens.
+/// Tokens that come at once beside the ladder. Eight edits in a row are those of a person at work;
+/// with the eight of the ladder a Secret gets sixteen in twenty minutes.
+pub const AT_ONCE_MAX: u32 = 8;
+/// A token that stood this long was no part of a fight: a controller that strikes back does so in
+/// milliseconds. Notes are cut to whole seconds, so it may be one second less.
+const CALM: SignedDuration = SignedDuration::from_secs(2);
+/// A token that lived this long brings the whole allowance back. Not sooner: in twenty minutes
+/// nobody gets it twice.
+const ALLOWANCE_BACK_AFTER: SignedDuration = SignedDuration::from_mins(20);
+/// First pause between two corrective tokens of the ladder.
 pub const PAUSE_MIN: Duration = Duration::from_secs(10);
 /// A token that lived this many times as long as the pause before its replacement ends the streak:
 /// somebody corrected a Secret twice a day, and nobody fights over it. With 16, a stranger who
-/// comes back at any fixed interval gets at most eight tokens in twenty minutes.
+/// comes back at any fixed interval gets at most eight tokens in twenty minutes by the ladder.
 const SETTLED_PAUSES: u32 = 16;
 /// How far the clocks of two processes of ours may be apart.
 const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(10);
@@ -32,38 +47,62 @@ const STREAK_MAX: u32 = 24;
 pub struct Memory {
     /// When it was written.
     pub at: Timestamp,
-    /// How many in a row were replaced before their planned moment, up to it.
+    /// How many came by the ladder, up to it.
     pub streak: u32,
+    /// How many came out of the allowance, up to it.
+    pub spent: u32,
+    /// Until when it stood as it was written; `None` where it stands, as far as the Secret tells.
+    pub stood_until: Option<Timestamp>,
 }
 
 impl Memory {
+    /// That of a token which was written then and stands, with nothing spent.
+    #[must_use]
+    pub const fn new(at: Timestamp, streak: u32) -> Self {
+        Self { at, streak, spent: 0, stood_until: None }
+    }
+
+    /// The same where the token never stood, or nobody knows how long.
+    #[must_use]
+    pub fn spoilt(self) -> Self {
+        Self { stood_until: Some(self.at), ..self }
+    }
+
     /// The moment before which no other token may be issued, `None` when one may come at once.
-    /// `ordinary` is the shortest ordinary interval between two renewals of this Secret.
+    /// `ordinary` is the shortest ordinary interval between two renewals of this Secret; `asked`
+    /// says that the Secret itself asks for another.
     ///
     /// A memory of the future is that of a clock that ran ahead. It holds nothing: the Secret would
     /// wait until the clock is there, for years perhaps. The next token is noted with the right
     /// moment, so this costs one.
     #[must_use]
-    pub fn hold_until(self, now: Timestamp, ordinary: Duration) -> Option<Timestamp> {
-        if self.at.duration_since(now) > CLOCKS_APART_MAX {
+    pub fn hold_until(self, now: Timestamp, ordinary: Duration, asked: bool) -> Option<Timestamp> {
+        if self.at.duration_since(now) > CLOCKS_APART_MAX || self.may_come_at_once(now, asked) {
             return None;
         }
         let until = self.at.checked_add(self.pause(ordinary)?).ok()?;
+        let calm_at = self.at.checked_add(CALM).ok().filter(|_| {
+            self.stood_until.is_none() && self.spent_by(now) < AT_ONCE_MAX // if it stands till then
+        });
+        let until = calm_at.map_or(until, |calm_at| until.min(calm_at));
         (until > now).then_some(until)
     }
 
-    /// The streak to note beside the next token, issued at `now`; `settled` when the last token
-    /// lived to its planned moment.
+    /// What to note beside the next token, issued at `now`; `settled` when the last token lived to
+    /// its planned moment.
     #[must_use]
-    pub fn next_streak(self, now: Timestamp, settled: bool, ordinary: Duration) -> u32 {
+    pub fn next(self, now: Timestamp, settled: bool, ordinary: Duration, asked: bool) -> Self {
+        if settled {
+            return Self::new(now, 0);
+        }
         let age = now.duration_since(self.at);
         let quiet = self
             .pause(ordinary)
             .is_some_and(|pause| age >= pause.saturating_mul(SETTLED_PAUSES as i32));
-        match (settled, quiet) {
-            (true, _) => 0,
-            (false, true) => 1,
-            (false, false) => self.streak.saturating_add(1),
+        let (streak, spent) = (if quiet { 0 } else { self.streak }, self.spent_by(now));
+        match self.may_come_at_once(now, asked) {
+            true => Self { spent: spent + 1, ..Self::new(now, streak) },
+            false => Self { spent, ..Self::new(now, streak.saturating_add(1)) },
         }
     }
 
@@ -75,6 +114,16 @@ impl Memory {
         self.at >= held.at || held.at.duration_since(self.at) > CLOCKS_APART_MAX
     }
 
+    fn may_come_at_once(self, now: Timestamp, asked: bool) -> bool {
+        let stood = self.stood_until.unwrap_or(now).duration_since(self.at);
+        self.spent_by(now) < AT_ONCE_MAX && (asked || stood >= CALM)
+    }
+
+    fn spent_by(self, now: Timestamp) -> u32 {
+        let is_back = now.duration_since(self.at) >= ALLOWANCE_BACK_AFTER;
+        if is_back { 0 } else { self.spent.min(AT_ONCE_MAX) } // a note is no more than a text
+    }
+
     fn pause(self, ordinary: Duration) -> Option<SignedDuration> {
         let doublings = self.streak.checked_sub(1)?.min(STREAK_MAX);
         let pause = PAUSE_MIN.saturating_mul(1 << doublings).min(ordinary);
@@ -83,73 +132,4 @@ impl Memory {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::fixtures::at;
-
-    const ORDINARY: Duration = Duration::from_secs(12 * 3_600 * 72 / 100);
-    const TWENTY_MINUTES: i64 = 20 * 60;
-
-    /// Moments at which tokens are issued when each is spoilt at once or at the next multiple of
-    /// `period`.
-    fn tokens_under_attack(period: i64) -> Vec<i64> {
-        let mut issued = vec![0];
-        let mut memory = Memory { at: at(0), streak: 0 };
-        loop {
-            let last = *issued.last().unwrap();
-            let spoilt = if period == 0 { last } else { (last / period + 1) * period };
-            let next = memory
-                .hold_until(at(spoilt), ORDINARY)
-                .map_or(spoilt, |t| t.as_second().max(spoilt));
-            if next > TWENTY_MINUTES {
-                return issued;
-            }
-            issued.push(next);
-            memory = Memory { at: at(next), streak: memory.next_streak(at(next), false, ORDINARY) };
-        }
-    }
-
-    #[test]
-    fn b12_an_endless_fight_costs_eight_tokens_in_twenty_minutes() {
-        assert_eq!(tokens_under_attack(0), [0, 0, 10, 30, 70, 150, 310, 630]);
-    }
-
-    proptest! {
-        #[test]
-        fn b12_no_rhythm_of_a_stranger_gets_more(period in 0_i64..1_300) {
-            prop_assert!(tokens_under_attack(period).len() <= 8, "{:?}", tokens_under_attack(period));
-        }
-
-        #[test]
-        fn a_pause_never_exceeds_the_ordinary_interval(
-            streak in any::<u32>(), ordinary in 1_u64..100_000,
-        ) {
-            let hold = Memory { at: at(0), streak }.hold_until(at(0), Duration::from_secs(ordinary));
-            prop_assert!(hold.is_none_or(|t| t <= at(ordinary as i64)));
-        }
-    }
-
-    #[test]
-    fn a_memory_of_the_future_holds_nothing() {
-        let memory = Memory { at: at(100_000), streak: 3 };
-        assert_eq!(memory.hold_until(at(0), ORDINARY), None);
-        assert_eq!(memory.hold_until(at(99_995), ORDINARY), Some(at(100_040)));
-        assert_eq!(memory.hold_until(at(100_040), ORDINARY), None);
-    }
-
-    #[test]
-    fn a_memory_takes_the_place_of_an_older_one_and_of_one_from_the_future() {
-        let memory = |seconds| Memory { at: at(seconds), streak: 1 };
-        assert!(memory(100).replaces(memory(50)));
-        assert!(!memory(100).replaces(memory(105)), "two processes, two clocks");
-        assert!(memory(100).replaces(memory(100_000)), "the clock was set back");
-    }
-
-    #[test]
-    fn a_settled_token_ends_the_streak() {
-        let memory = Memory { at: at(0), streak: 7 };
-        assert_eq!(memory.next_streak(at(30_000), true, ORDINARY), 0);
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ use perennial_core::{
     record::{Held, Record, Stamp},
     shoot::{Credential, Reach, ShootStatus},
     stop::Stop,
-    storm::Memory,
+    storm::{AT_ONCE_MAX, Memory},
     token::{Claims, TokenHash},
     window::{Plan, Window},
 };
@@ -98,6 +98,7 @@ pub(crate) fn written(record: &Record, seconds: i64, reason: Reason) -> Record {
         reason,
         at: at(seconds),
         streak: 0,
+        spent: 0,
         target: inputs.target.clone(),
         left: Vec::new(),
         generation: None,
@@ -139,7 +140,7 @@ pub(crate) fn fresh(text: &str, seconds: i64) -> Record {
 
 /// Somebody removed the timestamp.
 pub(crate) fn without_timestamp(record: &Record, streak: u32) -> Record {
-    let memory = record.memory.map(|memory| Memory { streak, ..memory });
+    let memory = record.memory.map(|memory| Memory { streak, spent: AT_ONCE_MAX, ..memory });
     let digest = Digest::received(format!("{} without timestamp", record.digest));
     Record { stamp: Stamp::Absent, memory, digest, ..record.clone() }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicI64, AtomicU32, Ordering},
     },
 };
@@ -35,6 +35,7 @@ use tokio::sync::Semaphore;
 use crate::{
     issuer::{Binding, Given, Issuance, Issue, Wanted},
     renew::Write,
+    store::Store,
 };
 
 pub(crate) const LIFETIME: i64 = 36_000;
@@ -42,6 +43,11 @@ pub(crate) const LIFETIME: i64 = 36_000;
 /// Seconds since the epoch.
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
+}
+
+/// An empty store, whose clock stands still.
+pub(crate) fn store() -> Store {
+    Store::new(Arc::new(ManualClock::at(at(1_000))))
 }
 
 pub(crate) fn version(number: u64) -> ResourceVersion {
@@ -358,6 +364,7 @@ pub(crate) fn delivered(secret: &SecretBuilder, token: &Token) -> SecretBuilder 
         reason: Reason::NothingHeld,
         written_at: claims.issued_at,
         streak: 0,
+        spent: 0,
         left: Vec::new(),
         generation: None,
     });

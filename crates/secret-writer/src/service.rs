@@ -131,7 +131,7 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
     tls.register_metrics(metrics::PREFIX, &mut registry);
     let keeper =
         generic::Keeper::new(generic, Arc::clone(&publish), Arc::clone(&clock), &mut registry);
-    let store = Store::default();
+    let store = Store::new(Arc::clone(&clock));
     let (reporter, refused) = Reporter::new(metrics.clone());
     let desk = events::Means {
         store: store.clone(),

@@ -14,7 +14,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use perennial_core::{name::SecretRef, record::Record, storm::Memory};
+use perennial_core::{clock::Clock, name::SecretRef, record::Record, storm::Memory};
 use perennial_kube::access::{ResourceVersion, Seen};
 
 mod subscription;
@@ -23,8 +23,11 @@ use subscription::Subscribers;
 pub use subscription::{Event, Subscription, TooManySubscribers};
 
 /// The records. Clones are the same store.
-#[derive(Clone, Debug, Default)]
-pub struct Store(Arc<Mutex<State>>);
+#[derive(Clone, Debug)]
+pub struct Store {
+    state: Arc<Mutex<State>>,
+    clock: Arc<dyn Clock>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -46,6 +49,12 @@ struct Entry {
 }
 
 impl Store {
+    /// Nothing was told yet.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { state: Arc::default(), clock }
+    }
+
     /// The watch begins to tell the whole set.
     pub fn begin_snapshot(&self) {
         self.lock().generation += 1;
@@ -81,7 +90,7 @@ impl Store {
                 return;
             }
         }
-        state.put(seen, None);
+        state.put(seen, None, self.clock.now());
     }
 
     /// The watch tells that a Secret is gone or no longer ours, as of `version`.
@@ -104,7 +113,7 @@ impl Store {
         if held
             .is_some_and(|entry| entry.seen.resource_version.is_older_than(&seen.resource_version))
         {
-            state.put(seen, Some(generation));
+            state.put(seen, Some(generation), self.clock.now());
         }
     }
 
@@ -181,16 +190,16 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn put(&mut self, mut seen: Seen, ahead_in: Option<u64>) {
+    fn put(&mut self, mut seen: Seen, ahead_in: Option<u64>, now: Timestamp) {
         let secret = seen.record.secret.clone();
         let told_in = match self.entries.get(&secret) {
             Some(held) => {
-                carry_memory(&mut seen, &held.seen);
+                carry_memory(&mut seen, &held.seen, now);
                 carry_other_writer(&mut seen.record, &held.seen.record);
                 held.told_in
             }
@@ -218,7 +227,10 @@ impl Entry {
 
 /// The memory against a storm outlives a note that a stranger removed or set back, for as long as
 /// it is the same Secret and we live (B12).
-fn carry_memory(new: &mut Seen, old: &Seen) {
+///
+/// A token that is not there as we wrote it has not been since this change, by our clock; where it
+/// was gone before, since then.
+fn carry_memory(new: &mut Seen, old: &Seen, now: Timestamp) {
     let at = |seen: &Seen| seen.record.memory.map(|memory| memory.at);
     if new.record.uid == old.record.uid && at(new) < at(old) {
         // Notes are cut to whole seconds: that of the same token is there by now.
@@ -226,6 +238,18 @@ fn carry_memory(new: &mut Seen, old: &Seen) {
         new.in_vain = old.in_vain && seconds(new) < seconds(old);
         new.record.memory = old.record.memory;
     }
+    let same_token = |memory: Memory| {
+        let held = old.record.memory.filter(|_| new.record.uid == old.record.uid);
+        held.filter(|held| held.at.as_second() == memory.at.as_second())
+    };
+    new.record.memory = new.record.memory.map(|memory| {
+        let stood_until = match (new.record.holds(memory), same_token(memory)) {
+            (true, _) => None,
+            (false, Some(held)) => Some(held.stood_until.unwrap_or(now)),
+            (false, None) => Some(memory.at),
+        };
+        Memory { stood_until, ..memory }
+    });
 }
 
 /// Another writer's moment moves with everything that it writes on the Secret. As long as the

@@ -141,8 +141,9 @@ pub struct Settings {
     pub issues_in_flight_per_shoot_max: usize,
 
     /// Least time between two ordinary renewals of one Secret. A token that has to be replaced
-    /// sooner counts as a correction; those come at pauses that double from 10 s, and never more
-    /// than eight in twenty minutes or, where it is shorter, eight times this, whoever calls. The
+    /// sooner counts as a correction; eight come at once, the next at pauses that double from 10 s,
+    /// never more than sixteen in twenty minutes or, where it is shorter, sixteen times this, whoever
+    /// calls. The
     /// default is 30 % (the earliest begin of a renewal window) of 600 s (the shortest lifetime that
     /// Kubernetes grants). With a --renewal-basis of the scheduler below 600 s, set it to 30 % of
     /// that, as for the secret-writer

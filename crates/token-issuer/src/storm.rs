@@ -2,7 +2,7 @@
 //! end through an honest one, an account whose tokens are refused as soon as they are issued.
 //!
 //! What is counted is tokens that a shoot granted, for each access Secret, by the same function
-//! that scheduler and secret-writer judge by ([`perennial_core::storm`]), and never more than eight
+//! that scheduler and secret-writer judge by ([`perennial_core::storm`]), and never more than sixteen
 //! in twenty minutes. A token that is not passed on counts, and so does a call of which nobody
 //! knows how it ended; a call that was refused does not. One call for a Secret is under way at a
 //! time, or many at once would all see the same memory.

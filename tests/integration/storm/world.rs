@@ -259,7 +259,7 @@ impl World {
 impl Writer {
     fn start(clock: &ManualClock, shoot: &Arc<Shoot>, seed: &Arc<Seed>) -> Self {
         let metrics = Metrics::new(&mut Registry::default());
-        let store = Store::default();
+        let store = Store::new(Arc::new(clock.clone()));
         let (renewals, jobs) = Renewals::new(Means {
             store: store.clone(),
             issuer: shoot.clone(),

@@ -5,7 +5,7 @@ use crate::{
     fixtures::{SecretBuilder, at, jwt},
     keys,
     record::Record,
-    storm::Memory,
+    storm::{AT_ONCE_MAX, Memory},
 };
 
 const HOUR: i64 = 3_600;
@@ -111,7 +111,7 @@ fn b11_what_cannot_be_written_is_left_alone() {
 fn b12_the_first_correction_comes_at_once_and_the_next_ones_wait() {
     let mut record = renewed().without(keys::RENEW_TIMESTAMP).record();
     assert_eq!(decide_at(1, &record), Decision::Renew(Reason::TimestampRemoved));
-    record.memory = Some(Memory { at: at(0), streak: 3 });
+    record.memory = Some(Memory { spent: AT_ONCE_MAX, ..Memory::new(at(0), 3) });
     let hold = Decision::Hold { until: at(40), reason: Reason::TimestampRemoved };
     assert_eq!(decide_at(1, &record), hold);
     assert_eq!(decide_at(40, &record), Decision::Renew(Reason::TimestampRemoved));
@@ -210,7 +210,10 @@ fn an_operator_may_ask_sooner_but_not_for_a_storm_or_the_impossible() {
     let requested = |record: &Record| decide_requested(at(1), record, ShootView::Unknown, &POLICY);
     let mut record = renewed().record();
     assert_eq!(requested(&record), Decision::Renew(Reason::Requested));
-    record.memory = Some(Memory { at: at(0), streak: 1 });
+    record.memory = Some(Memory::new(at(0), 1));
+    let stood = Decision::Hold { until: at(2), reason: Reason::Requested };
+    assert_eq!(requested(&record), stood, "it is no ask on the Secret");
+    record.memory = Some(Memory { spent: AT_ONCE_MAX, ..Memory::new(at(0), 1) });
     let hold = Decision::Hold { until: at(10), reason: Reason::Requested };
     assert_eq!(requested(&record), hold);
     let wrong = renewed().annotated(keys::TOKEN_LIFETIME, "soon").record();

@@ -6,6 +6,7 @@
 use crate::{
     reason::Reason,
     record::{Held, Record},
+    storm::AT_ONCE_MAX,
 };
 
 /// What makes tokens necessary before their planned moment.
@@ -40,8 +41,14 @@ impl Early {
     #[must_use]
     pub fn of(record: &Record, reason: Option<Reason>) -> Self {
         let noted = record.issued.as_ref().map(|note| note.reason);
+        let all_spent = record.memory.is_some_and(|memory| memory.spent >= AT_ONCE_MAX);
         let mut told = [reason, noted].into_iter().flatten().map(Self::by);
-        let told = told.find(|early| *early != Self::OutOfTime);
+        let told = told.find(|early| match early {
+            Self::OutOfTime => false,
+            // Whoever asks on the Secret waits for nothing until then.
+            Self::InputsChanged | Self::TimestampRemoved => all_spent,
+            _ => true,
+        });
         match (told, noted) {
             _ if last_is_not_there(record) => Self::NotThere,
             (Some(early), _) => early,
@@ -170,8 +177,11 @@ mod tests {
         let asked = noted(Reason::Requested);
         assert_eq!(Early::of(&asked, None), Early::Asked);
         assert_eq!(Early::of(&asked, Some(Reason::Due)), Early::Asked);
-        let removed = Early::of(&asked, Some(Reason::TimestampRemoved));
-        assert_eq!(removed, Early::TimestampRemoved);
+        let mut removed = noted(Reason::Requested);
+        let of_removed = |record: &Record| Early::of(record, Some(Reason::TimestampRemoved));
+        assert_eq!(of_removed(&removed), Early::Asked, "one edit is no fight");
+        removed.memory = removed.memory.map(|memory| Memory { spent: AT_ONCE_MAX, ..memory });
+        assert_eq!(of_removed(&removed), Early::TimestampRemoved);
         assert_eq!(Early::of(&noted(Reason::Due), Some(Reason::Expired)), Early::OutOfTime);
     }
 
@@ -179,7 +189,7 @@ mod tests {
     fn a_token_that_was_issued_and_is_not_there_was_not_replaced() {
         let mut record = noted(Reason::Due);
         let at = at(record.issued.as_ref().unwrap().at.as_second() + 100);
-        record.memory = Some(Memory { at, streak: 3 });
+        record.memory = Some(Memory::new(at, 3));
         assert_eq!(Early::of(&record, Some(Reason::Due)), Early::NotThere);
         let empty = Record { held: Held::Nothing, issued: None, ..record };
         assert_eq!(Early::of(&empty, Some(Reason::NothingHeld)), Early::NotThere);

@@ -168,6 +168,7 @@ pub(crate) fn order(seen: &Seen, issued_at: i64, ca_pem: Option<&[u8]>) -> Order
         reason: Reason::NothingHeld,
         written_at: Timestamp::UNIX_EPOCH,
         streak: 0,
+        spent: 0,
         left: Vec::new(),
         generation: None,
     });

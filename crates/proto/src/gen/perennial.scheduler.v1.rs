@@ -443,6 +443,9 @@ pub struct StormMemory {
     /// No other token comes before; absent where one may come at once.
     #[prost(message, optional, tag = "3")]
     pub held_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// How many tokens came at once out of the allowance beside that.
+    #[prost(uint32, tag = "4")]
+    pub spent: u32,
 }
 /// A shoot as the scheduler knows it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -339,6 +339,9 @@ pub struct Issued {
     /// The generation that the token is bound to; absent where it is bound to none.
     #[prost(message, optional, tag = "9")]
     pub generation: ::core::option::Option<NotedGeneration>,
+    /// How many tokens, up to this one, came at once out of the allowance beside the streak.
+    #[prost(uint32, tag = "10")]
+    pub spent: u32,
 }
 /// What was noted of the generation of a token.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -363,6 +366,12 @@ pub struct Memory {
     /// How many in a row were replaced before their planned moment.
     #[prost(uint32, tag = "2")]
     pub streak: u32,
+    /// How many came at once out of the allowance beside the streak.
+    #[prost(uint32, tag = "3")]
+    pub spent: u32,
+    /// Until when it stood as it was written, by the secret-writer's clock; absent where it stands.
+    #[prost(message, optional, tag = "4")]
+    pub stood_until: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Somebody else who writes the token of an access Secret.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -46,9 +46,7 @@ pub fn record_to_proto(record: &Record) -> proto::AccessSecret {
         stamp: stamp.into(),
         renew_timestamp,
         obstacle: obstacle.into(),
-        memory: record
-            .memory
-            .map(|memory| proto::Memory { at: Some(timestamp(memory.at)), streak: memory.streak }),
+        memory: record.memory.map(memory_to_proto),
         other_writer: record.other_writer.as_ref().map(|other| proto::OtherWriter {
             manager: other.manager.clone(),
             at: other.at.map(timestamp),
@@ -234,6 +232,7 @@ fn issued_to_proto(issued: &Issued) -> proto::Issued {
         reason: issued.reason.as_str().to_owned(),
         written_at: Some(timestamp(issued.at)),
         streak: issued.streak,
+        spent: issued.spent,
         target: issued.target.as_ref().map(target_to_proto),
         left: issued.left.iter().map(left_to_proto).collect(),
         generation: issued.generation.as_ref().map(|noted| proto::NotedGeneration {
@@ -258,6 +257,7 @@ fn issued_from_proto(message: proto::Issued, claims: &Claims) -> Result<Issued, 
         reason: Reason::named(&message.reason),
         at: timestamp_from("issued.written_at", message.written_at)?,
         streak: message.streak,
+        spent: message.spent,
         target: message.target.map(target_from_proto).transpose()?,
         left: message.left.into_iter().map(left_from_proto).collect::<Result<_, _>>()?,
         generation: message.generation.map(noted_from_proto).transpose()?,
@@ -271,8 +271,24 @@ fn noted_from_proto(message: proto::NotedGeneration) -> Result<Box<Noted>, Conve
     Ok(Box::new(Noted { number, uid, older_until }))
 }
 
+fn memory_to_proto(memory: Memory) -> proto::Memory {
+    let Memory { at, streak, spent, stood_until } = memory;
+    proto::Memory {
+        at: Some(timestamp(at)),
+        streak,
+        spent,
+        stood_until: stood_until.map(timestamp),
+    }
+}
+
 fn memory_from_proto(message: proto::Memory) -> Result<Memory, ConvertError> {
-    Ok(Memory { at: timestamp_from("memory.at", message.at)?, streak: message.streak })
+    let stood_until = |at| timestamp_from("memory.stood_until", Some(at));
+    Ok(Memory {
+        at: timestamp_from("memory.at", message.at)?,
+        streak: message.streak,
+        spent: message.spent,
+        stood_until: message.stood_until.map(stood_until).transpose()?,
+    })
 }
 
 fn other_writer_from_proto(message: proto::OtherWriter) -> Result<OtherWriter, ConvertError> {

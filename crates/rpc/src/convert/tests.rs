@@ -55,6 +55,7 @@ fn renewed() -> Record {
         reason: Reason::Due,
         written_at: claims.issued_at,
         streak: 2,
+        spent: 3,
         left: Vec::new(),
         generation: None,
     });

@@ -195,7 +195,7 @@ impl Subject<'_> {
         let inputs = record.inputs.as_ref().ok()?;
         let (basis, window) = (self.basis_seconds(), Window::ORDINARY);
         let ordinary = decision::ordinary_interval(record, inputs, basis, window);
-        record.memory?.hold_until(self.now, ordinary)
+        record.memory?.hold_until(self.now, ordinary, record.is_asked_for())
     }
 
     fn status(&self) -> Option<&ShootStatus> {

@@ -147,7 +147,7 @@ fn b12_a_storm_that_is_held_names_the_other_writer() {
         let mut seen = SecretBuilder::new("a").token("spoilt").seen(1);
         let other = OtherWriter { manager: "stranger".to_owned(), at: Some(at(9)) };
         seen.record = Record {
-            memory: Some(Memory { at: at(9), streak }),
+            memory: Some(Memory::new(at(9), streak).spoilt()),
             other_writer: Some(other),
             ..seen.record
         };
@@ -171,7 +171,7 @@ fn b12_a_storm_that_is_held_names_the_other_writer() {
 fn b12_a_secret_that_cannot_be_written_is_not_told_of_as_a_storm() {
     let tried = |in_vain| {
         let mut seen = SecretBuilder::new("a").seen(1);
-        seen.record.memory = Some(Memory { at: at(9), streak: 3 });
+        seen.record.memory = Some(Memory::new(at(9), 3).spoilt());
         Seen { in_vain, ..seen }
     };
     let mut bench = Bench::new();
@@ -270,7 +270,7 @@ impl Publish for Taken {
 #[tokio::test(start_paused = true)]
 async fn a_thousand_wrong_secrets_have_their_events_within_a_minute_and_not_at_once() {
     let supervisor = perennial_process::supervise::Supervisor::new(Duration::from_secs(1));
-    let (store, taken) = (Store::default(), Arc::new(Taken::default()));
+    let (store, taken) = (crate::fixtures::store(), Arc::new(Taken::default()));
     let metrics = Metrics::new(&mut Registry::default());
     let (_reporter, heard) = Reporter::new(metrics.clone());
     let means = Means {

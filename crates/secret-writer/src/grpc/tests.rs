@@ -2,7 +2,7 @@ use super::*;
 use crate::fixtures::SecretBuilder;
 
 fn store() -> Store {
-    let store = Store::default();
+    let store = crate::fixtures::store();
     store.begin_snapshot();
     ["a", "b", "c"].iter().for_each(|name| store.upsert(SecretBuilder::new(name).seen(1)));
     store.complete_snapshot();

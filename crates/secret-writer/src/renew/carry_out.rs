@@ -40,7 +40,7 @@ pub(super) async fn carry_out(
     permit: Permit,
 ) -> Result<Box<Seen>, RenewError> {
     let begin = means.clock.now();
-    let streak = permit.streak;
+    let Memory { streak, spent, .. } = permit.memory;
     let outcome = issue_and_write(means, order, permit).await;
     means.metrics.took(means.clock.now().duration_since(begin).as_secs_f64());
     let SecretRef { namespace, name } = &order.secret;
@@ -50,7 +50,7 @@ pub(super) async fn carry_out(
             means.metrics.renewal(order.reason, "written");
             let renew_at = seen.record.issued.as_ref().map(|note| note.renew_at);
             info!(
-                %namespace, %name, shoot = %namespace, reason, request_id, streak,
+                %namespace, %name, shoot = %namespace, reason, request_id, streak, spent,
                 renew_at = renew_at.map(tracing::field::display), "renewed"
             );
         }
@@ -73,11 +73,11 @@ async fn issue_and_write(
     let issuance = issue(means, &permit, binding).await?;
     crash::point("secret-writer.issued");
     let at = means.clock.now();
-    let memory = Memory { at, streak: permit.streak };
+    let memory = Memory { at, ..permit.memory };
     let issued = Issued { issuance, binding, at };
     let written = check_and_write(means, order, &permit, issued).await;
     if let Err(error) = &written {
-        means.store.remember(&order.secret, &permit.seen.record.uid, memory);
+        means.store.remember(&order.secret, &permit.seen.record.uid, memory.spoilt());
         not_seen_written(means, order, error);
     }
     written
@@ -165,7 +165,8 @@ fn write_order(
         plan,
         reason: order.reason,
         written_at: at,
-        streak: permit.streak,
+        streak: permit.memory.streak,
+        spent: permit.memory.spent,
         left: permit.seen.record.left.clone(),
         generation: binding::noted(order, &permit.seen.record, &permit.inputs, &claims, at),
     });

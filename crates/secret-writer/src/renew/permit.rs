@@ -10,6 +10,7 @@ use perennial_core::{
     inputs::Inputs,
     name::SecretRef,
     record::Record,
+    storm::Memory,
     window::{BASIS_DEFAULT_SECONDS, Window},
 };
 use perennial_kube::access::Seen;
@@ -27,7 +28,7 @@ pub(super) struct Permit {
     pub(super) seen: Arc<Seen>,
     pub(super) inputs: Inputs,
     /// To be noted beside the token.
-    pub(super) streak: u32,
+    pub(super) memory: Memory,
 }
 
 /// The Secret that was decided on, if it is still that one and can be written.
@@ -64,8 +65,9 @@ pub(super) fn permit(means: &Means, order: &Order) -> Result<Permit, RenewError>
         return Err(RenewError::Held { secret: order.secret.clone(), until, left });
     }
     let settled = settled(record, now, interval_min);
-    let streak = record.memory.map_or(0, |memory| memory.next_streak(now, settled, ordinary));
-    Ok(Permit { seen, inputs, streak })
+    let next = |memory: Memory| memory.next(now, settled, ordinary, record.is_asked_for());
+    let memory = record.memory.map_or(Memory::new(now, 0), next);
+    Ok(Permit { seen, inputs, memory })
 }
 
 /// The interval up to which pauses grow. An order whose basis makes it shorter than `interval_min` is
@@ -79,7 +81,7 @@ fn ordinary(record: &Record, inputs: &Inputs, order: &Order, interval_min: Durat
 }
 
 fn hold_left(record: &Record, now: Timestamp, ordinary: Duration) -> Option<Duration> {
-    let until = record.memory?.hold_until(now, ordinary)?;
+    let until = record.memory?.hold_until(now, ordinary, record.is_asked_for())?;
     Duration::try_from(until.duration_since(now)).ok()
 }
 

@@ -12,7 +12,7 @@ fn secret(name: &str) -> SecretBuilder {
 
 /// A store whose first whole set was these, all of version 10.
 fn store_of(names: &[&str]) -> Store {
-    let store = Store::default();
+    let store = crate::fixtures::store();
     store.begin_snapshot();
     names.iter().for_each(|name| store.upsert(secret(name).seen(10)));
     store.complete_snapshot();
@@ -49,7 +49,7 @@ fn a_follower_gets_the_whole_set_a_mark_and_then_changes() {
 
 #[test]
 fn a_follower_waits_for_the_first_whole_set() {
-    let store = Store::default();
+    let store = crate::fixtures::store();
     let mut follower = store.subscribe().unwrap();
     store.begin_snapshot();
     store.upsert(secret("a").seen(10));
@@ -110,7 +110,7 @@ fn an_unrelated_edit_of_another_writer_of_the_token_is_not_told() {
     store.upsert(seen("x", 10, 90));
     let maker = store.get(&secret_ref("a")).unwrap();
     assert_eq!(maker.record.other_writer, None, "we never served it: its maker is no stranger");
-    store.remember(&secret_ref("a"), "uid-a", Memory { at: at(95), streak: 0 });
+    store.remember(&secret_ref("a"), "uid-a", Memory::new(at(95), 0));
     store.upsert(seen("w", 11, 100));
     store.upsert(seen("x", 11, 100));
     let mut follower = store.subscribe().unwrap();
@@ -184,7 +184,7 @@ fn a_patch_answered_during_a_new_whole_set_is_not_undone_by_it() {
 #[test]
 fn b12_the_memory_outlives_a_note_that_a_stranger_removed_or_set_back() {
     let store = store_of(&["a"]);
-    let memory = |seconds, streak| Memory { at: at(seconds), streak };
+    let memory = |seconds, streak| Memory::new(at(seconds), streak).spoilt();
     let held = || store.get(&secret_ref("a")).and_then(|seen| seen.record.memory);
     store.remember(&secret_ref("a"), "uid-a", memory(100, 3));
     assert_eq!(held(), Some(memory(100, 3)));
@@ -201,7 +201,7 @@ fn b12_the_memory_outlives_a_note_that_a_stranger_removed_or_set_back() {
 #[test]
 fn b12_after_the_clock_was_set_back_the_memory_follows_it() {
     let store = store_of(&["a"]);
-    let memory = |seconds, streak| Memory { at: at(seconds), streak };
+    let memory = |seconds, streak| Memory::new(at(seconds), streak).spoilt();
     let held = || store.get(&secret_ref("a")).and_then(|seen| seen.record.memory);
     store.remember(&secret_ref("a"), "uid-a", memory(50_000, 3));
     let mut written = secret("a").token("x").seen(11);
@@ -239,13 +239,13 @@ fn followers_are_bounded_and_forgotten() {
 fn a_token_in_vain_is_known_until_one_stands_in_the_secret() {
     let store = store_of(&["a"]);
     let in_vain = || store.get(&secret_ref("a")).unwrap().in_vain;
-    let memory = Memory { at: "1970-01-01T00:01:40.7Z".parse().unwrap(), streak: 1 };
+    let memory = Memory::new("1970-01-01T00:01:40.7Z".parse().unwrap(), 1);
     store.remember(&secret_ref("a"), "uid-a", memory);
     assert!(in_vain());
     store.upsert(secret("a").annotated(keys::TOKEN_LIFETIME, "1h").seen(11));
     assert!(in_vain(), "an edit of somebody else writes no token");
     let mut landed = secret("a").token("x").seen(12);
-    landed.record.memory = Some(Memory { at: at(100), streak: 1 }); // its note, whole seconds
+    landed.record.memory = Some(Memory::new(at(100), 1)); // its note, whole seconds
     store.upsert(landed);
     assert!(!in_vain(), "it was written after all");
 }

@@ -172,7 +172,8 @@ async fn a_refusal_and_a_hold_arrive_with_their_reasons_and_no_call_is_made_for_
     let refused = Remote::from(writer.issue_token(denied).await.unwrap_err());
     assert_eq!((refused.kind(), refused.reason()), (Kind::Denied, "POLICY_DENIED_ACCOUNT"));
 
-    for _ in 0..2 {
+    for _ in 0..1 + 8 + 1 {
+        // the first, the allowance, the first of the ladder
         writer.issue_token(request()).await.unwrap();
     }
     running.world.calls();

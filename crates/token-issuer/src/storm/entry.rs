@@ -11,6 +11,9 @@ use super::pace::{Pace, TOKENS_MAX};
 /// nothing, or the Secret would wait until the clock is there again.
 const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(10);
 
+/// It cannot see why a token is wanted, so the allowance is given whatever the cause.
+const ASKED: bool = true;
+
 /// The tokens that a Secret got.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -25,7 +28,7 @@ pub(super) struct Entry {
 impl Entry {
     /// A Secret got its first token.
     pub(super) fn first(now: Timestamp, granted_seconds: i64) -> Self {
-        let memory = Memory { at: now, streak: 0 };
+        let memory = Memory::new(now, 0);
         Self { memory, granted_seconds, moments: VecDeque::from([now]), dropped: None }
     }
 
@@ -33,18 +36,17 @@ impl Entry {
     pub(super) fn count(&mut self, now: Timestamp, granted_seconds: i64, pace: Pace) {
         let settled = self.has_lived(now, pace.settled_after(self.granted_seconds));
         let pause_max = pace.pause_max(self.granted_seconds);
-        let streak = self.memory.next_streak(now, settled, pause_max);
         if self.moments.len() == TOKENS_MAX {
             self.moments.pop_front();
         }
         self.moments.push_back(now);
-        self.memory = Memory { at: now, streak };
+        self.memory = self.memory.next(now, settled, pause_max, ASKED);
         (self.granted_seconds, self.dropped) = (granted_seconds, None);
     }
 
     /// The moment before which it gets no other one; `None` when it may get one at once.
     pub(super) fn hold_until(&self, now: Timestamp, pace: Pace) -> Option<Timestamp> {
-        let pause = self.memory.hold_until(now, pace.pause_max(self.granted_seconds));
+        let pause = self.memory.hold_until(now, pace.pause_max(self.granted_seconds), ASKED);
         pause.max(self.full_until(now, pace))
     }
 
@@ -62,7 +64,8 @@ impl Entry {
     pub(super) fn is_spent(&self, now: Timestamp, pace: Pace) -> bool {
         let settled = self.has_lived(now, pace.settled_after(self.granted_seconds));
         let pause_max = pace.pause_max(self.granted_seconds);
-        self.memory.next_streak(now, settled, pause_max) <= 1
+        let next = self.memory.next(now, settled, pause_max, ASKED);
+        next.streak + next.spent <= 1
             && self.has_lived(now, pace.stretch())
             && self.hold_until(now, pace).is_none()
     }

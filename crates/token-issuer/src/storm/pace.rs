@@ -3,10 +3,15 @@
 
 use std::time::Duration;
 
-use perennial_core::window::{BASIS_DEFAULT_SECONDS, Window};
+use perennial_core::{
+    storm::AT_ONCE_MAX,
+    window::{BASIS_DEFAULT_SECONDS, Window},
+};
 
-/// Most tokens of one Secret in [`WINDOW_MAX`] (contract, B12).
-pub(super) const TOKENS_MAX: usize = 8;
+/// Most tokens of one Secret in [`WINDOW_MAX`] (contract, B12): the first, an allowance of 8, and 7
+/// by the ladder, whose pauses are 0, 10, 20, 40, 80, 160 and 320 s; the next, of 640 s, ends after
+/// 1270 s.
+pub(super) const TOKENS_MAX: usize = 1 + AT_ONCE_MAX as usize + 7;
 /// See [`TOKENS_MAX`].
 const WINDOW_MAX: Duration = Duration::from_secs(20 * 60);
 /// 30 % (the earliest begin of a renewal window) of 600 s (the shortest lifetime that Kubernetes

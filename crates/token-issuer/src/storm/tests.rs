@@ -2,11 +2,13 @@ use perennial_core::failure::{Failure as _, Kind};
 use perennial_testing::clock::ManualClock;
 use proptest::prelude::*;
 
-use super::*;
+use super::{pace::TOKENS_MAX, *};
 use crate::fakes::clock;
 
 const HOUR: u64 = 3_600;
 const TWENTY_MINUTES: u64 = 20 * 60;
+/// Tokens without a wait: the first, the allowance, and the first of the ladder.
+const BURST: usize = 1 + 8 + 1;
 const INTERVAL_MIN: Duration = Duration::from_secs(180);
 /// That of `--renewal-basis 8s`.
 const INTERVAL_MIN_OF_LAB: Duration = Duration::from_millis(2_400);
@@ -62,22 +64,22 @@ fn secret(name: &str) -> SecretRef {
 }
 
 #[test]
-fn b12_who_calls_without_end_gets_eight_tokens_in_twenty_minutes() {
+fn b12_who_calls_without_end_gets_sixteen_tokens_in_twenty_minutes() {
     for lifetime in [600, HOUR, 12 * HOUR, 720 * HOUR] {
         let moments = Caller::new(INTERVAL_MIN).without_end(&secret("a"), lifetime);
         let expected: &[u64] = match lifetime {
-            600 => &[0, 0, 10, 30, 70, 150, 310, 553], // no pause is longer than its ordinary life
-            _ => &[0, 0, 10, 30, 70, 150, 310, 630],
+            600 => &[0, 10, 30, 70, 150, 310, 553], // no pause is longer than its ordinary life
+            _ => &[0, 10, 30, 70, 150, 310, 630],
         };
-        assert_eq!(moments, expected, "tokens of {lifetime} s");
+        assert_eq!(moments[..9], [0; 9], "the first and the allowance");
+        assert_eq!(moments[9..], *expected, "tokens of {lifetime} s");
     }
 }
 
 #[test]
 fn a_hold_says_until_when_and_for_how_long() {
     let caller = Caller::new(INTERVAL_MIN);
-    caller.ask(&secret("a"), 12 * HOUR).unwrap();
-    caller.ask(&secret("a"), 12 * HOUR).unwrap();
+    (0..BURST).for_each(|_| caller.ask(&secret("a"), 12 * HOUR).unwrap());
     caller.clock.advance(Duration::from_millis(2_500));
     let held = caller.ask(&secret("a"), 12 * HOUR).unwrap_err();
     assert_eq!((held.kind(), held.reason()), (Kind::Held, "ISSUE_HELD"));
@@ -126,7 +128,7 @@ fn the_first_renewal_after_a_mass_start_is_not_held_although_it_comes_early() {
 fn a_token_of_hours_is_not_ordinary_after_three_minutes_and_one_of_ten_minutes_is() {
     let corrected = |lifetime| {
         let caller = Caller::new(INTERVAL_MIN);
-        for wait in [0, 0, 10, 20, 40, 80] {
+        for wait in [0; 9].into_iter().chain([0, 10, 20, 40, 80]) {
             caller.wait(wait);
             caller.ask(&secret("a"), lifetime).unwrap();
         }
@@ -141,7 +143,7 @@ fn a_token_of_hours_is_not_ordinary_after_three_minutes_and_one_of_ten_minutes_i
 #[test]
 fn two_secrets_of_one_account_do_not_disturb_each_other() {
     let caller = Caller::new(INTERVAL_MIN);
-    for _ in 0..2 {
+    for _ in 0..BURST {
         caller.ask(&secret("a"), 12 * HOUR).unwrap();
     }
     assert!(caller.ask(&secret("a"), 12 * HOUR).is_err());
@@ -173,12 +175,12 @@ fn one_call_is_under_way_for_a_secret_and_a_bounded_number_for_a_shoot() {
 #[test]
 fn a_caller_who_goes_away_after_sending_has_had_a_token_and_one_who_was_refused_has_not() {
     let caller = Caller::new(INTERVAL_MIN);
-    for _ in 0..9 {
+    for _ in 0..2 * TOKENS_MAX {
         let mut ticket = caller.storms.admit(&secret("refused"), 600).unwrap();
         ticket.sent();
         ticket.refused();
     }
-    for _ in 0..2 {
+    for _ in 0..BURST {
         caller.storms.admit(&secret("gone"), 600).unwrap().sent();
     }
     assert!(caller.storms.admit(&secret("gone"), 600).is_err());
@@ -186,12 +188,12 @@ fn a_caller_who_goes_away_after_sending_has_had_a_token_and_one_who_was_refused_
 }
 
 #[test]
-fn a_clock_that_is_set_back_costs_one_token_and_holds_nobody_for_as_long() {
+fn a_clock_that_is_set_back_costs_one_burst_and_holds_nobody_for_as_long() {
     let caller = Caller::new(INTERVAL_MIN);
     caller.without_end(&secret("a"), 600);
     caller.clock.set(caller.begun - Duration::from_secs(13 * HOUR));
-    caller.ask(&secret("a"), 600).unwrap();
-    let held = caller.ask(&secret("a"), 600).unwrap_err();
+    let mut asked = (0..=BURST).map(|_| caller.ask(&secret("a"), 600));
+    let held = asked.find_map(Result::err).unwrap();
     assert!(held.retry_after().unwrap() <= Duration::from_secs(10 * 60), "{held}");
 }
 
@@ -224,7 +226,7 @@ fn what_holds_nothing_any_more_is_forgotten() {
 #[test]
 fn the_memory_is_bounded_and_keeps_those_that_wait() {
     let caller = Caller::new(INTERVAL_MIN);
-    for _ in 0..2 {
+    for _ in 0..BURST {
         caller.ask(&secret("fought-over"), 12 * HOUR).unwrap();
     }
     for number in 0..SECRETS_MAX + 10 {
@@ -237,8 +239,8 @@ fn the_memory_is_bounded_and_keeps_those_that_wait() {
 proptest! {
     /// A caller may wait as it likes, ask for any lifetime, and go away in the middle.
     #[test]
-    fn b12_no_rhythm_gets_more_than_eight_tokens_in_twenty_minutes(
-        steps in prop::collection::vec((0_u64..400, 0_usize..4, any::<bool>()), 1..120),
+    fn b12_no_rhythm_gets_more_than_sixteen_tokens_in_twenty_minutes(
+        steps in prop::collection::vec((prop_oneof![0_u64..400, 0_u64..20], 0_usize..4, any::<bool>()), 1..120),
     ) {
         let caller = Caller::new(INTERVAL_MIN);
         let mut moments = Vec::new();
@@ -253,8 +255,8 @@ proptest! {
                 moments.push(caller.seconds());
             }
         }
-        for nine in moments.windows(9) {
-            prop_assert!(nine[8] - nine[0] >= TWENTY_MINUTES, "{moments:?}");
+        for more in moments.windows(TOKENS_MAX + 1) {
+            prop_assert!(more[TOKENS_MAX] - more[0] >= TWENTY_MINUTES, "{moments:?}");
         }
     }
 

@@ -25,6 +25,7 @@ pub(super) fn renewed(number: u64, sample: &Sample) -> Option<(String, Issued)> 
         reason: Reason::Due,
         written_at: claims.issued_at,
         streak: u32::try_from(number % 5).unwrap_or_default(),
+        spent: u32::try_from(number % 3).unwrap_or_default(),
         left: Vec::new(),
         generation: None,
     });

@@ -176,7 +176,7 @@ fn b7_the_ca_in_a_target_follows_that_of_the_shoot_without_a_token() {
 fn b12_a_fight_over_a_target_is_held_by_the_note() {
     let (secret, _) = delivered();
     let mut note = secret.record().issued.unwrap();
-    (note.at, note.streak) = (at(95), 2);
+    (note.at, note.streak, note.spent) = (at(95), 2, crate::storm::AT_ONCE_MAX);
     let secret = secret.annotated(keys::ISSUED, &note.to_line());
     let held = decided(100, &secret, Some((TargetState::Absent, 99)));
     assert!(matches!(held, Decision::Hold { reason: Reason::NothingHeld, .. }), "{held:?}");

@@ -135,7 +135,7 @@ fn a_token_that_is_outdated_is_kept_until_its_moment_and_a_storm_holds_it_too() 
     assert_eq!(decided(&record, 499), Decision::Keep { until: at(500) });
     assert_eq!(decided(&record, 500), Decision::Renew(Reason::KeyWithdrawn));
     assert_eq!(decided(&record, 10 * HOUR), Decision::Renew(Reason::Due));
-    let memory = Some(crate::storm::Memory { at: at(499), streak: 2 });
+    let memory = Some(crate::storm::Memory::new(at(499), 2).spoilt());
     let hold = Decision::Hold { until: at(519), reason: Reason::KeyWithdrawn };
     assert_eq!(decided(&Record { memory, ..record }, 500), hold);
 }

@@ -53,6 +53,7 @@ fn order(object: &Secret, ca_pem: Option<&[u8]>) -> Order {
         reason: Reason::NothingHeld,
         written_at: Timestamp::UNIX_EPOCH,
         streak: 0,
+        spent: 0,
         left: Vec::new(),
         generation: None,
     });

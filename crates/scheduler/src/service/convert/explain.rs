@@ -46,6 +46,7 @@ pub(in crate::service) fn explanation(
         storm: record.memory.map(|memory| proto::StormMemory {
             written_at: Some(timestamp(memory.at)),
             streak: memory.streak,
+            spent: memory.spent,
             held_until: held_until.map(timestamp),
         }),
         record: Some(record_to_proto(&record)),

@@ -33,16 +33,16 @@ fn reason(answer: &Result<IssuedToken, Error>) -> &str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b12_an_account_that_terminates_behind_a_finalizer_gets_eight_own_tokens() {
+async fn b12_an_account_that_terminates_behind_a_finalizer_gets_sixteen_own_tokens() {
     let world = World::new();
     world.set().takes_new_tokens = false; // TokenRequest answers, and no token of it is known
     let issuer = issuer(&world, &world.directory());
     let clock = world.set().clock.clone();
     let answers = without_end(&issuer, &clock, &for_ourselves()).await;
-    assert_eq!(requests(&world), 8);
+    assert_eq!(requests(&world), 16);
 
     let tried = answers.iter().filter(|answer| reason(answer) == "OWN_TOKEN_NOT_TAKEN").count();
-    assert_eq!(tried, 8);
+    assert_eq!(tried, 16);
     let Some(Err(held)) = answers.iter().find(|answer| reason(answer) == "ISSUE_HELD") else {
         panic!("nothing was held: {answers:?}");
     };
@@ -51,7 +51,7 @@ async fn b12_an_account_that_terminates_behind_a_finalizer_gets_eight_own_tokens
 }
 
 #[tokio::test]
-async fn b12_a_shoot_whose_clock_is_13_h_off_gives_eight() {
+async fn b12_a_shoot_whose_clock_is_13_h_off_gives_sixteen() {
     for hours in [-13_i64, 13] {
         let world = World::new();
         let clock = world.set().clock.clone(); // the tokens say noon
@@ -59,7 +59,7 @@ async fn b12_a_shoot_whose_clock_is_13_h_off_gives_eight() {
         clock.set(clock.now().checked_add(shift).unwrap());
         let issuer = issuer(&world, &world.directory());
         without_end(&issuer, &clock, &for_kube_proxy()).await;
-        assert_eq!(requests(&world), 8);
+        assert_eq!(requests(&world), 16);
     }
 }
 
@@ -70,7 +70,7 @@ async fn b12_a_token_that_is_not_the_one_that_was_asked_for_counts() {
     let issuer = issuer(&world, &world.directory());
     let clock = world.set().clock.clone();
     without_end(&issuer, &clock, &for_kube_proxy()).await;
-    assert_eq!(requests(&world), 8);
+    assert_eq!(requests(&world), 16);
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,13 +78,13 @@ async fn b12_a_call_of_which_nobody_knows_how_it_ended_counts() {
     let world = World::new();
     world.set().hangs = true;
     let issuer = issuer(&world, &world.directory());
-    for _ in 0..2 {
+    for _ in 0..10 {
         let error = issuer.issue(&for_kube_proxy()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::TimedOut);
     }
     let error = issuer.issue(&for_kube_proxy()).await.unwrap_err();
     assert_eq!(error.reason(), "ISSUE_HELD");
-    assert_eq!(requests(&world), 2);
+    assert_eq!(requests(&world), 10);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use perennial_core::{
     keys,
     reason::Reason,
     record::{Held, Obstacle},
-    storm::Memory,
+    storm::{AT_ONCE_MAX, Memory},
 };
 
 use super::*;
@@ -57,7 +57,7 @@ async fn a_secret_that_a_finalizer_holds() {
 #[tokio::test]
 async fn a_storm_because_somebody_else_writes_the_secret() {
     let record = without_timestamp(&held(), 4);
-    let memory = Some(Memory { at: at(BEGIN), streak: 4 });
+    let memory = Some(Memory::new(at(BEGIN), 4).spoilt());
     let mut record = Record { memory, issued: None, ..record };
     if let Held::Token(claims) = &mut record.held {
         claims.account.name = "somebody-else".parse().unwrap();
@@ -73,7 +73,7 @@ async fn a_storm_because_somebody_else_writes_the_secret() {
 /// So many tokens in a row, the last one for this reason.
 fn streak_of(reason: Reason) -> Record {
     let mut record = held();
-    let memory = Memory { at: at(BEGIN), streak: 3 };
+    let memory = Memory { spent: AT_ONCE_MAX, ..Memory::new(at(BEGIN), 3) };
     if let Some(note) = &mut record.issued {
         (note.reason, note.streak) = (reason, memory.streak);
     }

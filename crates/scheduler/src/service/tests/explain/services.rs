@@ -56,7 +56,7 @@ async fn refused_by_the_seed() -> Stage {
         message: format!("failed to write Secret {NAME}: it is forbidden"),
         ..fault(Kind::Denied, "SEED_FORBIDDEN", "")
     });
-    let memory = Some(Memory { at: at(BEGIN + PLANNED), streak: 3 });
+    let memory = Some(Memory::new(at(BEGIN + PLANNED), 3).spoilt());
     stage.hear(feed::Event::Upsert(Record { memory, ..held() }));
     stage
 }
@@ -87,7 +87,7 @@ async fn a_renewal_that_an_operator_asked_for_and_that_failed_is_told_of_a_good_
         message: format!("failed to write Secret {NAME}: it is forbidden"),
         ..fault(Kind::Denied, "SEED_FORBIDDEN", "")
     });
-    let memory = Some(Memory { at: at(BEGIN + HOUR), streak: 2 });
+    let memory = Some(Memory::new(at(BEGIN + HOUR), 2).spoilt());
     stage.hear(feed::Event::Upsert(Record { memory, ..held() }));
     stage.at(HOUR + 5);
     let shown = stage.trouble(State::Fresh).await;
