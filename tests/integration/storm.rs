@@ -98,7 +98,8 @@ async fn b12_a_clock_that_is_thirteen_hours_off_makes_no_storm() {
             world.shows_its_clock(known);
             let issued = play(&mut world, |_, _| {}).await;
             let what = format!("our clock {skew} s ahead of the shoot's, known: {known}");
-            no_storm(&what, &issued);
+            // Each token seems to be at its end and stands: nothing tells that from a new cause.
+            assert!(issued.len() <= TOKENS_MAX_WITH_ALLOWANCE, "{what}: {issued:?}");
             if known || skew < 0 {
                 assert_eq!(issued, [0], "{what}");
             }
@@ -119,7 +120,11 @@ async fn b12_a_clock_that_jumps_while_we_run_makes_no_storm() {
             })
             .await;
             assert_eq!(issued[0], 0, "the token of the calm");
-            no_storm(&format!("{jump} s, known: {known}"), &issued[1..]);
+            let after = &issued[1..];
+            assert!(
+                after.len() <= TOKENS_MAX_WITH_ALLOWANCE,
+                "{jump} s, known: {known}: {after:?}"
+            );
         }
     }
 }
@@ -206,8 +211,9 @@ async fn b12_tokens_of_an_account_that_is_terminating_make_no_storm() {
         }
     })
     .await;
-    assert_eq!(issued[..9], [0; 9], "the timestamp is removed each time");
-    assert_eq!(issued[9..], [0, 10, 30, 70, 150, 310, 630]);
+    // One each half second while the allowance lasts.
+    assert_eq!(issued[..9], [0, 0, 1, 1, 2, 2, 3, 3, 4], "the timestamp is removed each time");
+    assert_eq!(issued.len(), TOKENS_MAX_WITH_ALLOWANCE, "{issued:?}");
 
     let mut world = World::new();
     let secret: SecretRef = world.secret();
