@@ -8,7 +8,7 @@ use crate::{
     ca::CaHash,
     generation::{Family, GenerationsSeen},
     inputs::LabelsHash,
-    name::{AccountRef, Namespace, SecretRef},
+    name::{AccountRef, Namespace, SecretName, SecretRef},
     signing::KeyHistory,
     target::TargetSeen,
 };
@@ -38,6 +38,9 @@ pub struct ShootStatus {
     /// ServiceAccounts that access Secrets name, as far as they were seen. One that is not in here
     /// was not looked at yet: nothing is concluded from that.
     pub accounts: BTreeMap<AccountRef, AccountSeen>,
+    /// ServiceAccounts that several access Secrets name, each with the one that speaks for it: its
+    /// labels count, and those of the others do not. Else they would fight for ever.
+    pub speakers: BTreeMap<AccountRef, SecretName>,
     /// The shoot does not know our own token (401), which was issued then by its own claims. `None`
     /// where it knows it, or where it was not asked.
     pub own_refused: Option<Timestamp>,
@@ -63,6 +66,7 @@ impl ShootStatus {
             key_ids: Vec::new(),
             ca: None,
             accounts: BTreeMap::new(),
+            speakers: BTreeMap::new(),
             own_refused: None,
             key_history: KeyHistory::default(),
             targets: BTreeMap::new(),

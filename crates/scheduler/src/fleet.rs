@@ -47,6 +47,7 @@ pub mod revocation;
 mod rotation;
 pub mod schedule;
 mod shoots;
+mod speakers;
 pub mod stats;
 pub mod stop;
 mod take;

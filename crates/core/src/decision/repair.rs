@@ -12,7 +12,7 @@ use crate::{
 ///
 /// A Secret that was taken over has no note, and nothing is written to it before its next renewal.
 pub(super) fn wanted(record: &Record, inputs: &Inputs, shoot: ShootView<'_>) -> Option<Reason> {
-    if has_drifted(inputs, shoot) {
+    if speaks_for_account(record, inputs, shoot) && has_drifted(inputs, shoot) {
         return Some(Reason::AccountDrifted);
     }
     let note = record.issued.as_ref()?;
@@ -31,6 +31,13 @@ pub(super) fn wanted(record: &Record, inputs: &Inputs, shoot: ShootView<'_>) -> 
         (false, Mode::Token) => record.ca.map(|_| Reason::CaUnwanted),
         (false, Mode::Kubeconfig) => None,
     }
+}
+
+/// Where several Secrets name one account, one of them speaks for it.
+fn speaks_for_account(record: &Record, inputs: &Inputs, shoot: ShootView<'_>) -> bool {
+    let ShootView::Seen(status) = shoot else { return true };
+    let speaker = status.speakers.get(&inputs.account);
+    speaker.is_none_or(|speaker| *speaker == record.secret.name)
 }
 
 fn has_drifted(inputs: &Inputs, shoot: ShootView<'_>) -> bool {

@@ -19,6 +19,11 @@ const PAUSE_LEAST: Duration = Duration::from_secs(1);
 /// First pause after a repair; it doubles with each one that follows soon. Drift is put back within
 /// 10 s (contract, section C), also the third one in a row.
 const REPAIR_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// Doublings of a pause between repairs at first: 1 s, 2 s, 4 s, and then 8 s, so that what drifted is
+/// put back within the 10 s of section C, also again and again.
+const REPAIR_DOUBLINGS: u32 = 3;
+/// So many in a row are a fight, and from then on pauses double up to the longest.
+const REPAIRS_QUICK: u32 = 12;
 const REPAIR_PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
 /// So many pauses of calm, and the next repair counts as the first.
 const REPAIRS_QUIET_PAUSES: u32 = 16;
@@ -147,7 +152,15 @@ impl Repairs {
     }
 
     fn pause(&self) -> Duration {
-        backoff::doubled(REPAIR_PAUSE_MIN, self.count - 1, REPAIR_PAUSE_MAX)
+        let more = self.count.saturating_sub(REPAIRS_QUICK);
+        let doublings = (self.count - 1).min(REPAIR_DOUBLINGS).saturating_add(more);
+        backoff::doubled(REPAIR_PAUSE_MIN, doublings, REPAIR_PAUSE_MAX)
+    }
+
+    /// The Secret asks for something else: nobody undid anything. The pause grows no further than
+    /// 8 s, and begins anew from there.
+    fn asked(&mut self) {
+        self.count = self.count.min(REPAIR_DOUBLINGS + 1);
     }
 
     /// Until when nothing is to be repaired again.
@@ -172,6 +185,11 @@ impl Attempts {
             _ => &mut self.repairs,
         };
         *held = Some(Box::new(Repairs::next(held.as_deref().copied(), now)));
+    }
+
+    /// The Secret asks for other labels, or for a CA, or for none.
+    pub(super) fn asks_for_repair(&mut self) {
+        self.repairs.as_mut().into_iter().for_each(|repairs| repairs.asked());
     }
 
     /// Until when nothing is to be repaired again for this reason.

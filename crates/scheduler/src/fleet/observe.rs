@@ -90,6 +90,7 @@ impl Fleet {
             return Vec::new(); // half a set would end the observation of the other half
         }
         for shoot in std::mem::take(&mut self.observations.changed) {
+            self.choose_speakers(now, &shoot);
             for source in self.shoots.sources_of(&shoot) {
                 self.observations.untold(source, shoot.clone());
             }
@@ -101,6 +102,7 @@ impl Fleet {
         };
         let ripe = to_tell.iter().filter(is_ripe).map(|(to, _)| to.clone());
         let ripe: Vec<_> = ripe.take(room).collect();
+        ripe.iter().for_each(|(_, shoot)| self.choose_speakers(now, shoot));
         ripe.into_iter().map(|to| self.observe(to)).collect()
     }
 

@@ -1,6 +1,6 @@
 //! What the record stream says.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use perennial_core::{
@@ -60,6 +60,9 @@ impl Fleet {
                 if named_in_shoot(&entry.record) != named_in_shoot(&record) {
                     self.observations.changed(&secret.namespace);
                 }
+                if repaired_to(&entry.record) != repaired_to(&record) {
+                    entry.attempts.asks_for_repair();
+                }
                 entry.take_over(now, record);
             }
             // Deleted and made anew: nothing of the old one counts.
@@ -89,10 +92,18 @@ impl Fleet {
     }
 }
 
-/// What it names in its shoot: an account, perhaps a target, and whether it has generations.
-fn named_in_shoot(record: &Record) -> Option<(&AccountRef, Option<&SecretRef>, bool)> {
+/// What it names in its shoot: an account, perhaps a target, and whether it has generations; and
+/// whether it has labels for the account, see [`super::speakers`].
+fn named_in_shoot(record: &Record) -> Option<(&AccountRef, Option<&SecretRef>, bool, bool)> {
     let inputs = record.inputs.as_ref().ok()?;
-    Some((&inputs.account, inputs.target.as_ref(), inputs.revocable))
+    let has_labels = !inputs.account_labels.is_empty();
+    Some((&inputs.account, inputs.target.as_ref(), inputs.revocable, has_labels))
+}
+
+/// What a Secret asks for that needs no token.
+fn repaired_to(record: &Record) -> Option<(&BTreeMap<String, String>, bool)> {
+    let inputs = record.inputs.as_ref().ok()?;
+    Some((&inputs.account_labels, inputs.inject_ca))
 }
 
 impl Entry {

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     decision::ShootView,
     generation::{Family, GenerationsSeen},
-    name::{AccountRef, SecretRef},
+    name::{AccountRef, SecretName, SecretRef},
     shoot::{AccountSeen, Reach, ShootId, ShootStatus},
     signing::KeySet,
     target::TargetSeen,
@@ -188,7 +188,7 @@ impl Shoots {
         };
         if let Some(before) = before {
             (status.accounts, status.targets) = (before.accounts, before.targets);
-            status.generations = before.generations;
+            (status.generations, status.speakers) = (before.generations, before.speakers);
         }
         self.merged.insert(shoot.clone(), status);
     }
@@ -238,6 +238,18 @@ impl Shoots {
             status.targets.retain(|target, _| targets.contains(target));
             status.generations.retain(|family, _| families.contains(family));
         }
+    }
+
+    /// Says which Secret speaks for an account that several name. Gives back whether that is news.
+    pub(super) fn speak(
+        &mut self,
+        shoot: &ShootId,
+        speakers: BTreeMap<AccountRef, SecretName>,
+    ) -> bool {
+        let Some(status) = self.merged.get_mut(shoot) else { return false };
+        let is_news = status.speakers != speakers;
+        status.speakers = speakers;
+        is_news
     }
 
     /// Token-issuers whose stream is open and knows this shoot.

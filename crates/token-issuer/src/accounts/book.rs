@@ -206,12 +206,15 @@ impl Book {
         None
     }
 
-    /// A watch says that it is gone. Of another uid than the known one this is old.
+    /// A watch says that it is gone. Of another uid than the known one this is old; unless a look is
+    /// under way, which may still have found it.
     pub(super) fn heard_removed(&mut self, heard: &SeenAccount) {
         let Some(entry) = self.entries.get_mut(&heard.account) else { return };
         entry.heard.take_if(|(held, _)| held.uid == heard.uid);
         if entry.uid.as_ref() == Some(&heard.uid) {
             self.doubt(&heard.account, Doubt::Urgent);
+        } else if self.doubts.get(&heard.account) == Some(&Doubt::Asked) {
+            self.doubt(&heard.account, Doubt::Calm);
         }
     }
 

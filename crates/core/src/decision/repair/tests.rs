@@ -88,3 +88,20 @@ fn a_repair_waits_for_its_shoot() {
     let waits = Decision::WaitForShoot { reason: Reason::CaChanged, why: Away::Unreachable };
     assert_eq!(decided(&with_bundle("true", Some("old")), &away), waits);
 }
+
+#[test]
+fn b2_where_several_secrets_name_one_account_the_labels_of_one_of_them_count() {
+    let secret = SecretBuilder::new().annotated(keys::ACCOUNT_LABELS, r#"{"app":"x"}"#);
+    let secret = secret.renewed(0, DAY, DAY, 0.5);
+    let record = secret.record();
+    let account = record.inputs.unwrap().account;
+    let mut status = shoot("x");
+    let labels = LabelsHash::of(&std::collections::BTreeMap::new());
+    let state = AccountState::Present { uid: "uid-kube-proxy".into(), automount_off: true, labels };
+    status.accounts.insert(account.clone(), AccountSeen { state, at: at(50) });
+    assert_eq!(decided(&secret, &status), Decision::Renew(Reason::AccountDrifted));
+    status.speakers.insert(account.clone(), record.secret.name);
+    assert_eq!(decided(&secret, &status), Decision::Renew(Reason::AccountDrifted));
+    status.speakers.insert(account, "another".parse().unwrap());
+    assert!(matches!(decided(&secret, &status), Decision::Keep { .. }));
+}

@@ -4,6 +4,7 @@ use perennial_core::{
     decision::{Away, ShootView},
     failure::Kind,
     length::length,
+    name::SecretRef,
     reason::Reason,
     record::Obstacle,
     shoot::{Credential, Reach},
@@ -44,6 +45,7 @@ impl Subject<'_> {
             self.bootstrap(),
             self.key_withdrawn(),
             self.issuer_changed(),
+            self.labels_of_another(),
             self.streak(),
             self.older_left(),
         ]
@@ -298,6 +300,25 @@ impl Subject<'_> {
              {why}."
         );
         Some(finding(cause, self.remedy("SIGNING_KEY_WITHDRAWN")))
+    }
+
+    /// Two that ask for the same labels need not know of each other.
+    fn labels_of_another(&self) -> Option<Finding> {
+        let other = self.fleet.other_speaker(self.secret)?;
+        let other = SecretRef { name: other.clone(), ..self.secret.clone() };
+        let labels = |secret: &SecretRef| {
+            let inputs = self.fleet.members.get(secret)?.record.inputs.as_ref().ok()?;
+            Some((inputs.account.clone(), inputs.account_labels.clone()))
+        };
+        let (account, own) = labels(self.secret)?;
+        (!own.is_empty() && Some(&own) != labels(&other).as_ref().map(|(_, labels)| labels)).then(
+            || {
+                known(format!(
+                    "ServiceAccount {account} is named by several Secrets and has the labels that \
+                     {other} asks for, the first by name; those of this one are not applied."
+                ))
+            },
+        )
     }
 
     fn issuer_changed(&self) -> Option<Finding> {

@@ -52,7 +52,9 @@ fn c_who_undoes_each_repair_gets_ever_fewer_of_them() {
             world.record(Event::Upsert(undone));
         }
     }
-    assert_eq!(moments, [0, 1, 3, 7, 15, 31, 63, 127, 255, 511]);
+    assert_eq!(moments[..5], [0, 1, 3, 7, 15]);
+    assert!(moments[4..12].windows(2).all(|pair| pair[1] - pair[0] == 8), "{moments:?}");
+    assert_eq!(moments[12..], [71 + 8, 79 + 16, 95 + 32, 127 + 64, 191 + 128, 319 + 256]);
 }
 
 #[test]
@@ -101,4 +103,49 @@ fn c_an_account_made_anew_is_renewed_for_and_others_are_left_alone() {
     see(&mut world, AccountState::Absent);
     let order = world.order_at(101);
     assert_eq!((order.secret, order.reason), (secret("shoot-1/a"), Reason::AccountGone));
+}
+
+#[test]
+fn b2_secrets_that_name_one_account_do_not_fight_about_its_labels() {
+    let labelled = |name: &str, labels: &[(&str, &str)]| {
+        let mut record = fresh(name, 0);
+        let wanted = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        record.inputs.as_mut().unwrap().account_labels = wanted.collect();
+        record
+    };
+    let records = [
+        labelled("shoot-1/a", &[]),
+        labelled("shoot-1/b", &[("app", "b")]),
+        labelled("shoot-1/c", &[("app", "c")]),
+    ];
+    let inputs = |record: &Record| record.inputs.clone().unwrap();
+    let mut world = World::of(&records, &reachable());
+    let has = |world: &mut World, second: i64, record: &Record| {
+        let labels = perennial_core::inputs::LabelsHash::of(&inputs(record).account_labels);
+        let state = AccountState::Present { uid: "u".into(), automount_off: true, labels };
+        let (shoot, account) = ("shoot-1".parse().unwrap(), inputs(record).account);
+        let seen = AccountSeen { state, at: at(second) };
+        world.fleet.hear_of_account(at(second), AccountNews { shoot, account, seen });
+    };
+    let told = world.fleet.observations(at(1)).len();
+    assert_eq!(told, 1);
+    has(&mut world, 10, &records[0]);
+    let order = world.order_at(10);
+    assert_eq!(
+        (order.secret.to_string(), order.reason),
+        ("shoot-1/b".into(), Reason::AccountDrifted)
+    );
+    world.end(&order, Ok(records[1].clone()));
+    has(&mut world, 11, &records[1]);
+    assert_eq!(world.ordered_at(PLANNED - 1), [""; 0], "nobody undoes it");
+    let explained = world.fleet.explain(at(12), &secret("shoot-1/c")).unwrap();
+    let all = format!("{explained:?}");
+    assert!(all.contains("has the labels that shoot-1/b asks for"), "{all}");
+
+    // Who spoke is gone: the next one does.
+    world.record(Event::Removed(secret("shoot-1/b")));
+    let observed = world.fleet.observations(at(20)).len();
+    assert!(observed <= 1, "{observed}");
+    let order = world.order_at(21);
+    assert_eq!(order.secret.to_string(), "shoot-1/c");
 }

@@ -62,7 +62,7 @@ impl Stage {
     /// Another scheduler, which sees what is there.
     fn restart(&mut self) {
         let now = self.world.now;
-        self.world = World { fleet: Fleet::new(settings(64, 8)), now };
+        self.world = World { fleet: running(settings(64, 8)), now };
         self.world.shoots(&reachable());
         self.world.records(std::slice::from_ref(&self.record));
         self.show();

@@ -125,6 +125,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..STEPS)
 }
 
+/// Found by the property below.
+#[test]
+fn c_an_account_that_goes_while_it_is_looked_at_is_looked_at_again() {
+    use Step::{Answer, Ask, Delete, Hear, Make};
+    let mut world = World::new();
+    for step in [Make, Hear, Ask, Delete, Hear, Answer, Ask, Answer] {
+        world.step(step);
+    }
+    assert_eq!(world.told().as_deref(), Some(""), "it is not there");
+}
+
 proptest! {
     #[test]
     fn c_a_token_of_the_account_that_is_there_is_never_called_lost(steps in steps()) {

@@ -137,7 +137,7 @@ fn d_what_holds_a_token_back_is_told_and_until_when() {
     let mut stage = Stage::new();
     let note = stage.record.issued.as_mut().unwrap();
     (note.at, note.streak) = (at(95), 3);
-    stage.record.memory = Some(note.memory());
+    stage.record.memory = Some(note.memory().spoilt());
     stage.restart();
     stage.revoke(0, None).unwrap();
     assert_eq!(stage.world.ordered_at(101), [""; 0]);
@@ -183,7 +183,7 @@ fn d_what_cannot_be_revoked_is_refused_at_once_with_the_reason() {
     assert_eq!(stage.revoke(0, None).unwrap_err().kind(), Kind::Unavailable);
 
     let audit = Settings { audit: true, ..settings(64, 8) };
-    let mut world = World { fleet: Fleet::new(audit), now: 0 };
+    let mut world = World { fleet: running(audit), now: 0 };
     world.shoots(&reachable());
     world.records(&[Stage::new().record]);
     let error = world.fleet.revoke(at(0), &secret(NAME), 0, None).unwrap_err();
