@@ -82,6 +82,8 @@ impl CliError {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Configuration(_) => Exit::Configuration,
+            // Held for good: trying later does not help.
+            Self::Call(remote) if remote.reason() == "SECRET_IMMUTABLE" => Exit::Invalid,
             Self::Call(remote) | Self::Issuer { remote, .. } => Exit::of(remote.kind()),
             Self::NoShoot(_) => Exit::NotFound,
             Self::ShootAway(_) => Exit::Unavailable,

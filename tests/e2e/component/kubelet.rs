@@ -12,7 +12,7 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use futures::{FutureExt as _, StreamExt as _};
+use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Secret};
 use kube::runtime::{
@@ -27,10 +27,16 @@ use perennial_lab::{
 };
 use perennial_process::clock::SystemClock;
 use serde_json::Value;
-use tokio::task::JoinSet;
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use super::example::inside;
 use crate::house::{House, MOMENT};
+
+/// Changes that wait in a stream come one by one, each within this time.
+const COMES_WITHIN: Duration = Duration::from_millis(500);
 
 /// A token in the files: its id as the API server tells it, and since when it is there.
 #[derive(Clone, Debug)]
@@ -78,11 +84,14 @@ impl Kubelet {
             // An error is the end: files that stay as they are fail the test.
             while let Some(Ok(secret)) = events.next().await {
                 volume.learn(secret);
-                while let Some(Some(Ok(secret))) = events.next().now_or_never() {
+                // What came while it did not look.
+                while !sync.is_zero()
+                    && let Ok(Some(Ok(secret))) = timeout(COMES_WITHIN, events.next()).await
+                {
                     volume.learn(secret);
                 }
                 if volume.project() {
-                    tokio::time::sleep(sync).await; // what happens meanwhile waits in the stream
+                    sleep(sync).await;
                 }
             }
         });

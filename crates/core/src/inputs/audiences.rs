@@ -2,17 +2,18 @@
 //! header, and are the same for annotations, flags and requests to the token-issuer.
 
 use super::invalid::{Invalid, Problem};
-use crate::keys;
+use crate::{keys, quote::is_shown};
 
 /// Most audiences of one token.
 pub const AUDIENCES_MAX: usize = 32;
 /// Longest audience, in bytes.
 pub const AUDIENCE_BYTES_MAX: usize = 253;
 
-/// Whether a text can be an audience: not empty, not too long, no control characters.
+/// Whether a text can be an audience: not empty, not too long, and all of it can be seen: a token for
+/// an audience with a zero-width space would fit nobody, and nobody would see why.
 #[must_use]
 pub fn is_audience(text: &str) -> bool {
-    (1..=AUDIENCE_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
+    (1..=AUDIENCE_BYTES_MAX).contains(&text.len()) && text.chars().all(is_shown)
 }
 
 /// Reads the annotation: audiences with a comma between, and perhaps space around it.

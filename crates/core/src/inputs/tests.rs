@@ -30,6 +30,7 @@ fn b10_every_impossible_value_names_its_key_and_a_remedy() {
         (keys::ACCOUNT_LABELS, r#"{"a b":"c"}"#, "LABELS_INVALID"),
         (keys::INJECT_CA, "yes", "BOOL_INVALID"),
         (keys::AUDIENCES, "a,,b", "AUDIENCE_INVALID"),
+        (keys::AUDIENCES, "a,\u{200b},b", "AUDIENCE_INVALID"),
         (keys::REVOCABLE, "maybe", "BOOL_INVALID"),
     ];
     for (key, value, reason) in cases {

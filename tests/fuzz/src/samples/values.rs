@@ -41,7 +41,10 @@ pub(super) fn bad_audiences(rng: &mut Rng) -> String {
         0 => format!("{good},"),
         1 => format!(",{good}"),
         2 => format!("{good}, ,{good}"),
-        3 => format!("a{}b,{good}", ['\n', '\0', '\u{7f}', '\u{9b}', '\t'][rng.usize(..5)]),
+        3 => format!(
+            "a{}b,{good}",
+            ['\n', '\0', '\u{7f}', '\u{9b}', '\t', '\u{200b}'][rng.usize(..6)]
+        ),
         4 => "x".repeat(AUDIENCE_BYTES_MAX + rng.usize(1..100)),
         _ => vec!["x"; AUDIENCES_MAX + rng.usize(1..10)].join(","),
     }
