@@ -33,6 +33,7 @@ mod random;
 mod reference;
 mod renewal;
 mod repairs;
+mod repeats;
 mod restart;
 mod shoots;
 mod side_by_side;
