@@ -29,7 +29,8 @@ pub struct RenewTokenRequest {
     /// known.
     #[prost(uint32, tag = "9")]
     pub generation: u32,
-    /// With the reason `revoked`: for how long older generations live on after the token is written.
+    /// Where the generation is newer than that of the present token: for how long older ones live on after
+    /// the token is written.
     #[prost(message, optional, tag = "10")]
     pub grace: ::core::option::Option<::prost_types::Duration>,
 }

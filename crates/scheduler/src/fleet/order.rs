@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use perennial_core::{
-    digest::Digest, generation::Number, name::SecretRef, reason::Reason, window::Window,
+    decision::bound_to, digest::Digest, generation::Number, name::SecretRef, reason::Reason,
+    window::Window,
 };
 
 use super::{Fleet, Flight, entry::Standing};
@@ -43,6 +44,8 @@ impl Fleet {
         let (generation, grace) = self.generation_to_order(now, secret);
         let entry = self.members.get_mut(secret)?;
         let Standing::Due { reason, .. } = entry.standing else { return None };
+        // A token that is due while older ones are revoked is one of the next generation too.
+        let raises = bound_to(&entry.record).is_some_and(|present| generation > present);
         entry.requested = false;
         self.attempts += 1;
         let order = Order {
@@ -53,7 +56,7 @@ impl Fleet {
             window: if reason == Reason::NothingHeld { window } else { Window::ORDINARY },
             place: entry.place(),
             generation,
-            grace: (reason == Reason::Revoked).then_some(grace),
+            grace: (reason == Reason::Revoked || raises).then_some(grace),
         };
         let planned = entry.planned(&self.settings.policy);
         self.take_off(now, &order, planned);

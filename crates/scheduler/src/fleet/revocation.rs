@@ -44,6 +44,9 @@ struct Revocation {
     /// The last call that was to delete older generations failed: whether they are gone, and an old
     /// token is refused, is to be asked for once more.
     unconfirmed: bool,
+    /// When the first token of a newer generation was written: the grace counts from it, and not from
+    /// each that is renewed meanwhile.
+    newer_since: Option<Timestamp>,
     /// Since when the older generations are known to be gone, by our clock.
     gone_since: Option<Timestamp>,
     done: Option<Done>,
@@ -100,6 +103,7 @@ impl Revocations {
             self.0.get(&record.secret).filter(|revocation| revocation.done.is_none())?;
         let newer = bound_to(record).filter(|number| *number > revocation.up_to);
         let written_at = record.issued.as_ref().filter(|_| newer.is_some()).map(|note| note.at);
+        let written_at = revocation.newer_since.or(written_at).filter(|_| newer.is_some());
         let end = written_at.zip(revocation.grace);
         Some(Revoked {
             up_to: revocation.up_to,
@@ -136,8 +140,8 @@ impl Revocations {
 
 impl Revocation {
     fn new(up_to: Number, grace: Option<Duration>) -> Self {
-        let (unconfirmed, gone_since, done) = (false, None, None);
-        Self { up_to, grace, is_new: true, unconfirmed, gone_since, done }
+        let (unconfirmed, newer_since, gone_since, done) = (false, None, None, None);
+        Self { up_to, grace, is_new: true, unconfirmed, newer_since, gone_since, done }
     }
 
     /// Whoever asks for more begins anew; who asks for the same sooner only shortens the grace.
@@ -263,12 +267,17 @@ impl Fleet {
         self.revocations.0.retain(|_, revocation| !revocation.is_over(now));
         let secrets: Vec<SecretRef> = self.revocations.0.keys().cloned().collect();
         for secret in secrets {
-            if self.members.get(&secret).is_none() {
+            let Some(entry) = self.members.get(&secret) else {
                 self.revocations.0.remove(&secret);
                 continue;
-            }
+            };
+            let (present, note) = (bound_to(&entry.record), entry.record.issued.as_ref());
+            let written = present.zip(note.map(|note| note.at));
             let is_gone = self.older_are_gone(now, &secret);
             let Some(revocation) = self.revocations.0.get_mut(&secret) else { continue };
+            if let Some((_, at)) = written.filter(|(present, _)| *present > revocation.up_to) {
+                revocation.newer_since.get_or_insert(at);
+            }
             if is_gone {
                 revocation.gone_since.get_or_insert(now);
             }

@@ -41,12 +41,12 @@ impl Service {
     }
 
     pub(super) async fn resume_fleet(&self, by: &str) -> Result<proto::ResumeResponse, Error> {
+        // As it is while nothing is ordered: the watch may be sooner than the answer to our own write.
+        let outlook = self.outlook();
         let ended = self.handle.switch.resume().await.map_err(Error::Switch)?;
         if let Some(stop) = &ended {
             warn!(%by, "an operator ended the stop of the fleet: it was {stop}");
         }
-        // As it was when nothing was ordered.
-        let outlook = self.outlook();
         self.heard(|switch| matches!(switch, Switch::Running)).await?;
         Ok(proto::ResumeResponse { ended: ended.as_ref().map(stopped), outlook: Some(outlook) })
     }

@@ -24,7 +24,8 @@ pub(super) fn wanted(order: &Order, record: &Record, inputs: &Inputs) -> Option<
         Some(present) => order.generation.clamp(present, present.saturating_add(1)),
         None => order.generation.min(UNSEEN_MAX),
     };
-    let revokes = order.reason == Reason::Revoked;
+    let is_next = bound_to(record).is_some_and(|present| generation > present);
+    let revokes = is_next || order.reason == Reason::Revoked;
     let grace = revokes.then(|| order.grace.unwrap_or(GRACE_DEFAULT));
     inputs.revocable.then_some(Binding { generation, revokes, grace })
 }
@@ -39,14 +40,18 @@ pub(super) fn noted(
 ) -> Option<Noted> {
     let family = Family::new(&inputs.account.namespace, &order.secret);
     let noted = Noted::of(&family, claims, None).filter(|_| inputs.revocable)?;
-    let older_until = if bound_to(record) == Some(noted.number) {
-        let before = record.issued.as_ref().and_then(|note| note.generation.as_ref());
-        before.and_then(|before| before.older_until)
-    } else if order.reason == Reason::Revoked {
-        let written_at = Timestamp::from_second(at.as_second()).unwrap_or(at);
-        written_at.checked_add(order.grace.unwrap_or(GRACE_DEFAULT)).ok()
-    } else {
-        None // the generation itself says how long
+    let older_until = match bound_to(record) {
+        Some(present) if present == noted.number => {
+            let before = record.issued.as_ref().and_then(|note| note.generation.as_ref());
+            before.and_then(|before| before.older_until)
+        }
+        // Whatever the token is for: it may have been due in the moment in which it was revoked. The end
+        // is noted once, or each renewal would put it off.
+        Some(_) => {
+            let written_at = Timestamp::from_second(at.as_second()).unwrap_or(at);
+            written_at.checked_add(order.grace.unwrap_or(GRACE_DEFAULT)).ok()
+        }
+        None => None, // the generation itself says how long
     };
     Some(Noted { older_until, ..noted })
 }

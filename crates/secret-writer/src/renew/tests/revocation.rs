@@ -82,13 +82,30 @@ async fn d_a_revocation_binds_to_the_next_generation_and_notes_until_when_older_
 }
 
 #[tokio::test]
-async fn d_a_generation_that_is_newer_for_another_reason_says_itself_how_long_older_ones_live() {
+async fn d_a_token_that_is_due_while_it_is_revoked_notes_the_grace_too_and_renewals_keep_it() {
+    let test = async |bench: &Bench| {
+        bench.renew(Reason::NothingHeld).await.unwrap();
+        bench.clock.set(at(28_000));
+        let grace = Some(Duration::from_secs(60));
+        let order = Order { generation: 2, grace, ..bench.order(Reason::Due) };
+        bench.renewals.renew(order).await.unwrap();
+        assert_eq!(bench.last_binding(), binding(2, true, Some(60)));
+        assert_eq!((bench.noted().number, bench.noted().older_until), (2, Some(at(28_060))));
+        bench.clock.set(at(28_050));
+        bench.renew(Reason::Due).await.unwrap();
+        assert_eq!(bench.noted().older_until, Some(at(28_060)));
+    };
+    bench().run(test).await;
+}
+
+#[tokio::test]
+async fn d_a_generation_that_is_newer_for_another_reason_notes_the_usual_end_of_older_ones() {
     let test = async |bench: &Bench| {
         bench.renew(Reason::NothingHeld).await.unwrap();
         bench.issuer.newest.store(4, std::sync::atomic::Ordering::Relaxed);
         bench.clock.set(at(28_000));
         bench.renew(Reason::Due).await.unwrap();
-        assert_eq!((bench.noted().number, bench.noted().older_until), (4, None));
+        assert_eq!((bench.noted().number, bench.noted().older_until), (4, Some(at(28_240))));
     };
     bench().run(test).await;
 }
