@@ -1,8 +1,8 @@
 //! What an operator sees with `perennial`, the real binary, in the environment that the lab gives.
 
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
-use perennial_core::keys;
+use perennial_core::{keys, storm::AT_ONCE_MAX};
 use perennial_lab::{
     poll::{Look, until},
     shoot::{ACCESS_SECRET, namespace},
@@ -13,7 +13,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::house::{House, MOMENT};
+use crate::{
+    house::{House, MOMENT},
+    operator::{code, errors, json, perennial, text},
+};
 
 const GOOD: &str = "shoot-access-kube-scheduler";
 const BAD: &str = "shoot-access-nonsense";
@@ -97,7 +100,14 @@ async fn renews(house: &House, good: &str) {
     let changed = |secret: &_| crate::house::claims(secret) != crate::house::claims(&before);
     house.wait(1, GOOD, "the new token", changed).await;
 
-    let held = perennial(house, &["renew", good]).await;
+    // A token that stood for two seconds may be followed at once, eight times; whether this one did is
+    // for the machine to say.
+    let mut held = perennial(house, &["renew", good]).await;
+    for _ in 0..AT_ONCE_MAX {
+        if code(&held) == 0 {
+            held = perennial(house, &["renew", good]).await;
+        }
+    }
     assert_eq!(code(&held), 75, "a storm is held back, which passes: {}", errors(&held));
     assert!(errors(&held).contains("perennial explain"), "{}", errors(&held));
 
@@ -170,30 +180,4 @@ async fn settled(house: &House, expected: i32) -> String {
         Ok(if done { Look::Done(text(&status)) } else { Look::Waiting(text(&status)) })
     };
     until(&format!("perennial status to exit with {expected}"), MOMENT, look).await.unwrap()
-}
-
-async fn perennial(house: &House, arguments: &[&str]) -> Output {
-    tokio::process::Command::new("perennial")
-        .args(arguments)
-        .envs(house.lab.environment().unwrap())
-        .output()
-        .await
-        .unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().expect("it ended by itself")
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn errors(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn json(output: &Output) -> Value {
-    assert_eq!(code(output), 0, "{}", errors(output));
-    serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -5,6 +5,7 @@ use perennial_lab::{
     shoot::namespace,
 };
 use perennial_proto::scheduler::v1::{ListSchedulesRequest, Schedule, State};
+use tonic::Status;
 
 use crate::house::{House, MOMENT};
 
@@ -12,9 +13,8 @@ impl House {
     /// Every schedule, once the scheduler knows so many Secrets and finds each of them fresh.
     pub(crate) async fn all_fresh(&self, count: usize) -> Vec<Schedule> {
         let look = async || {
-            let request = ListSchedulesRequest::default();
-            let schedules = match self.scheduler().list_schedules(request).await {
-                Ok(answer) => answer.into_inner().schedules,
+            let schedules = match self.heard_schedules().await {
+                Ok(schedules) => schedules,
                 Err(status) => return Ok(Look::Waiting(status.to_string())),
             };
             let others = schedules.iter().filter(|schedule| schedule.state() != State::Fresh);
@@ -29,6 +29,12 @@ impl House {
         until("a fresh fleet", MOMENT, look).await.unwrap()
     }
 
+    /// All schedules, of a scheduler that may be away.
+    async fn heard_schedules(&self) -> Result<Vec<Schedule>, Status> {
+        let request = ListSchedulesRequest::default();
+        Ok(self.scheduler().list_schedules(request).await?.into_inner().schedules)
+    }
+
     /// The schedule of a Secret, once it is as wanted.
     pub(crate) async fn wait_for_schedule(
         &self,
@@ -38,9 +44,8 @@ impl House {
         wanted: impl Fn(&Schedule) -> bool,
     ) -> Schedule {
         let look = async || {
-            let request = ListSchedulesRequest::default();
-            let schedules = match self.scheduler().list_schedules(request).await {
-                Ok(answer) => answer.into_inner().schedules,
+            let schedules = match self.heard_schedules().await {
+                Ok(schedules) => schedules,
                 Err(status) => return Ok(Look::Waiting(status.to_string())),
             };
             let is_it = |schedule: &Schedule| {

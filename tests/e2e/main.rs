@@ -44,6 +44,7 @@ mod key_withdrawn;
 mod kill;
 mod maker;
 mod nonsense;
+mod operator;
 mod proxied;
 mod random;
 #[path = "../integration/reference.rs"]

@@ -22,7 +22,10 @@ use perennial_lab::{
 };
 use perennial_process::clock::SystemClock;
 
-use crate::house::{House, MOMENT, access_secret, annotation, claims, kubeconfig_secret};
+use crate::{
+    house::{House, MOMENT, access_secret, annotation, claims, kubeconfig_secret},
+    operator::{code, errors, perennial, text},
+};
 
 const REVOCABLE: (&str, &str) = (keys::REVOCABLE, "true");
 /// From the command with grace 0 until the shoot refuses the token (contract, D).
@@ -60,18 +63,9 @@ impl House {
         }
     }
 
-    async fn perennial(&self, arguments: &[&str]) -> Output {
-        tokio::process::Command::new("perennial")
-            .args(arguments)
-            .envs(self.lab.environment().unwrap())
-            .output()
-            .await
-            .unwrap()
-    }
-
     pub(crate) async fn revoke(&self, name: &str, more: &[&str]) -> Output {
         let secret = format!("{}/{name}", namespace(1));
-        self.perennial(&[&["revoke", &secret], more].concat()).await
+        perennial(self, &[&["revoke", &secret], more].concat()).await
     }
 
     /// Revokes without a grace; how long it took until the shoot refused the token.
@@ -88,9 +82,9 @@ impl House {
             SystemClock.now().duration_since(begin).unsigned_abs()
         };
         let (refused, output) = tokio::join!(refused, self.revoke(name, &["--grace=0"]));
-        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        let (out, err) = (text(&output), errors(&output));
         println!("{name}: refused after {refused:.1?}\n{out}{err}");
-        assert_eq!(output.status.code(), Some(0), "{name}: {out}{err}");
+        assert_eq!(code(&output), 0, "{name}: {out}{err}");
         assert!(!self.takes(&old).await, "{name}: what the command says is so");
         refused
     }
@@ -103,10 +97,6 @@ fn family(name: &str) -> Family {
 
 fn generation(name: &str, secret: &Secret) -> Option<u32> {
     family(name).number(&claims(secret)?.bound?.name)
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[tokio::test]
@@ -166,9 +156,9 @@ async fn d_who_cannot_be_revoked_is_told_why_and_what_else_there_is_and_stranger
 
     let before = house.counts().await;
     let output = house.revoke(unbound, &[]).await;
-    let told = text(&output.stderr) + &text(&output.stdout);
+    let told = errors(&output) + &text(&output);
     println!("{told}");
-    assert_ne!(output.status.code(), Some(0));
+    assert_ne!(code(&output), 0);
     for part in [keys::REVOCABLE, "delete serviceaccount", "unbound", "401"] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
@@ -191,8 +181,8 @@ async fn d_who_cannot_be_revoked_is_told_why_and_what_else_there_is_and_stranger
     house.wait(1, aimed, "a delivery", stamped).await;
     let old = token(&house.generations().get(target).await.unwrap()).unwrap();
     let output = house.revoke(aimed, &["--grace=0"]).await;
-    println!("{}", text(&output.stdout));
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    println!("{}", text(&output));
+    assert_eq!(code(&output), 0, "{}", errors(&output));
     assert!(!house.takes(&old).await);
     let new = token(&house.generations().get(target).await.unwrap()).unwrap();
     assert!(house.takes(&new).await);

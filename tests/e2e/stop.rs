@@ -1,7 +1,5 @@
 //! The global stop switch on real API servers, under the RBAC of `deploy/`, by the real binary.
 
-use std::process::Output;
-
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api,
@@ -19,7 +17,10 @@ use perennial_lab::{
 use perennial_proto::scheduler::v1::State;
 use serde_json::json;
 
-use crate::house::{House, MOMENT};
+use crate::{
+    house::{House, MOMENT},
+    operator::{code, errors, perennial, text},
+};
 
 const HELD: &str = "shoot-access-kube-scheduler";
 const NEW: &str = "shoot-access-kube-proxy";
@@ -30,7 +31,7 @@ async fn a_stop_holds_over_kill_9_and_is_ended_by_a_resume_or_by_hand() {
     house.ask(1, HELD, &[]).await;
     let before = house.wait_for_token(1, HELD).await;
     // The own token is proved by then, so nothing is under way.
-    is_fresh(&house, 2).await;
+    house.all_fresh(2).await;
     let counts = house.counts().await;
 
     let stopped = perennial(&house, &["stop", "--reason", "wrong tokens"]).await;
@@ -91,19 +92,6 @@ async fn status_with(house: &House, expected: i32) -> String {
     until(&format!("perennial status to exit with {expected}"), MOMENT, look).await.unwrap()
 }
 
-async fn is_fresh(house: &House, count: usize) {
-    let look = async || {
-        let schedules = house.schedules().await;
-        let fresh = schedules.iter().filter(|s| s.state() == State::Fresh).count();
-        Ok(if fresh == count {
-            Look::Done(())
-        } else {
-            Look::Waiting(format!("{fresh} are fresh"))
-        })
-    };
-    until("a fresh fleet", MOMENT, look).await.unwrap();
-}
-
 /// Both Secrets would be renewed, and say why they are not.
 async fn are_due(house: &House) {
     let look = async || {
@@ -115,25 +103,4 @@ async fn are_due(house: &House) {
         Ok(if names == [NEW, HELD] { Look::Done(()) } else { Look::Waiting(format!("{names:?}")) })
     };
     until("two Secrets that are due", MOMENT, look).await.unwrap();
-}
-
-async fn perennial(house: &House, arguments: &[&str]) -> Output {
-    tokio::process::Command::new("perennial")
-        .args(arguments)
-        .envs(house.lab.environment().unwrap())
-        .output()
-        .await
-        .unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().expect("it ended by itself")
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn errors(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -39,7 +39,7 @@ async fn d_a_crash_at_any_step_of_a_revocation_is_resumed_and_costs_one_token_at
         let spent = house.counts().await.since(&before);
         let granted = spent.shoot.tokens_granted();
         println!("{point:33} {granted} tokens, {took:.1?}: {}", last_line(&output));
-        assert_eq!(output.status.code(), Some(0), "{point}: {}", text(&output.stderr));
+        assert_eq!(code(&output), 0, "{point}: {}", errors(&output));
         assert!(!house.takes(&old).await, "{point}");
         let secret = house.wait_for_generation(&name, 2).await;
         house.user_of(1, &secret).await; // the shoot takes it
@@ -90,7 +90,7 @@ async fn d_a_revocation_that_nobody_waits_for_is_carried_to_its_end_whoever_rest
 }
 
 fn last_line(output: &Output) -> String {
-    text(&output.stdout).lines().last().unwrap_or_default().to_owned()
+    text(output).lines().last().unwrap_or_default().to_owned()
 }
 
 fn secret_of(point: &str) -> String {
