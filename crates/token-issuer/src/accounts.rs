@@ -19,7 +19,6 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
-    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -33,7 +32,10 @@ use tokio::sync::Notify;
 
 use self::book::{Book, Published};
 pub use self::{metrics::Metrics, watch::AccountWatch};
-use crate::observe::{Error, Observe};
+use crate::{
+    changes::Changes,
+    observe::{Error, Observe},
+};
 
 /// Most accounts of all shoots together, less than 1 KiB each: a Secret names one, and a fleet of
 /// 1,200 shoots with 200 Secrets each has no more.
@@ -54,9 +56,7 @@ pub struct Accounts {
 struct State {
     books: BTreeMap<ShootId, Book>,
     observed: usize,
-    version: u64,
-    /// The last change of each account, in the order of the changes.
-    log: BTreeMap<u64, Arc<(ShootId, AccountRef)>>,
+    changes: Changes<AccountRef>,
 }
 
 /// What is told of one account.
@@ -92,7 +92,7 @@ impl Accounts {
         state.observed = state.observed - before + accounts.len();
         let book = state.books.entry(shoot).or_default();
         let gone = book.observe(accounts);
-        gone.iter().for_each(|version| drop(state.log.remove(version)));
+        gone.into_iter().for_each(|version| state.changes.forget(version));
         drop(state);
         self.shoots.send_modify(|version| *version += 1);
         Ok(())
@@ -143,10 +143,9 @@ impl Accounts {
     #[must_use]
     pub fn since(&self, cursor: u64, max: usize) -> (Vec<Told>, u64) {
         let state = self.lock();
-        let after = state.log.range((Bound::Excluded(cursor), Bound::Unbounded)).take(max);
-        let last = after.clone().last().map_or(cursor, |(version, _)| *version);
-        let told = after.filter_map(|(_, key)| {
-            let (shoot, account) = &**key;
+        let (changed, last) = state.changes.after(cursor, max);
+        let told = changed.iter().filter_map(|changed| {
+            let (shoot, account) = &**changed;
             let seen = state.books.get(shoot)?.seen(account)?.clone();
             Some(Told { shoot: shoot.clone(), account: account.clone(), seen })
         });
@@ -156,7 +155,7 @@ impl Accounts {
     /// The cursor behind all changes so far.
     #[must_use]
     pub fn cursor(&self) -> u64 {
-        self.lock().version
+        self.lock().changes.version()
     }
 
     /// Wakes on every change.
@@ -176,12 +175,12 @@ impl Accounts {
     }
 
     fn retain(&self, is_known: impl Fn(&ShootId) -> bool) {
-        let State { books, observed, log, .. } = &mut *self.lock();
+        let State { books, observed, changes } = &mut *self.lock();
         books.retain(|shoot, book| {
             let stays = is_known(shoot);
             if !stays {
                 *observed -= book.len();
-                book.observe(BTreeSet::new()).iter().for_each(|gone| drop(log.remove(gone)));
+                book.observe(BTreeSet::new()).into_iter().for_each(|gone| changes.forget(gone));
             }
             stays
         });
@@ -190,17 +189,15 @@ impl Accounts {
     /// Changes the book of a shoot, and publishes what comes of it.
     fn update(&self, shoot: &ShootId, change: impl FnOnce(&mut Book) -> Vec<Published>) {
         let mut state = self.lock();
-        let State { books, version, log, .. } = &mut *state;
+        let State { books, changes, .. } = &mut *state;
         let Some(book) = books.get_mut(shoot) else { return };
         let published = change(book);
         if published.is_empty() {
             return;
         }
         for Published { account, before } in published {
-            *version += 1;
-            before.map(|before| log.remove(&before));
-            book.set_version(&account, *version);
-            log.insert(*version, Arc::new((shoot.clone(), account)));
+            let version = changes.note(shoot, account.clone(), before);
+            book.set_version(&account, version);
         }
         drop(state);
         self.news.send_modify(|news| *news += 1);

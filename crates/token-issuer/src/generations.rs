@@ -16,7 +16,6 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -33,7 +32,7 @@ pub use self::{
     metrics::Metrics,
     watch::{GenerationWatch, InNamespace},
 };
-use crate::{observe::Error, shoot::generations::SeenGeneration};
+use crate::{changes::Changes, observe::Error, shoot::generations::SeenGeneration};
 
 /// Most families of all shoots together, as for accounts.
 const OBSERVED_MAX: usize = 250_000;
@@ -55,9 +54,7 @@ pub struct Generations {
 #[derive(Debug, Default)]
 struct State {
     books: BTreeMap<InNamespace, Book>,
-    version: u64,
-    /// The last change of each family, in the order of the changes.
-    log: BTreeMap<u64, Arc<(ShootId, Family)>>,
+    changes: Changes<Family>,
 }
 
 /// What is told of one family.
@@ -98,19 +95,19 @@ impl Generations {
             return Err(Error::TooMany { what: "families of generations", max: OBSERVED_MAX });
         }
         let mut wanted: BTreeMap<_, _> = wanted.into_iter().take(WATCHED_MAX).collect();
-        let State { books, version, log } = &mut *state;
+        let State { books, changes } = &mut *state;
         books.retain(|place, book| {
             let stays = place.shoot != *shoot || wanted.contains_key(place);
             if !stays {
-                book.observe(BTreeSet::new()).0.iter().for_each(|gone| drop(log.remove(gone)));
+                book.observe(BTreeSet::new()).0.into_iter().for_each(|gone| changes.forget(gone));
             }
             stays
         });
         while let Some((place, families)) = wanted.pop_first() {
             let book = books.entry(place).or_default();
             let (gone, new) = book.observe(families);
-            gone.iter().for_each(|version| drop(log.remove(version)));
-            publish(shoot, book, version, log, new);
+            gone.into_iter().for_each(|version| changes.forget(version));
+            publish(shoot, book, changes, new);
         }
         drop(state);
         self.places.send_modify(|version| *version += 1);
@@ -155,10 +152,9 @@ impl Generations {
     #[must_use]
     pub fn since(&self, cursor: u64, max: usize) -> (Vec<Told>, u64) {
         let state = self.lock();
-        let after = state.log.range((Bound::Excluded(cursor), Bound::Unbounded)).take(max);
-        let last = after.clone().last().map_or(cursor, |(version, _)| *version);
-        let told = after.filter_map(|(_, key)| {
-            let (shoot, family) = &**key;
+        let (changed, last) = state.changes.after(cursor, max);
+        let told = changed.iter().filter_map(|changed| {
+            let (shoot, family) = &**changed;
             let seen = state.books.get(&place(shoot, family))?.seen(family)?;
             Some(Told { shoot: shoot.clone(), family: family.clone(), seen })
         });
@@ -168,7 +164,7 @@ impl Generations {
     /// The cursor behind all changes so far.
     #[must_use]
     pub fn cursor(&self) -> u64 {
-        self.lock().version
+        self.lock().changes.version()
     }
 
     /// Wakes on every change.
@@ -184,11 +180,11 @@ impl Generations {
     }
 
     fn retain(&self, is_known: impl Fn(&ShootId) -> bool) {
-        let State { books, log, .. } = &mut *self.lock();
+        let State { books, changes } = &mut *self.lock();
         books.retain(|place, book| {
             let stays = is_known(&place.shoot);
             if !stays {
-                book.observe(BTreeSet::new()).0.iter().for_each(|gone| drop(log.remove(gone)));
+                book.observe(BTreeSet::new()).0.into_iter().for_each(|gone| changes.forget(gone));
             }
             stays
         });
@@ -212,12 +208,12 @@ impl Generations {
         change: impl FnOnce(&mut Book) -> P,
     ) {
         let mut state = self.lock();
-        let State { books, version, log } = &mut *state;
+        let State { books, changes } = &mut *state;
         let Some(book) = books.get_mut(place) else { return };
-        let before = *version;
+        let before = changes.version();
         let published = change(book);
-        publish(&place.shoot, book, version, log, published);
-        if *version != before {
+        publish(&place.shoot, book, changes, published);
+        if changes.version() != before {
             drop(state);
             self.news.send_modify(|news| *news += 1);
         }
@@ -231,15 +227,12 @@ impl Generations {
 fn publish(
     shoot: &ShootId,
     book: &mut Book,
-    version: &mut u64,
-    log: &mut BTreeMap<u64, Arc<(ShootId, Family)>>,
+    changes: &mut Changes<Family>,
     published: impl IntoIterator<Item = Published>,
 ) {
     for Published { family, before } in published {
-        *version += 1;
-        before.map(|before| log.remove(&before));
-        book.set_version(&family, *version);
-        log.insert(*version, Arc::new((shoot.clone(), family)));
+        let version = changes.note(shoot, family.clone(), before);
+        book.set_version(&family, version);
     }
 }
 

@@ -16,6 +16,7 @@
 pub mod accounts;
 pub mod args;
 pub mod attempt;
+pub mod changes;
 pub mod directory;
 pub mod follow;
 pub mod generations;
