@@ -73,9 +73,7 @@ impl ShootStatus {
             generations: BTreeMap::new(),
         }
     }
-}
 
-impl ShootStatus {
     /// The same as told by a clock that is so much ahead of the one it was told by.
     #[must_use]
     pub fn by_a_clock_ahead(mut self, ahead: SignedDuration) -> Self {
@@ -86,6 +84,12 @@ impl ShootStatus {
         self.accounts.values_mut().for_each(|seen| seen.at = moved(seen.at));
         self.targets.values_mut().for_each(|seen| seen.at = moved(seen.at));
         self
+    }
+
+    /// The access Secret that speaks for an account in place of this one.
+    #[must_use]
+    pub fn other_speaker(&self, account: &AccountRef, secret: &SecretName) -> Option<&SecretName> {
+        self.speakers.get(account).filter(|speaker| *speaker != secret)
     }
 }
 

@@ -36,8 +36,7 @@ pub(super) fn wanted(record: &Record, inputs: &Inputs, shoot: ShootView<'_>) -> 
 /// Where several Secrets name one account, one of them speaks for it.
 fn speaks_for_account(record: &Record, inputs: &Inputs, shoot: ShootView<'_>) -> bool {
     let ShootView::Seen(status) = shoot else { return true };
-    let speaker = status.speakers.get(&inputs.account);
-    speaker.is_none_or(|speaker| *speaker == record.secret.name)
+    status.other_speaker(&inputs.account, &record.secret.name).is_none()
 }
 
 fn has_drifted(inputs: &Inputs, shoot: ShootView<'_>) -> bool {

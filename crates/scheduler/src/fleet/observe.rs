@@ -102,7 +102,6 @@ impl Fleet {
         };
         let ripe = to_tell.iter().filter(is_ripe).map(|(to, _)| to.clone());
         let ripe: Vec<_> = ripe.take(room).collect();
-        ripe.iter().for_each(|(_, shoot)| self.choose_speakers(now, shoot));
         ripe.into_iter().map(|to| self.observe(to)).collect()
     }
 

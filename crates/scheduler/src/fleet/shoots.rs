@@ -28,6 +28,8 @@ const KEYS_KNOWN_MAX: usize = 256;
 pub(super) struct Shoots {
     sources: BTreeMap<usize, Source>,
     merged: BTreeMap<ShootId, ShootStatus>,
+    /// See [`ShootStatus::speakers`]; where there are any.
+    speakers: BTreeMap<ShootId, BTreeMap<AccountRef, SecretName>>,
     /// Ids that were in a key set since this scheduler runs, or a token-issuer that it heard.
     keys_known: BTreeMap<ShootId, BTreeSet<String>>,
     has_been_whole: bool,
@@ -188,8 +190,9 @@ impl Shoots {
         };
         if let Some(before) = before {
             (status.accounts, status.targets) = (before.accounts, before.targets);
-            (status.generations, status.speakers) = (before.generations, before.speakers);
+            status.generations = before.generations;
         }
+        status.speakers = self.speakers.get(shoot).cloned().unwrap_or_default();
         self.merged.insert(shoot.clone(), status);
     }
 
@@ -246,10 +249,17 @@ impl Shoots {
         shoot: &ShootId,
         speakers: BTreeMap<AccountRef, SecretName>,
     ) -> bool {
-        let Some(status) = self.merged.get_mut(shoot) else { return false };
-        let is_news = status.speakers != speakers;
-        status.speakers = speakers;
-        is_news
+        let is_news = self.speakers.get(shoot).is_none_or(|before| *before != speakers);
+        if let Some(status) = self.merged.get_mut(shoot) {
+            status.speakers.clone_from(&speakers);
+        }
+        match speakers.is_empty() {
+            true => self.speakers.remove(shoot).is_some(),
+            false => {
+                self.speakers.insert(shoot.clone(), speakers);
+                is_news
+            }
+        }
     }
 
     /// Token-issuers whose stream is open and knows this shoot.

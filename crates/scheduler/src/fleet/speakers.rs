@@ -29,7 +29,7 @@ impl Fleet {
     pub(super) fn other_speaker(&self, secret: &SecretRef) -> Option<&SecretName> {
         let ShootView::Seen(status) = self.shoots.view(&secret.namespace) else { return None };
         let inputs = self.members.get(secret)?.record.inputs.as_ref().ok()?;
-        status.speakers.get(&inputs.account).filter(|speaker| **speaker != secret.name)
+        status.other_speaker(&inputs.account, &secret.name)
     }
 
     fn speakers(&self, shoot: &ShootId) -> BTreeMap<AccountRef, SecretName> {
