@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{
     inputs::{Inputs, Refusal},
@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod account;
+mod clock;
 mod generation;
 mod repair;
 mod target;
@@ -29,6 +30,7 @@ pub use target::{AsSeen, as_seen};
 mod tests;
 
 use account::Look;
+use clock::ShootClock;
 
 /// What is to be done about a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -367,36 +369,4 @@ pub fn ordinary_interval(
 ) -> Duration {
     let granted = record.held.claims().map_or(inputs.lifetime_seconds, Claims::granted_seconds);
     Duration::from_secs_f64(window.begin_offset(granted, basis_seconds).max(0.0))
-}
-
-/// The present moment at the shoot.
-#[derive(Clone, Copy)]
-struct ShootClock {
-    now: Timestamp,
-    offset: SignedDuration,
-    known: bool,
-}
-
-impl ShootClock {
-    fn of(now: Timestamp, shoot: ShootView<'_>) -> Self {
-        let offset = match shoot {
-            ShootView::Seen(status) => status.clock_offset,
-            ShootView::Missing | ShootView::Unknown => None,
-        };
-        Self { now, offset: offset.unwrap_or(SignedDuration::ZERO), known: offset.is_some() }
-    }
-
-    fn has_passed(self, moment: Timestamp) -> bool {
-        self.now.checked_add(self.offset).is_ok_and(|shoot_now| moment <= shoot_now)
-    }
-
-    /// Until the shoot's clock was seen, `exp` alone says nothing while the timestamp lies ahead:
-    /// a restart must never re-issue a fleet because two clocks disagree (contract, section C).
-    fn may_be_wrong_about(self, stamp: Stamp) -> bool {
-        !self.known && matches!(stamp, Stamp::At(stamp) if !self.has_passed(stamp))
-    }
-
-    fn ours(self, moment: Timestamp) -> Timestamp {
-        moment.checked_sub(self.offset).unwrap_or(moment)
-    }
 }

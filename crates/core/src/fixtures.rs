@@ -19,38 +19,44 @@ use crate::{
 
 /// A token whose signature is nonsense but whose claims read well.
 pub(crate) fn jwt(namespace: &str, name: &str, issued_at: i64, expires_at: i64) -> String {
-    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let header = part(json!({"alg": "RS256", "kid": "key-1", "typ": "JWT"}));
-    let claims = part(json!({
-        "iat": issued_at, "exp": expires_at, "nbf": issued_at, "iss": "https://shoot.example",
-        "sub": format!("system:serviceaccount:{namespace}:{name}"), "aud": ["gardener"],
-        "kubernetes.io": {"namespace": namespace,
-            "serviceaccount": {"name": name, "uid": format!("uid-{name}")}},
-    }));
-    format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("signature"))
+    signed(
+        "key-1",
+        &json!({
+            "iat": issued_at, "exp": expires_at, "nbf": issued_at, "iss": "https://shoot.example",
+            "sub": format!("system:serviceaccount:{namespace}:{name}"), "aud": ["gardener"],
+            "kubernetes.io": {"namespace": namespace,
+                "serviceaccount": {"name": name, "uid": format!("uid-{name}")}},
+        }),
+    )
 }
 
 /// The same for kube-system/kube-proxy, bound to this Secret.
 pub(crate) fn jwt_bound(name: &str, uid: &str, issued_at: i64, expires_at: i64) -> String {
-    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let header = part(json!({"alg": "RS256", "kid": "key-1", "typ": "JWT"}));
-    let claims = part(json!({
-        "iat": issued_at, "exp": expires_at, "iss": "https://shoot.example", "aud": ["gardener"],
-        "sub": "system:serviceaccount:kube-system:kube-proxy",
-        "kubernetes.io": {"secret": {"name": name, "uid": uid}},
-    }));
-    format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("signature"))
+    signed(
+        "key-1",
+        &json!({
+            "iat": issued_at, "exp": expires_at, "iss": "https://shoot.example", "aud": ["gardener"],
+            "sub": "system:serviceaccount:kube-system:kube-proxy",
+            "kubernetes.io": {"secret": {"name": name, "uid": uid}},
+        }),
+    )
 }
 
 /// The same for kube-system/kube-proxy, by this key and issuer.
 pub(crate) fn jwt_of(key: &str, issuer: &str, issued_at: i64, expires_at: i64) -> String {
-    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let header = part(json!({"alg": "RS256", "kid": key, "typ": "JWT"}));
-    let claims = part(json!({
-        "iat": issued_at, "exp": expires_at, "iss": issuer, "aud": ["gardener"],
-        "sub": "system:serviceaccount:kube-system:kube-proxy",
-    }));
-    format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("signature"))
+    signed(
+        key,
+        &json!({
+            "iat": issued_at, "exp": expires_at, "iss": issuer, "aud": ["gardener"],
+            "sub": "system:serviceaccount:kube-system:kube-proxy",
+        }),
+    )
+}
+
+fn signed(key: &str, claims: &serde_json::Value) -> String {
+    let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = part(&json!({"alg": "RS256", "kid": key, "typ": "JWT"}));
+    format!("{header}.{}.{}", part(claims), URL_SAFE_NO_PAD.encode("signature"))
 }
 
 /// An access Secret in the making.

@@ -43,6 +43,23 @@ impl Look {
     }
 }
 
+/// What a look says that was taken at that moment, by our clock, and for that reason speaks against
+/// the token with these claims.
+pub(super) fn speaks_against(
+    now: Timestamp,
+    record: &Record,
+    claims: &Claims,
+    (seen_at, reason): (Timestamp, Reason),
+    clock: ShootClock,
+) -> Look {
+    let written_at = record.issued.as_ref().map(|note| note.at);
+    match worth(now, seen_at, clock.ours(claims.issued_at), written_at) {
+        Worth::Nothing => Look::Fits,
+        Worth::Later(calm_at) => Look::Again(calm_at),
+        Worth::Now => Look::Lost(reason),
+    }
+}
+
 pub(super) fn look(
     now: Timestamp,
     record: &Record,
@@ -53,12 +70,9 @@ pub(super) fn look(
     let (Some(seen), Some(claims)) = (seen(shoot, inputs), record.held.claims()) else {
         return Look::Fits;
     };
-    let Some(reason) = misfit(&seen.state, claims) else { return Look::Fits };
-    let written_at = record.issued.as_ref().map(|note| note.at);
-    match worth(now, seen.at, clock.ours(claims.issued_at), written_at) {
-        Worth::Nothing => Look::Fits,
-        Worth::Later(calm_at) => Look::Again(calm_at),
-        Worth::Now => Look::Lost(reason),
+    match misfit(&seen.state, claims) {
+        Some(reason) => speaks_against(now, record, claims, (seen.at, reason), clock),
+        None => Look::Fits,
     }
 }
 

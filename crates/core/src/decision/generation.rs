@@ -1,6 +1,6 @@
 //! Whether the generation that the token is bound to is there, and whether one goes (section D).
 //!
-//! What was seen counts as with accounts: see [`worth`].
+//! What was seen counts as with accounts: see [`speaks_against`].
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     Decision, Policy, ShootClock, ShootView,
-    account::{Look, Worth, worth},
+    account::{Look, speaks_against},
     decide, decide_token, permit,
 };
 use crate::{
@@ -57,12 +57,7 @@ pub(super) fn look(
         Some(newest) if newest.number > number => Reason::Revoked,
         Some(_) | None => return Look::Fits,
     };
-    let written_at = record.issued.as_ref().map(|note| note.at);
-    match worth(now, seen.at, clock.ours(claims.issued_at), written_at) {
-        Worth::Nothing => Look::Fits,
-        Worth::Later(calm_at) => Look::Again(calm_at),
-        Worth::Now => Look::Lost(reason),
-    }
+    speaks_against(now, record, claims, (seen.at, reason), clock)
 }
 
 /// When the generations go that are older than the token's, by our clock; `None` where there are

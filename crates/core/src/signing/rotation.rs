@@ -26,6 +26,8 @@ const ISSUER_PAUSE: Duration = Duration::from_secs(120);
 const ISSUER_SPREAD: Duration = Duration::from_secs(300);
 const _: () = assert!(60 + 120 + KEY_SPREAD.as_secs() + 30 <= 5 * 60);
 
+/// A moment that has passed by any clock.
+const AT_ONCE: Timestamp = Timestamp::UNIX_EPOCH;
 /// Two API servers that sign with two keys by turns, and a few tokens, may look like a rotation again
 /// and again. So a token of our own that was issued for one is not replaced for the next one sooner.
 const ROTATIONS_APART: SignedDuration = SignedDuration::from_hours(1);
@@ -119,8 +121,8 @@ impl Rotation {
             let at = at(*since, Duration::ZERO, KEY_SPREAD, key);
             return Some(Outdated { reason: Reason::KeyWithdrawn, at });
         }
-        if first && let Some(at) = self.own_key_rotated(record) {
-            return Some(Outdated { reason: Reason::KeyRotated, at });
+        if first && self.is_of_a_former_key(record) {
+            return Some(Outdated { reason: Reason::KeyRotated, at: AT_ONCE });
         }
         // Somebody else's token may be meant to have another issuer. And a token that was issued for
         // this very reason is not replaced for it again: where two issue by turns, luck decides.
@@ -135,13 +137,15 @@ impl Rotation {
 
     /// The token that reaches the shoot must not be the last one of an old key: whoever drops that key
     /// would shut us out, and with a bootstrap credential that has ended for good.
-    fn own_key_rotated(&self, record: &Record) -> Option<Timestamp> {
-        let (Held::Token(claims), Some(note)) = (&record.held, &record.issued) else { return None };
-        let (key, signed_at) = self.next_key.as_ref()?;
+    fn is_of_a_former_key(&self, record: &Record) -> bool {
+        let (Held::Token(claims), Some(note), Some((key, signed_at))) =
+            (&record.held, &record.issued, &self.next_key)
+        else {
+            return false;
+        };
         let was_just_done = note.reason == Reason::KeyRotated
             && signed_at.duration_since(claims.issued_at) < ROTATIONS_APART;
-        let is_old = claims.key_id.as_ref() != Some(key) && claims.issued_at < *signed_at;
-        (is_old && !was_just_done).then_some(Timestamp::UNIX_EPOCH)
+        claims.key_id.as_ref() != Some(key) && claims.issued_at < *signed_at && !was_just_done
     }
 
     /// Why it is not told of the key of this token that it was withdrawn; `None` where it is, or
