@@ -1,10 +1,17 @@
 //! A table that stays in its place on the terminal while lines of news scroll above it. Where
 //! there is no terminal, only the news are printed.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::{
+    io::{self, IsTerminal as _, Write},
+    time::Duration,
+};
 
 use crossterm::{cursor, queue, style::Print, terminal};
 
+/// How often what is drawn is drawn anew, so that its times run.
+pub const DRAW_INTERVAL: Duration = Duration::from_millis(500);
+/// Pause before a scheduler that went away is asked again.
+pub const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Columns and rows of a terminal that does not say.
 const SIZE_ASSUMED: (u16, u16) = (80, 24);
 

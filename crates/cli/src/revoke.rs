@@ -21,15 +21,11 @@ use crate::{
     error::CliError,
     exit::Exit,
     json,
-    live::Live,
+    live::{DRAW_INTERVAL, Live, RETRY_PAUSE},
 };
 
 pub mod text;
 
-/// How often the line on the terminal is drawn anew, so that its time runs.
-const DRAW_INTERVAL: Duration = Duration::from_millis(500);
-/// Pause before a scheduler that went away is asked again.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Longest silence of a scheduler that is asked.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long is waited beyond the grace where `--timeout` does not say: for the new token, and until

@@ -1,6 +1,6 @@
 //! `perennial watch`: the live table, fed by `WatchSchedules`.
 
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::BTreeMap, io};
 
 use jiff::Timestamp;
 use perennial_core::clock::Clock as _;
@@ -16,14 +16,9 @@ use crate::{
     connect::Scheduler,
     error::CliError,
     json,
-    live::{self, Live},
+    live::{self, DRAW_INTERVAL, Live, RETRY_PAUSE},
     moment, stop, table,
 };
-
-/// How often the table is drawn anew, so that its times run.
-const DRAW_INTERVAL: Duration = Duration::from_millis(500);
-/// Pause before a scheduler that went away is asked again.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The schedules as the stream has shown them so far, and what is new about them.
 #[derive(Debug, Default)]
