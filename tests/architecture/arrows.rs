@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// The arrows of docs/ARCHITECTURE.md. A new one is a decision: draw it there first.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("core", &[]),
     ("proto", &[]),
+    ("fleet", &["core"]),
     ("process", &["core"]),
     ("kube", &["core"]),
     ("rpc", &["core", "proto"]),
     ("token-issuer", &["core", "kube", "process", "proto", "rpc"]),
     ("secret-writer", &["core", "kube", "process", "proto", "rpc"]),
-    ("scheduler", &["core", "kube", "process", "proto", "rpc"]),
+    ("scheduler", &["core", "fleet", "kube", "process", "proto", "rpc"]),
     ("cli", &["core", "process", "proto", "rpc"]),
     ("lab", &["cli", "core", "kube", "process", "proto", "rpc"]),
     ("testing", &["core"]),
@@ -83,9 +84,11 @@ fn only_the_adapters_name_kube_tonic_tls_and_opentelemetry() {
 }
 
 #[test]
-fn core_knows_no_runtime_no_wire_and_no_cluster() {
-    let of = &dependencies(&metadata())["core"];
-    for foreign in ["tokio", "futures", "tonic", "prost", "kube", "k8s-openapi", "tracing"] {
-        assert!(!of.contains(foreign), "core must not name {foreign}");
+fn core_and_fleet_know_no_runtime_no_wire_and_no_cluster() {
+    let dependencies = dependencies(&metadata());
+    for name in ["core", "fleet"] {
+        for foreign in ["tokio", "futures", "tonic", "prost", "kube", "k8s-openapi", "tracing"] {
+            assert!(!dependencies[name].contains(foreign), "{name} must not name {foreign}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use perennial_scheduler::fleet::explain::remedy;
+use perennial_fleet::explain::remedy;
 
 /// Crates whose errors reach the scheduler as the end of an attempt.
 const SOURCES: [&str; 4] = ["kube", "rpc", "secret-writer", "token-issuer"];
@@ -52,6 +52,6 @@ fn every_reason_for_which_a_renewal_fails_has_a_remedy() {
         .collect();
     assert!(
         without.is_empty(),
-        "write a remedy in crates/scheduler/src/fleet/explain/remedy/ for {without:?}"
+        "write a remedy in crates/fleet/src/explain/remedy/ for {without:?}"
     );
 }

@@ -16,7 +16,7 @@ use perennial_core::{
 };
 use tokio::sync::{Notify, watch};
 
-use crate::fleet::{
+use perennial_fleet::{
     Fleet, Settings, explain::Explanation, request, revocation::progress::Progress,
     schedule::Schedule, stop::Switch,
 };

@@ -16,19 +16,16 @@ use tokio::{sync::mpsc, time};
 use tracing::{Instrument as _, Span, debug, info, info_span, warn};
 
 use self::waiting::Waiting;
-use crate::{
-    board::Board,
-    fleet::{
-        attempts::{Blame, Fault},
-        feed::{AccountNews, GenerationsNews, RecordEvent, ShootEvent, TargetNews},
-        observe::Observation,
-        order::Order,
-        outcome::Answer,
-        request,
-        schedule::Schedule,
-        stop::Switch,
-    },
-    metrics::Metrics,
+use crate::{board::Board, metrics::Metrics};
+use perennial_fleet::{
+    attempts::{Blame, Fault},
+    feed::{AccountNews, GenerationsNews, RecordEvent, ShootEvent, TargetNews},
+    observe::Observation,
+    order::Order,
+    outcome::Answer,
+    request,
+    schedule::Schedule,
+    stop::Switch,
 };
 
 pub mod follow;

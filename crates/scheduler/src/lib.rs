@@ -1,7 +1,7 @@
 //! scheduler: decides which token is renewed when, and never sees one.
 //!
-//! [`fleet`] is pure state: what is known of Secrets and shoots, and which Secret is renewed next.
-//! [`engine`] brings it to life with streams, a beat and calls of the secret-writer. [`service`]
+//! The crate `fleet` is pure state: what is known of Secrets and shoots, and which Secret is renewed
+//! next. [`engine`] brings it to life with streams, a beat and calls of the secret-writer. [`service`]
 //! answers operators. [`board`] is what these two share. [`stop`] follows the switch that stops all
 //! of it.
 
@@ -33,17 +33,16 @@ use self::{
     args::Args,
     board::Board,
     engine::{Engine, Gates, Parts, follow::follow, remote},
-    fleet::{Settings, request::REQUESTS_MAX},
     metrics::Metrics,
     replica::Replica,
     service::Service,
     stop::{Handle, Switch, follow as stop_follow},
 };
+use perennial_fleet::{Settings, request::REQUESTS_MAX};
 
 pub mod args;
 pub mod board;
 pub mod engine;
-pub mod fleet;
 pub mod metrics;
 pub mod replica;
 pub mod service;

@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::fleet::{attempts::Fault, outcome::Finished, schedule::State, stats::Stats};
+use perennial_fleet::{attempts::Fault, outcome::Finished, schedule::State, stats::Stats};
 
 /// Bounds of lateness in seconds. A healthy fleet stays under one second: the beat of 200 ms and
 /// one renewal.

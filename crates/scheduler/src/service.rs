@@ -17,7 +17,8 @@ use tonic::{Request, Response, Status};
 use tracing::info;
 
 use self::error::Error;
-use crate::{board::Board, engine, fleet::request, replica::Replica, stop::Handle};
+use crate::{board::Board, engine, replica::Replica, stop::Handle};
+use perennial_fleet::request;
 
 mod convert;
 mod error;

@@ -9,3 +9,4 @@ pub mod api_server;
 pub mod certificates;
 pub mod clock;
 pub mod kubeconfig;
+pub mod records;

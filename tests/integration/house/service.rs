@@ -188,7 +188,8 @@ impl Services {
         admin: TcpListener,
         supervisor: &Supervisor,
     ) -> Readiness {
-        use perennial_scheduler::{Config, Listeners, fleet::Settings, start};
+        use perennial_fleet::Settings;
+        use perennial_scheduler::{Config, Listeners, start};
         let basis_seconds = i64::try_from(self.site.basis.as_secs()).unwrap();
         let config = Config {
             settings: Settings {

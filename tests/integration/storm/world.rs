@@ -14,15 +14,16 @@ use perennial_core::{
     signing::{KeyPolls, WITHDRAWN_AFTER},
     window::BASIS_DEFAULT_SECONDS,
 };
-use perennial_kube::access::Seen;
-use perennial_rpc::status::to_status;
-use perennial_scheduler::fleet::{
+use perennial_fleet::{
     Fleet, Settings as FleetSettings,
     attempts::Fault,
     feed::{Event as FeedEvent, ShootEvent},
     order::Order,
     request,
 };
+use perennial_kube::access::Seen;
+use perennial_rpc::status::to_status;
+use perennial_scheduler::engine::remote::fault::of_status;
 use perennial_secret_writer::{
     events::Reporter,
     metrics::Metrics,
@@ -288,7 +289,7 @@ impl Writer {
                 outcome = &mut renewal => {
                     return outcome
                         .map(|seen| seen.record)
-                        .map_err(|error| Fault::from(to_status(&error)));
+                        .map_err(|error| of_status(to_status(&error)));
                 }
                 Some(job) = self.jobs.recv() => job.await,
             }

@@ -10,7 +10,7 @@ use tokio::{sync::mpsc, time};
 use tracing::{debug, info, warn};
 
 use super::Input;
-use crate::fleet::feed::Event;
+use perennial_fleet::feed::Event;
 
 /// First pause after a stream could not be opened or broke; it doubles up to the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(200);

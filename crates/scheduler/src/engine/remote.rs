@@ -31,18 +31,16 @@ use super::{
     Input, Renew,
     follow::{Events, Origin},
 };
-use crate::{
-    fleet::{
-        attempts::Fault,
-        feed::{AccountNews, Event, GenerationsNews, TargetNews},
-        order::Order,
-        outcome::Answer,
-    },
-    replica::Replica,
+use crate::replica::Replica;
+use perennial_fleet::{
+    attempts::Fault,
+    feed::{AccountNews, Event, GenerationsNews, TargetNews},
+    order::Order,
+    outcome::Answer,
 };
 
 mod apart;
-mod fault;
+pub mod fault;
 mod observe;
 
 use apart::Apart;
@@ -104,9 +102,18 @@ impl Renew for Writer {
         let needs_token = order.reason.needs_token();
         let call = async move {
             let (record, old_token_refused) = match needs_token {
-                true => (client.renew_token(renewal).await?.into_inner().record, false),
+                true => (
+                    client
+                        .renew_token(renewal)
+                        .await
+                        .map_err(fault::of_status)?
+                        .into_inner()
+                        .record,
+                    false,
+                ),
                 false => {
-                    let answer = client.sync_secret(repair).await?.into_inner();
+                    let answer =
+                        client.sync_secret(repair).await.map_err(fault::of_status)?.into_inner();
                     (answer.record, answer.old_token_refused)
                 }
             };

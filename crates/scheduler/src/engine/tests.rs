@@ -8,10 +8,8 @@ use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::{
-    fixtures::{PLANNED, at, bare, fault, fresh, secret, settings, shoot, written},
-    fleet::{feed::Event, schedule::State},
-};
+use crate::fixtures::{PLANNED, at, bare, fault, fresh, secret, settings, shoot, written};
+use perennial_fleet::{feed::Event, schedule::State};
 
 mod following;
 mod stopping;

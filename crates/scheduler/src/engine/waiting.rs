@@ -6,7 +6,7 @@ use perennial_core::name::SecretRef;
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use crate::fleet::{
+use perennial_fleet::{
     request::{Error, REQUESTS_MAX},
     schedule::Schedule,
 };

@@ -4,7 +4,7 @@ use perennial_core::{name::SecretRef, reason::Reason};
 use perennial_proto::scheduler::v1 as proto;
 use perennial_rpc::convert::{duration, timestamp};
 
-use crate::fleet::{
+use perennial_fleet::{
     attempts::Failure,
     schedule::{Renewal, Schedule, State},
 };

@@ -8,7 +8,7 @@ use perennial_core::{
     stop::{NAME, ReasonError},
 };
 
-use crate::fleet::request;
+use perennial_fleet::request;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]

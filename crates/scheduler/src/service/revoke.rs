@@ -17,10 +17,8 @@ use tokio::time;
 use tonic::Status;
 
 use super::error::Error;
-use crate::{
-    board::{Board, TooSlow, Watcher},
-    fleet::revocation::progress::{Phase, Progress},
-};
+use crate::board::{Board, TooSlow, Watcher};
+use perennial_fleet::revocation::progress::{Phase, Progress};
 
 /// How often is looked whether something changed that is no change of the Secret, such as what holds
 /// back every order.

@@ -9,7 +9,7 @@ use tokio::time;
 use tracing::warn;
 
 use super::{Service, convert, error::Error};
-use crate::fleet::stop::{Outlook, Switch};
+use perennial_fleet::stop::{Outlook, Switch};
 
 /// Longest wait until this scheduler has heard of what was stored. A look takes at most 10 s, and
 /// one may be under way. The server gives up after 60 s: 3 × 10 s for the calls before, and this.

@@ -7,10 +7,8 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use super::*;
-use crate::{
-    fixtures::{Unthrown, at, bare, fresh, secret as named, settings, shoot},
-    fleet::feed,
-};
+use crate::fixtures::{Unthrown, at, bare, fresh, secret as named, settings, shoot};
+use perennial_fleet::feed;
 
 mod explain;
 mod revoke;

@@ -15,10 +15,8 @@ use perennial_rpc::status::to_status;
 use tonic::Status;
 
 use super::{convert, error::Error, stop::stopped};
-use crate::{
-    board::{Board, TooSlow, Watcher},
-    fleet::{schedule::Schedule, stop::Switch},
-};
+use crate::board::{Board, TooSlow, Watcher};
+use perennial_fleet::{schedule::Schedule, stop::Switch};
 
 /// Schedules that are read under one hold of the lock.
 const PAGE: usize = 256;

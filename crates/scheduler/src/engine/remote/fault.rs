@@ -1,10 +1,9 @@
 //! How a call of `RenewToken` failed.
 
 use perennial_core::failure::{Failure as _, Kind};
+use perennial_fleet::attempts::{Blame, Fault};
 use perennial_rpc::status::Remote;
 use tonic::{Code, Status};
-
-use crate::fleet::attempts::{Blame, Fault};
 
 /// Reason under which a token-issuer passes on the 429 of a shoot. That of the seed is
 /// `SEED_THROTTLED`: it says nothing of the shoot, so the pause is that of the Secret.
@@ -13,23 +12,22 @@ const SHOOT_THROTTLES: &str = "API_SERVER_THROTTLED";
 /// Reasons by which a secret-writer says that it is starting or stopping.
 const WRITER_NOT_THERE: [&str; 2] = ["SNAPSHOT_INCOMPLETE", "SHUTTING_DOWN"];
 
-impl From<Status> for Fault {
-    fn from(status: Status) -> Self {
-        let silent = status.details().is_empty();
-        let code = status.code();
-        let remote = Remote::from(status);
-        Self {
-            kind: remote.kind(),
-            reason: remote.reason().to_owned(),
-            message: remote.message().to_owned(),
-            retry_after: remote.retry_after(),
-            blame: match remote.reason() {
-                SHOOT_THROTTLES => Blame::Shoot,
-                reason if WRITER_NOT_THERE.contains(&reason) => Blame::Writer,
-                _ if silent && is_about_the_way(code) => Blame::Writer,
-                _ => Blame::Secret,
-            },
-        }
+/// What a status says.
+pub fn of_status(status: Status) -> Fault {
+    let silent = status.details().is_empty();
+    let code = status.code();
+    let remote = Remote::from(status);
+    Fault {
+        kind: remote.kind(),
+        reason: remote.reason().to_owned(),
+        message: remote.message().to_owned(),
+        retry_after: remote.retry_after(),
+        blame: match remote.reason() {
+            SHOOT_THROTTLES => Blame::Shoot,
+            reason if WRITER_NOT_THERE.contains(&reason) => Blame::Writer,
+            _ if silent && is_about_the_way(code) => Blame::Writer,
+            _ => Blame::Secret,
+        },
     }
 }
 
@@ -74,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_breaks_is_nobodys_secret() {
-        let blame = |status| Fault::from(status).blame;
+        let blame = |status| of_status(status).blame;
         assert_eq!(blame(Status::unknown("transport error")), Blame::Writer);
         assert_eq!(blame(Status::unavailable("connection refused")), Blame::Writer);
         assert_eq!(blame(Status::permission_denied("not for you")), Blame::Writer);
@@ -95,8 +93,7 @@ mod tests {
                 self.1
             }
         }
-        let fault =
-            |kind, reason| Fault::from(perennial_rpc::status::to_status(&Told(kind, reason)));
+        let fault = |kind, reason| of_status(perennial_rpc::status::to_status(&Told(kind, reason)));
         assert_eq!(fault(Kind::Unavailable, "PEER_UNREACHABLE").blame, Blame::Secret);
         assert_eq!(fault(Kind::Denied, "API_SERVER_FORBIDDEN").blame, Blame::Secret);
         assert_eq!(fault(Kind::Unavailable, "SHUTTING_DOWN").blame, Blame::Writer);

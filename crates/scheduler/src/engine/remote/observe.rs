@@ -10,7 +10,8 @@ use perennial_rpc::{
     status::Remote,
 };
 
-use crate::{engine::Observe, fleet::observe::Observation};
+use crate::engine::Observe;
+use perennial_fleet::observe::Observation;
 
 /// Longest time for one of them: a token-issuer only notes it.
 const DEADLINE: Duration = Duration::from_secs(10);

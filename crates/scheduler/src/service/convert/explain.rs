@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use perennial_proto::scheduler::v1 as proto;
 use perennial_rpc::convert::{duration, record_to_proto, shoot_to_proto, timestamp};
 
-use crate::{
-    fleet::explain::{Explanation, Finding, Generations, Origin, RenewalWindow, ShootKnown, Tried},
-    replica::Replica,
+use crate::replica::Replica;
+use perennial_fleet::explain::{
+    Explanation, Finding, Generations, Origin, RenewalWindow, ShootKnown, Tried,
 };
 
 pub(in crate::service) fn explanation(

@@ -6,12 +6,10 @@ use perennial_core::{failure::Kind, record::Record, shoot::ShootStatus};
 use perennial_proto::scheduler::v1::Explanation;
 
 use super::*;
-use crate::{
-    fixtures::{HOUR, LIFETIME, PLANNED},
-    fleet::{
-        attempts::{Blame, Fault},
-        order::Order,
-    },
+use crate::fixtures::{HOUR, LIFETIME, PLANNED};
+use perennial_fleet::{
+    attempts::{Blame, Fault},
+    order::Order,
 };
 
 mod healthy;
@@ -86,7 +84,7 @@ impl Stage {
         let order = self.order();
         self.clock.advance(Duration::from_millis(43));
         let outcome = Err::<Record, _>(fault.clone());
-        let end = |fleet: &mut crate::fleet::Fleet, now| {
+        let end = |fleet: &mut perennial_fleet::Fleet, now| {
             fleet.finished(now, &order.secret, order.attempt, outcome)
         };
         assert!(self.board.update(end).0.is_some());

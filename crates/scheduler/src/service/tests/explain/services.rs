@@ -81,7 +81,7 @@ async fn tokens_that_cannot_be_written_are_no_storm_of_somebody_else() {
 async fn a_renewal_that_an_operator_asked_for_and_that_failed_is_told_of_a_good_secret() {
     let stage = Stage::with(&held(), &[reached()]);
     stage.at(HOUR);
-    let request = |fleet: &mut crate::fleet::Fleet, now| fleet.request(now, &named(NAME));
+    let request = |fleet: &mut perennial_fleet::Fleet, now| fleet.request(now, &named(NAME));
     stage.board.update(request).0.unwrap();
     stage.fail(&Fault {
         message: format!("failed to write Secret {NAME}: it is forbidden"),

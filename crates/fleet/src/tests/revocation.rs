@@ -8,12 +8,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    feed::GenerationsNews,
     fixtures::{bound, revocable},
-    fleet::{
-        feed::GenerationsNews,
-        outcome::Answer,
-        revocation::progress::{Phase, Progress},
-    },
+    outcome::Answer,
+    revocation::progress::{Phase, Progress},
 };
 
 mod asking;

@@ -9,7 +9,7 @@ use perennial_core::{
 };
 
 use super::{Finding, Subject, findings::finding, remedy::Remedy};
-use crate::fleet::observe;
+use crate::observe;
 
 /// Fields are explained in `scheduler.proto`.
 #[derive(Clone, Debug, PartialEq, Eq)]

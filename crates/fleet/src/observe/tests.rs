@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
+    feed::{Event, RecordEvent, ShootEvent},
     fixtures::{at, bare, secret, shoot, written},
-    fleet::feed::{Event, RecordEvent, ShootEvent},
 };
 use perennial_core::{reason::Reason, record::Record, shoot::Reach};
 

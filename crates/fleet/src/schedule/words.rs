@@ -9,7 +9,7 @@ use perennial_core::{
     storm::Early,
 };
 
-use crate::fleet::{
+use crate::{
     Fleet,
     attempts::Why,
     entry::{Entry, Standing},
@@ -17,15 +17,10 @@ use crate::fleet::{
 };
 
 /// Clocks that are further apart than this are a mistake of somebody.
-pub(in crate::fleet) const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(60);
 
 impl Fleet {
-    pub(in crate::fleet) fn detail(
-        &self,
-        now: Timestamp,
-        secret: &SecretRef,
-        entry: &Entry,
-    ) -> String {
+    pub(crate) fn detail(&self, now: Timestamp, secret: &SecretRef, entry: &Entry) -> String {
         match &entry.standing {
             Standing::Fresh { .. } | Standing::Renewing { .. } => String::new(),
             Standing::Invalid(refusal) => refusal.message.clone(),
@@ -51,7 +46,7 @@ impl Fleet {
     }
 
     /// Whether the clock of the shoot is known to be wrong, or not known.
-    pub(in crate::fleet) fn may_have_wrong_clock(&self, secret: &SecretRef) -> bool {
+    pub(crate) fn may_have_wrong_clock(&self, secret: &SecretRef) -> bool {
         let offset = match self.shoots.view(&secret.namespace) {
             ShootView::Seen(status) => status.clock_offset,
             ShootView::Missing | ShootView::Unknown => None,
@@ -98,7 +93,7 @@ fn waiting(why: Why, until: Timestamp, entry: &Entry) -> String {
 }
 
 /// Why it waits longer than the failure alone would have it wait.
-pub(in crate::fleet) fn held_after_failure(entry: &Entry, until: Timestamp) -> String {
+pub(crate) fn held_after_failure(entry: &Entry, until: Timestamp) -> String {
     let why = match Early::of(&entry.record, entry.standing.reason()) {
         Early::NotThere => "tokens were issued for it that could not be written",
         Early::Asked
@@ -116,7 +111,7 @@ pub(in crate::fleet) fn held_after_failure(entry: &Entry, until: Timestamp) -> S
 }
 
 /// What keeps a Secret from being written and what to do.
-pub(in crate::fleet) const fn obstacle(kind: Obstacle) -> &'static str {
+pub(crate) const fn obstacle(kind: Obstacle) -> &'static str {
     match kind {
         Obstacle::Immutable => "it is immutable; delete it and make it anew without `immutable`",
         Obstacle::Terminating => {
@@ -126,7 +121,7 @@ pub(in crate::fleet) const fn obstacle(kind: Obstacle) -> &'static str {
 }
 
 /// What keeps a shoot from being asked and what to do.
-pub(in crate::fleet) fn away(kind: Away, shoot: &ShootId, view: ShootView<'_>) -> String {
+pub(crate) fn away(kind: Away, shoot: &ShootId, view: ShootView<'_>) -> String {
     match (kind, view) {
         (Away::NotKnown, _) => format!(
             "no token-issuer knows a shoot {shoot}; make the Secrets by which it is reached in \
@@ -150,7 +145,7 @@ pub(in crate::fleet) fn away(kind: Away, shoot: &ShootId, view: ShootView<'_>) -
 }
 
 /// What holds back every order.
-pub(in crate::fleet) fn held_back(why: HeldBack<'_>) -> String {
+pub(crate) fn held_back(why: HeldBack<'_>) -> String {
     match why {
         HeldBack::Stopped(stop) => format!("nothing is ordered, because the fleet is {stop}"),
         HeldBack::SwitchUnread => {

@@ -15,7 +15,7 @@ use super::{
     Finding, Origin, Subject,
     remedy::{self, Remedy},
 };
-use crate::fleet::{
+use crate::{
     attempts::{Why, elapsed},
     entry::Standing,
     history::Trouble,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use perennial_core::record::Stamp;
 
 use super::{Next, Subject};
-use crate::fleet::{attempts::Why, entry::Standing};
+use crate::{attempts::Why, entry::Standing};
 
 impl Subject<'_> {
     pub(super) fn next(&self) -> Next {

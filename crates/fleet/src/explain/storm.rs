@@ -8,7 +8,7 @@ use super::{
     findings::finding,
     remedy::{self, Remedy},
 };
-use crate::fleet::entry::Standing;
+use crate::entry::Standing;
 
 impl Subject<'_> {
     /// The Secret is held, and no failure is the cause of that.

@@ -98,8 +98,8 @@ mod tests {
 
     use super::*;
     use crate::{
+        entry::Entry,
         fixtures::{at, fault},
-        fleet::entry::Entry,
     };
 
     fn attempt(number: u64) -> Attempt {

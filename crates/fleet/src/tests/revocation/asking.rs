@@ -1,7 +1,7 @@
 use perennial_core::{failure::Failure as _, generation::REFUSED_WITHIN};
 
 use super::*;
-use crate::fleet::revocation::REVOCATIONS_MAX;
+use crate::revocation::REVOCATIONS_MAX;
 
 #[test]
 fn d_a_revocation_is_a_token_a_grace_a_deletion_and_a_proof() {
@@ -244,7 +244,7 @@ fn d_who_fights_over_labels_does_not_keep_old_tokens_alive() {
         shoot::{AccountSeen, AccountState},
     };
 
-    use crate::fleet::feed::AccountNews;
+    use crate::feed::AccountNews;
 
     let mut stage = Stage::new();
     let account = stage.record.inputs.as_ref().unwrap().account.clone();

@@ -1,6 +1,7 @@
 use perennial_core::{failure::Failure as _, stop::Stop};
 
 use super::{super::stop::Switch, *};
+use crate::fixtures::LIFETIME;
 
 fn stop() -> Stop {
     Stop::new("wrong tokens".parse().unwrap(), "spiffe://x".to_owned(), at(5))
@@ -114,7 +115,7 @@ fn a_turn_of_the_switch_is_told_once_and_to_those_who_watch() {
 
 #[test]
 fn the_outlook_counts_what_waits_and_what_expires() {
-    let lifetime = crate::fixtures::LIFETIME;
+    let lifetime = LIFETIME;
     let records = [bare("shoot-1/none"), fresh("shoot-1/old", 0), fresh("shoot-1/new", 2 * HOUR)];
     let mut world = World::of(&records, &reachable());
     world.stop();

@@ -53,6 +53,8 @@ pub mod stop;
 mod take;
 
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod tests;
 
 /// Settings that decide what is ordered.

@@ -4,7 +4,7 @@ use perennial_core::{
 };
 
 use super::*;
-use crate::fleet::feed::AccountNews;
+use crate::feed::AccountNews;
 
 /// A shoot with this CA, and a Secret with a good token that wants it.
 fn world() -> World {

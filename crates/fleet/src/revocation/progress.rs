@@ -9,7 +9,7 @@ use perennial_core::{
 };
 
 use super::{Done, Revocation};
-use crate::fleet::{
+use crate::{
     Fleet,
     entry::{Entry, Standing},
     observe,

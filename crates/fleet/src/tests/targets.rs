@@ -6,7 +6,7 @@ use perennial_core::{
 };
 
 use super::*;
-use crate::fleet::feed::TargetNews;
+use crate::feed::TargetNews;
 
 /// A Secret whose token was delivered at 0.
 fn delivered() -> Record {
