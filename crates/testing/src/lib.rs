@@ -8,5 +8,6 @@ pub mod access_secret;
 pub mod api_server;
 pub mod certificates;
 pub mod clock;
+pub mod crowd;
 pub mod kubeconfig;
 pub mod records;
