@@ -21,7 +21,7 @@ mod tests;
 pub struct Task {
     /// Which line, an index into the rates of [`foresee`].
     pub line: usize,
-    /// Not before this.
+    /// Not before this; infinite where it is not known when.
     pub from: f64,
     /// Orders the line; lower goes first.
     pub deadline: f64,
@@ -89,7 +89,7 @@ fn serve(tasks: &[Task], mut line: Vec<usize>, rate: f64, done: &mut [f64]) {
         }
         let Some(Reverse((_, index))) = ready.pop() else {
             let Some(next) = coming.peek() else { return };
-            now = tasks[*next].from;
+            now = tasks[*next].from; // infinite for what waits without end
             continue;
         };
         now += 1.0 / rate;

@@ -68,7 +68,7 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct Ready {
     by_urgency: BTreeSet<Place>,
-    by_age: BTreeSet<(Timestamp, SecretRef)>,
+    by_age: BTreeSet<(Timestamp, Place)>,
 }
 
 impl Queue {
@@ -86,7 +86,7 @@ impl Queue {
         if let Some(ready) = self.ready.get_mut(&secret.namespace) {
             let place = (slot.urgency, slot.deadline, secret.clone());
             self.ready_len -= usize::from(ready.by_urgency.remove(&place));
-            ready.by_age.remove(&(slot.at, secret.clone()));
+            ready.by_age.remove(&(slot.at, place));
             if ready.by_urgency.is_empty() {
                 self.ready.remove(&secret.namespace);
             }
@@ -103,8 +103,8 @@ impl Queue {
             let Some(slot) = self.slots.get(&secret) else { continue };
             let ready = self.ready.entry(secret.namespace.clone()).or_default();
             let place = (slot.urgency, slot.deadline, secret.clone());
-            self.ready_len += usize::from(ready.by_urgency.insert(place));
-            ready.by_age.insert((slot.at, secret));
+            self.ready_len += usize::from(ready.by_urgency.insert(place.clone()));
+            ready.by_age.insert((slot.at, place));
         }
     }
 
@@ -138,11 +138,11 @@ impl Queue {
         best.map(|((urgency, _), secret)| (urgency, secret.clone()))
     }
 
-    /// Whoever has been ready longest.
+    /// Whoever has been ready longest; the most urgent among equals.
     fn oldest(&self, admits: &impl Fn(&ShootId) -> bool) -> Option<SecretRef> {
         let admitted = self.ready.iter().filter(|(shoot, _)| admits(shoot));
-        let first = admitted.filter_map(|(_, ready)| ready.by_age.first()).min()?;
-        Some(first.1.clone())
+        let (_, (_, _, secret)) = admitted.filter_map(|(_, ready)| ready.by_age.first()).min()?;
+        Some(secret.clone())
     }
 
     /// How many of its shoot leave before a Secret that is ready.

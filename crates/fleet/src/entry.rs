@@ -1,6 +1,6 @@
 //! One Secret: its record, where it stands, and the slot in the queue that follows from it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     decision::{self, Away, Decision, Policy, ShootView},
     digest::Digest,
@@ -101,6 +101,11 @@ impl Standing {
             | Self::Parked { .. } => None,
         }
     }
+}
+
+/// Less life than this is less than what is kept until every consumer has read the next token (B4).
+fn is_short(left: SignedDuration) -> bool {
+    left < SignedDuration::from_secs(window::RESERVE_SECONDS)
 }
 
 impl Entry {
@@ -205,16 +210,20 @@ impl Entry {
         Standing::Waiting { reason, until, why: Why::Repaired }
     }
 
-    /// Its slot in the queue; `None` where only an event can bring it back.
-    pub(super) fn slot(&self, own_credential: bool) -> Option<Slot> {
+    /// Its slot in the queue; `None` where only an event can bring it back. `now` is by the shoot's
+    /// clock.
+    pub(super) fn slot(&self, now: Timestamp, own_credential: bool) -> Option<Slot> {
         let at = self.standing.ripe_at()?;
         if self.requested {
-            let urgency = Urgency::OwnCredential;
+            let urgency = Urgency::Requested;
             return Some(Slot { at, urgency, deadline: Timestamp::MIN }); // somebody waits for it
         }
         let usable_until = self.usable_until();
+        let is_repair = self.standing.reason().is_some_and(|reason| !reason.needs_token());
         let urgency = match usable_until {
+            _ if is_repair => Urgency::Repair,
             _ if own_credential => Urgency::OwnCredential,
+            Some(end) if is_short(end.duration_since(now)) => Urgency::Expiring,
             Some(_) => Urgency::Ordinary,
             None => Urgency::NothingUsable,
         };

@@ -23,6 +23,7 @@ use super::{
     attempts::elapsed,
     entry::{Entry, Standing},
     history::Trouble,
+    limits::ShootLimits,
     schedule::Schedule,
 };
 
@@ -31,6 +32,7 @@ mod generations;
 mod next;
 pub mod remedy;
 mod storm;
+mod turn;
 mod window;
 
 pub use generations::Generations;
@@ -57,6 +59,7 @@ pub struct Explanation {
     pub audit: bool,
     pub stopped: Option<Stop>,
     pub generations: Option<Generations>,
+    pub limits: ShootLimits,
 }
 
 /// One thing that somebody should know.
@@ -158,6 +161,7 @@ impl Fleet {
             audit: self.settings.audit,
             stopped: self.switch.stopped().cloned(),
             generations: subject.generations(),
+            limits: self.limits_of(now, &secret.namespace),
         })
     }
 }

@@ -27,5 +27,7 @@ pub(crate) fn settings() -> Settings {
         in_flight_per_shoot_max: 8,
         audit: false,
         own_secret: "shoot-access-token-issuer".parse().unwrap(),
+        rate_max: 1_000.try_into().unwrap(),
+        rate_per_shoot_max: 500.try_into().unwrap(),
     }
 }

@@ -12,6 +12,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
+    num::NonZeroU32,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -36,7 +37,9 @@ pub mod attempts;
 mod entry;
 pub mod explain;
 pub mod feed;
+mod foresight;
 pub mod history;
+pub mod limits;
 mod members;
 pub mod observe;
 pub mod order;
@@ -70,6 +73,10 @@ pub struct Settings {
     pub in_flight_per_shoot_max: usize,
     /// Name of the token-issuer's own Secret, which goes first in its shoot (contract, section F).
     pub own_secret: SecretName,
+    /// Most orders a second.
+    pub rate_max: NonZeroU32,
+    /// Most orders a second for one shoot.
+    pub rate_per_shoot_max: NonZeroU32,
 }
 
 /// The state of all Secrets.
@@ -82,6 +89,7 @@ pub struct Fleet {
     revocations: revocation::Revocations,
     queue: Queue,
     flights: BTreeMap<SecretRef, Flight>,
+    shared: limits::Shared,
     records: RecordsFeed,
     /// Number of the record stream; tells what it has shown from what an earlier one had.
     generation: u64,
@@ -131,6 +139,7 @@ struct Flight {
     since: Timestamp,
     /// Planned moment of the token that is replaced, by our clock.
     planned: Option<Timestamp>,
+    hang: limits::Hang,
 }
 
 impl Fleet {
@@ -145,6 +154,7 @@ impl Fleet {
             revocations: revocation::Revocations::default(),
             queue: Queue::default(),
             flights: BTreeMap::new(),
+            shared: limits::Shared::default(),
             records: RecordsFeed::First,
             generation: 0,
             attempts: 0,
@@ -217,7 +227,9 @@ impl Fleet {
             entry.standing = standing;
             self.effects.changed.insert(secret.clone());
         }
-        match entry.slot(secret.name == self.settings.own_secret) {
+        let offset = self.shoots.clock_offset(&secret.namespace);
+        let theirs = now.saturating_add(offset).unwrap_or(now);
+        match entry.slot(theirs, secret.name == self.settings.own_secret) {
             None => self.queue.remove(secret),
             Some(slot) if self.queue.slot(secret) == Some(slot) => {}
             Some(slot) => self.queue.put(secret.clone(), slot),
@@ -304,6 +316,7 @@ impl Fleet {
     /// A clock that was set back makes what lay in the past the future again.
     fn notice_clock(&mut self, now: Timestamp) {
         if now.saturating_add(CLOCK_STEP).is_ok_and(|tolerated| tolerated < self.ticked) {
+            self.set_limits_back(now);
             self.review_all(now);
             self.settle_all(now);
         }

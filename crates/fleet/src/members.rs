@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::Bound};
 
 use perennial_core::{
+    limits::Gate,
     name::{SecretName, SecretRef},
     shoot::ShootId,
     signing::{Marks, Rotation},
@@ -18,6 +19,10 @@ pub(super) struct Members(BTreeMap<ShootId, Member>);
 pub(super) struct Member {
     pub secrets: BTreeMap<SecretName, Entry>,
     pub in_flight: usize,
+    /// Those of them that hang.
+    pub hanging: usize,
+    /// How many at once, and how fast.
+    pub gate: Gate,
     /// Its API server asked to slow down.
     pub pause: Option<Pause>,
     /// What the tokens say together of keys and issuers.
@@ -64,6 +69,14 @@ impl Members {
 
     pub(super) fn shoots(&self) -> impl Iterator<Item = &Member> {
         self.0.values()
+    }
+
+    pub(super) fn shoots_mut(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.0.values_mut()
+    }
+
+    pub(super) fn by_shoot(&self) -> impl Iterator<Item = (&ShootId, &Member)> {
+        self.0.iter()
     }
 
     /// Shoots that have Secrets.

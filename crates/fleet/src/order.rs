@@ -8,7 +8,7 @@ use perennial_core::{
     window::Window,
 };
 
-use super::{Fleet, Flight, entry::Standing};
+use super::{Fleet, Flight, entry::Standing, limits::Hang};
 
 /// More Secrets than this without their first token are a mass start: their renewals are spread
 /// over a wide window, so that the load of one moment does not come back as one.
@@ -71,11 +71,10 @@ impl Fleet {
             reason: order.reason,
             since: now,
             planned,
+            hang: Hang::No,
         };
         self.flights.insert(order.secret.clone(), flight);
-        if let Some(member) = self.members.shoot_mut(&order.secret.namespace) {
-            member.in_flight += 1;
-        }
+        self.spend(now, &order.secret.namespace);
         self.stand(now, &order.secret, Standing::Renewing { reason: order.reason, since: now });
     }
 

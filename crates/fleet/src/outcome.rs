@@ -10,6 +10,7 @@ use super::{
     attempts::{Blame, Fault, Pause, RETRY_AFTER_MAX, WRITER_PAUSE, Why, elapsed},
     entry::Entry,
     history::Attempt,
+    limits::Call,
 };
 
 /// An attempt that has ended, for logs and metrics.
@@ -52,17 +53,18 @@ impl Fleet {
             return None;
         }
         let flight = self.flights.remove(secret)?;
-        if let Some(member) = self.members.shoot_mut(&secret.namespace) {
-            member.in_flight -= 1;
-        }
         let took = elapsed(flight.since, now);
+        let outcome = outcome.map(Into::into);
+        let told = outcome.as_ref().map(|_: &Answer| flight.reason.needs_token().then_some(took));
+        let call = Call { number: attempt, hang: flight.hang, outcome: told };
+        self.landed(now, secret, &call);
         let finished = Finished {
             reason: flight.reason,
             took,
             lateness: flight.planned_and_due().filter(|_| outcome.is_ok()).map(|p| elapsed(p, now)),
         };
         match outcome {
-            Ok(answer) => self.renewed(now, secret, &flight, answer.into()),
+            Ok(answer) => self.renewed(now, secret, &flight, answer),
             Err(fault) => self.failed(now, secret, &flight, &fault),
         }
         self.effects.changed.insert(secret.clone());

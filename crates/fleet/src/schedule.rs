@@ -21,7 +21,7 @@ pub(super) mod words;
 /// Latest moments are passed a little by every renewal that begins at one: a token is asked for,
 /// the Secret written and its record sent back, which takes milliseconds and up to some seconds
 /// where a shoot is slow. Only what is later is worth a person's look.
-const OVERDUE_GRACE: Duration = Duration::from_secs(5);
+pub(super) const OVERDUE_GRACE: Duration = Duration::from_secs(5);
 
 /// When one Secret is renewed, and why then.
 #[derive(Clone, Debug, PartialEq, Eq)]

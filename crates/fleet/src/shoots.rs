@@ -93,6 +93,12 @@ impl Shoots {
         }
     }
 
+    /// How far the clock of a shoot is ahead of ours; none where that is not known.
+    pub(super) fn clock_offset(&self, shoot: &ShootId) -> SignedDuration {
+        let offset = self.merged.get(shoot).and_then(|status| status.clock_offset);
+        offset.unwrap_or(SignedDuration::ZERO)
+    }
+
     /// The key set of a shoot as all see it together who reach it: behind each token-issuer may be
     /// another replica of its API server.
     pub(super) fn key_set(&self, shoot: &ShootId) -> KeySet {

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Fleet, schedule::State};
+use perennial_core::foresight::Foreseen;
+
+use super::{Fleet, limits, schedule::State};
 
 /// What there is of what.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stats {
     /// Secrets by state.
     pub secrets: BTreeMap<State, usize>,
@@ -25,6 +27,10 @@ pub struct Stats {
     /// Secrets whose token was signed by a key that is not in the key set of their shoot, where it
     /// cannot be told whether it was withdrawn.
     pub keys_untold: usize,
+    /// The limits at present.
+    pub limits: limits::View,
+    /// What will not be done in time at the present rate.
+    pub foreseen: Foreseen,
 }
 
 impl Fleet {
@@ -37,6 +43,8 @@ impl Fleet {
             audit: self.settings.audit,
             stopped: self.switch.stopped().is_some(),
             keys_untold: self.keys_untold(now),
+            limits: self.limits(now),
+            foreseen: self.foresee(now),
             ..Stats::default()
         };
         for (shoot, _, entry) in self.members.all() {

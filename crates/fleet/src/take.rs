@@ -1,7 +1,7 @@
 //! Whose turn it is, under the limits.
 
 use jiff::{SignedDuration, Timestamp};
-use perennial_core::{decision::ShootView, name::SecretRef, shoot::ShootId, stop::Stop};
+use perennial_core::{name::SecretRef, shoot::ShootId, stop::Stop};
 
 use super::{Fleet, RecordsFeed, named, order::Order, stop::Switch};
 
@@ -36,6 +36,7 @@ impl Fleet {
         self.notice_clock(now);
         self.review_revocations(now);
         self.queue.advance(now);
+        self.notice_hanging(now);
         let mut orders = Vec::new();
         if self.held_back(now).is_none() {
             while let Some(secret) = self.take(now) {
@@ -67,15 +68,11 @@ impl Fleet {
     }
 
     fn take(&mut self, now: Timestamp) -> Option<SecretRef> {
-        if self.flights.len() >= self.settings.in_flight_max {
+        if !self.admits(now) {
             return None;
         }
-        let (members, limit) = (&self.members, self.settings.in_flight_per_shoot_max);
-        self.queue.take(|shoot| {
-            members.shoot(shoot).is_some_and(|member| {
-                member.in_flight < limit && !member.pause.is_some_and(|pause| pause.holds(now))
-            })
-        })
+        let (members, most) = (&self.members, self.most_of_shoot());
+        self.queue.take(|shoot| members.shoot(shoot).is_some_and(|m| m.admits(now, most)))
     }
 
     fn sweep(&mut self, now: Timestamp) {
@@ -95,16 +92,6 @@ impl Fleet {
 
     /// A moment of the shoot's clock by ours.
     pub(super) fn our_clock(&self, shoot: &ShootId, moment: Timestamp) -> Timestamp {
-        let offset = match self.shoots.view(shoot) {
-            ShootView::Seen(status) => status.clock_offset.unwrap_or(SignedDuration::ZERO),
-            ShootView::Missing | ShootView::Unknown => SignedDuration::ZERO,
-        };
-        moment.checked_sub(offset).unwrap_or(moment)
-    }
-
-    fn keeps_limits(&self) -> bool {
-        let limit = self.settings.in_flight_per_shoot_max;
-        self.flights.len() <= self.settings.in_flight_max
-            && self.members.shoots().all(|member| member.in_flight <= limit)
+        moment.checked_sub(self.shoots.clock_offset(shoot)).unwrap_or(moment)
     }
 }

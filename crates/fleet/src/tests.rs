@@ -21,6 +21,7 @@ use crate::fixtures::{
 };
 
 mod failures;
+mod frozen;
 mod limits;
 mod properties;
 mod reading;
@@ -46,6 +47,8 @@ fn settings(in_flight_max: usize, in_flight_per_shoot_max: usize) -> Settings {
         in_flight_per_shoot_max,
         audit: false,
         own_secret: "shoot-access-token-issuer".parse().unwrap(),
+        rate_max: 1_000.try_into().unwrap(),
+        rate_per_shoot_max: 500.try_into().unwrap(),
     }
 }
 

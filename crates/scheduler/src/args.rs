@@ -1,6 +1,11 @@
 //! Flags of the scheduler.
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::Parser;
 use perennial_core::name::SecretName;
@@ -63,11 +68,12 @@ pub struct Args {
     #[arg(long, env = "PERENNIAL_AUDIT")]
     pub audit: bool,
 
-    /// Most renewals under way at once
+    /// Most renewals under way at once. Fewer while the seed answers badly; those that hang have
+    /// places of their own, three for each of these
     #[arg(long, env = "PERENNIAL_IN_FLIGHT_MAX", value_name = "COUNT", default_value = "64")]
     pub in_flight_max: NonZeroUsize,
 
-    /// Most renewals under way at once for one shoot
+    /// Most renewals under way at once for one shoot. Fewer while it answers badly, down to one
     #[arg(
         long,
         env = "PERENNIAL_IN_FLIGHT_PER_SHOOT_MAX",
@@ -75,6 +81,14 @@ pub struct Args {
         default_value = "8"
     )]
     pub in_flight_per_shoot_max: NonZeroUsize,
+
+    /// Most renewals ordered a second
+    #[arg(long, env = "PERENNIAL_RATE_MAX", value_name = "COUNT", default_value = "1000")]
+    pub rate_max: NonZeroU32,
+
+    /// Most renewals ordered a second for one shoot
+    #[arg(long, env = "PERENNIAL_RATE_PER_SHOOT_MAX", value_name = "COUNT", default_value = "500")]
+    pub rate_per_shoot_max: NonZeroU32,
 
     /// Name of the token-issuer's own Secret in each shoot namespace; it goes first
     #[arg(
@@ -131,6 +145,7 @@ mod tests {
         assert_eq!(args.secret_writer_addr, ["a:1", "b:1"]);
         assert_eq!(args.renewal_basis, Duration::from_secs(24 * 60 * 60));
         assert_eq!((args.in_flight_max.get(), args.in_flight_per_shoot_max.get()), (64, 8));
+        assert_eq!((args.rate_max.get(), args.rate_per_shoot_max.get()), (1_000, 500));
         assert_eq!(args.own_secret.as_str(), "shoot-access-token-issuer");
         assert!(!args.audit && parse(&["--audit"]).unwrap().audit);
     }
@@ -143,6 +158,8 @@ mod tests {
             "--renewal-basis=soon",
             "--in-flight-max=0",
             "--in-flight-per-shoot-max=0",
+            "--rate-max=0",
+            "--rate-per-shoot-max=0.5",
             "--own-secret=No_Name",
         ] {
             assert!(parse(&[flag]).is_err(), "{flag}");

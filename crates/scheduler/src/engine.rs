@@ -30,6 +30,7 @@ use perennial_fleet::{
 
 pub mod follow;
 mod gates;
+mod outlook;
 pub mod remote;
 mod waiting;
 
@@ -101,6 +102,7 @@ pub struct Engine {
     waiting: Waiting,
     writer_away: bool,
     counted: Option<time::Instant>,
+    outlook: outlook::Outlook,
 }
 
 /// What the engine works with.
@@ -146,6 +148,7 @@ impl Engine {
             waiting: Waiting::default(),
             writer_away: false,
             counted: None,
+            outlook: outlook::Outlook::default(),
         }
     }
 
@@ -347,7 +350,9 @@ impl Engine {
     fn count(&mut self, now: time::Instant) {
         if self.counted.is_none_or(|counted| now.duration_since(counted) >= COUNT_INTERVAL) {
             self.counted = Some(now);
-            self.metrics.show(&self.board.read(|fleet, now| fleet.stats(now)));
+            let stats = self.board.read(|fleet, now| fleet.stats(now));
+            self.metrics.show(&stats);
+            self.outlook.log(&stats);
         }
     }
 }

@@ -8,7 +8,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use self::limits::Limits;
 use perennial_fleet::{attempts::Fault, outcome::Finished, schedule::State, stats::Stats};
+
+mod limits;
 
 /// Bounds of lateness in seconds. A healthy fleet stays under one second: the beat of 200 ms and
 /// one renewal.
@@ -31,6 +34,7 @@ pub struct Metrics {
     switch_failures: Family<KindLabels, Counter>,
     keys_untold: Gauge,
     lateness: Histogram,
+    limits: Limits,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,8 +68,10 @@ impl Metrics {
             switch_failures: Family::default(),
             keys_untold: Gauge::default(),
             lateness: Histogram::new(LATENESS_SECONDS),
+            limits: Limits::default(),
         };
         let ours = registry.sub_registry_with_prefix(PREFIX);
+        metrics.limits.register(ours);
         let Self { renewals, secrets, in_flight, ready, overdue, .. } = metrics.clone();
         let Self { audit, stopped, switch_failures, keys_untold, lateness, .. } = metrics.clone();
         ours.register(
@@ -135,12 +141,16 @@ impl Metrics {
         self.audit.set(i64::from(stats.audit));
         self.stopped.set(i64::from(stats.stopped));
         self.keys_untold.set(gauge(stats.keys_untold));
+        self.limits.show(&stats.limits, stats.foreseen);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use perennial_core::foresight::Foreseen;
+    use perennial_fleet::limits::View;
 
     use super::*;
 
@@ -153,7 +163,9 @@ mod tests {
         metrics.finished(&finished, None);
         metrics.switch_failed(Kind::Denied);
         let stats = Stats { overdue: 3, audit: true, keys_untold: 2, ..Stats::default() };
-        metrics.show(&Stats { stopped: true, ..stats });
+        let foreseen = Foreseen { late: 7, expire: 4 };
+        let limits = View { in_flight: 64, per_second: 250.5, hanging: 5, shoots_slowed: 2 };
+        metrics.show(&Stats { stopped: true, foreseen, limits, ..stats });
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
         for line in [
@@ -166,6 +178,12 @@ mod tests {
             "perennial_scheduler_stopped 1",
             r#"perennial_scheduler_switch_failures_total{kind="denied"} 1"#,
             "perennial_scheduler_signing_keys_untold 2",
+            "perennial_scheduler_will_be_late 7",
+            "perennial_scheduler_will_expire 4",
+            "perennial_scheduler_limit_in_flight 64",
+            "perennial_scheduler_limit_rate 250.5",
+            "perennial_scheduler_hanging 5",
+            "perennial_scheduler_shoots_slowed 2",
             r#"perennial_scheduler_lateness_seconds_bucket{le="0.5"} 1"#,
         ] {
             assert!(page.contains(line), "{line} is missing in\n{page}");

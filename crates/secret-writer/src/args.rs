@@ -79,7 +79,7 @@ pub struct Args {
         long,
         env = "PERENNIAL_RENEWALS_IN_FLIGHT_MAX",
         value_name = "COUNT",
-        default_value = "128"
+        default_value = "256"
     )]
     pub renewals_in_flight_max: NonZeroUsize,
 
@@ -197,7 +197,7 @@ mod tests {
         let args = parse(&[]).unwrap();
         assert_eq!(args.token_issuer_addr, ["a:1", "b:2"]);
         assert_eq!(args.settings().interval_min, Duration::from_secs(600 * 30 / 100));
-        assert_eq!(args.settings().in_flight_max, 128);
+        assert_eq!(args.settings().in_flight_max, 256);
         assert!(!args.settings().audit && parse(&["--audit"]).unwrap().settings().audit);
     }
 

@@ -198,6 +198,8 @@ impl Services {
                 in_flight_per_shoot_max: 8,
                 audit: self.site.audit,
                 own_secret: self.site.own_secret.parse().unwrap(),
+                rate_max: 1_000.try_into().unwrap(),
+                rate_per_shoot_max: 500.try_into().unwrap(),
             },
             secret_writers: vec![self.address(Role::SecretWriter).to_string()],
             token_issuers: vec![self.address(Role::TokenIssuer).to_string()],

@@ -62,3 +62,9 @@ proptest! {
         prop_assert_eq!(foresee(&tasks, &[rate], 1e9).late, late);
     }
 }
+
+#[test]
+fn what_waits_without_end_is_late_and_holds_up_nobody() {
+    let tasks = [task(0, f64::INFINITY, 30.0), task(0, 0.0, 40.0), task(0, f64::INFINITY, 7_200.0)];
+    assert_eq!(foresee(&tasks, &[1.0], 10.0), Foreseen { late: 1, expire: 1 });
+}

@@ -38,7 +38,7 @@ fn queue(fleet: &Fleet) -> Queue {
 }
 
 fn is_by_age(take: u64) -> bool {
-    (take + 1) % OLDEST_EVERY == 0
+    (take + 1).is_multiple_of(OLDEST_EVERY)
 }
 
 #[test]

@@ -37,6 +37,7 @@ impl Subject<'_> {
     /// The one that matters most, and the others. Where somebody has to do something comes first.
     pub(super) fn findings(&self) -> (Finding, Vec<Finding>) {
         let mut more: Vec<Finding> = [
+            self.turn(),
             self.last_failed(),
             self.nothing_ordered(),
             self.shoot_away(),
@@ -331,7 +332,7 @@ impl Subject<'_> {
         })
     }
 
-    fn remedy(&self, code: &str) -> Remedy {
+    pub(super) fn remedy(&self, code: &str) -> Remedy {
         remedy::of(code, self.secret).unwrap_or_default()
     }
 

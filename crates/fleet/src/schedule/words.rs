@@ -13,6 +13,7 @@ use crate::{
     Fleet,
     attempts::Why,
     entry::{Entry, Standing},
+    limits::ShootLimits,
     take::HeldBack,
 };
 
@@ -56,19 +57,31 @@ impl Fleet {
 
     /// Why a Secret that is due is not being renewed yet.
     fn turn(&self, now: Timestamp, secret: &SecretRef) -> String {
-        let (limit, limit_shoot) =
-            (self.settings.in_flight_max, self.settings.in_flight_per_shoot_max);
-        let in_flight = self.members.shoot(&secret.namespace).map_or(0, |member| member.in_flight);
+        let (shared, of_shoot) = (self.limits(now), self.limits_of(now, &secret.namespace));
         if let Some(why) = self.held_back(now) {
             held_back(why)
         } else if let Some(until) = self.slow_down(now, secret) {
             format!("its API server asked to slow down; nothing is sent to it before {until:.0}")
-        } else if self.flights.len() >= limit {
-            format!("waits its turn: {limit} renewals are under way (--in-flight-max)")
-        } else if in_flight >= limit_shoot {
+        } else if let Some(until) = self.seed_pause(now) {
+            format!("the seed asked to slow down; nothing is written before {until:.0}")
+        } else if of_shoot.in_flight >= of_shoot.limit_in_flight {
+            let ShootLimits { in_flight, slowed_because, .. } = of_shoot;
+            let why = match slowed_because.as_str() {
+                "" => "--in-flight-per-shoot-max".to_owned(),
+                why => format!("fewer than --in-flight-per-shoot-max, because {why}"),
+            };
+            format!("waits its turn: {in_flight} renewals of its shoot are under way ({why})")
+        } else if self.in_places() >= shared.in_flight {
+            let (limit, most) = (shared.in_flight, self.settings.in_flight_max);
+            format!("waits its turn: {limit} renewals are under way (--in-flight-max is {most})")
+        } else if !self.admits(now) {
+            let rate = shared.per_second;
+            format!("waits its turn: no more than {rate:.0} renewals a second (--rate-max)")
+        } else if !self.shoot_admits(now, &secret.namespace) {
+            let rate = of_shoot.rate;
             format!(
-                "waits its turn: {limit_shoot} renewals of its shoot are under way \
-                 (--in-flight-per-shoot-max)"
+                "waits its turn: no more than {rate:.0} renewals a second of its shoot \
+                 (--rate-per-shoot-max)"
             )
         } else {
             String::new()

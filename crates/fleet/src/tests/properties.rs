@@ -120,7 +120,8 @@ impl Model {
             let again = self.under_way.insert(order.secret.clone(), order);
             prop_assert!(again.is_none(), "two orders for {again:?}");
         }
-        prop_assert!(self.under_way.len() <= ALL);
+        let hanging = self.world.fleet.stats(at(self.world.now)).limits.hanging;
+        prop_assert!(self.under_way.len() - hanging <= ALL && hanging <= 3 * ALL);
         for shoot in 0..3 {
             let of_shoot = |secret: &&SecretRef| {
                 secret.namespace.as_str() == format!("shoot-{shoot}").as_str()

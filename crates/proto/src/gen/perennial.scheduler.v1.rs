@@ -503,7 +503,7 @@ pub struct StormMemory {
     pub spent: u32,
 }
 /// A shoot as the scheduler knows it.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ShootView {
     /// How much is known of it.
     #[prost(enumeration = "Knowledge", tag = "1")]
@@ -519,6 +519,18 @@ pub struct ShootView {
     /// Whether the key that signed the token is in the shoot's key set; absent where that cannot be told.
     #[prost(bool, optional, tag = "4")]
     pub signing_key_published: ::core::option::Option<bool>,
+    /// Most renewals of it under way at once at present; it adapts to how the shoot answers.
+    #[prost(uint32, tag = "20")]
+    pub limit_in_flight: u32,
+    /// Renewals of it under way.
+    #[prost(uint32, tag = "21")]
+    pub in_flight: u32,
+    /// Most renewals of it a second at present.
+    #[prost(double, tag = "22")]
+    pub rate: f64,
+    /// Why these limits are lower than the flags allow; empty where they are not.
+    #[prost(string, tag = "23")]
+    pub slowed_because: ::prost::alloc::string::String,
 }
 /// One attempt at a renewal.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

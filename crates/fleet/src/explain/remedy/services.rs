@@ -62,6 +62,11 @@ pub(super) fn of_services(code: &str) -> Option<Row> {
 /// What is not the failure of anything.
 pub(super) fn of_situation(code: &str) -> Option<Row> {
     Some(match code {
+        "TURN_TOO_LATE" => (
+            "See why it is served so slowly (docs/limits.md): the shoot or the seed answers badly, or \
+             the limits of the scheduler are too low for what is due.",
+            NO_COMMAND,
+        ),
         "LIMIT_REACHED" => (
             "Nothing, its turn comes. If it lasts, raise --in-flight-max or --in-flight-per-shoot-max \
              of the scheduler.",

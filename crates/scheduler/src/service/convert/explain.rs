@@ -7,8 +7,9 @@ use perennial_proto::scheduler::v1 as proto;
 use perennial_rpc::convert::{duration, record_to_proto, shoot_to_proto, timestamp};
 
 use crate::replica::Replica;
-use perennial_fleet::explain::{
-    Explanation, Finding, Generations, Origin, RenewalWindow, ShootKnown, Tried,
+use perennial_fleet::{
+    explain::{Explanation, Finding, Generations, Origin, RenewalWindow, ShootKnown, Tried},
+    limits::ShootLimits,
 };
 
 pub(in crate::service) fn explanation(
@@ -33,6 +34,7 @@ pub(in crate::service) fn explanation(
         audit,
         stopped,
         generations,
+        limits,
     } = explanation;
     proto::Explanation {
         at: Some(timestamp(at)),
@@ -50,7 +52,7 @@ pub(in crate::service) fn explanation(
             held_until: held_until.map(timestamp),
         }),
         record: Some(record_to_proto(&record)),
-        shoot: Some(self::shoot(shoot, signing_key_published)),
+        shoot: Some(self::shoot(shoot, limits, signing_key_published)),
         attempts: attempts.into_iter().map(|tried| attempt(tried, replica)).collect(),
         next: Some(proto::Next { at: next.at.map(timestamp), what: next.what }),
         replica: Some(proto::Replica {
@@ -104,7 +106,12 @@ fn window(window: RenewalWindow) -> proto::RenewalWindow {
     }
 }
 
-fn shoot(known: ShootKnown, signing_key_published: Option<bool>) -> proto::ShootView {
+fn shoot(
+    known: ShootKnown,
+    limits: ShootLimits,
+    signing_key_published: Option<bool>,
+) -> proto::ShootView {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let (knowledge, status, age): (_, _, Option<Duration>) = match known {
         // The address stays with the token-issuer.
         ShootKnown::Reported { status, age } => {
@@ -118,6 +125,10 @@ fn shoot(known: ShootKnown, signing_key_published: Option<bool>) -> proto::Shoot
         status,
         age: age.map(duration),
         signing_key_published,
+        limit_in_flight: count(limits.limit_in_flight),
+        in_flight: count(limits.in_flight),
+        rate: limits.rate,
+        slowed_because: limits.slowed_because,
     }
 }
 
