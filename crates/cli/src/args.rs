@@ -282,6 +282,7 @@ pub(crate) enum StateName {
     Invalid,
     Obstructed,
     WaitingForShoot,
+    Hibernated,
 }
 
 impl From<StateName> for State {
@@ -295,6 +296,7 @@ impl From<StateName> for State {
             StateName::Invalid => Self::Invalid,
             StateName::Obstructed => Self::Obstructed,
             StateName::WaitingForShoot => Self::WaitingForShoot,
+            StateName::Hibernated => Self::Hibernated,
         }
     }
 }

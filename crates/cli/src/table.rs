@@ -93,7 +93,7 @@ fn row(schedule: &Schedule, now: Timestamp) -> [String; 7] {
 pub fn is_troubled(schedule: &Schedule) -> bool {
     schedule.overdue
         || match schedule.state() {
-            State::Fresh | State::Due | State::Renewing => false,
+            State::Fresh | State::Due | State::Renewing | State::Hibernated => false,
             State::Unspecified
             | State::BackingOff
             | State::Held
@@ -116,6 +116,7 @@ pub fn state(schedule: &Schedule) -> &'static str {
         State::Invalid => "invalid",
         State::Obstructed => "obstructed",
         State::WaitingForShoot => "waiting-for-shoot",
+        State::Hibernated => "hibernated",
     }
 }
 

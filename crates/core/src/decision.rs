@@ -73,6 +73,8 @@ pub enum Away {
     AccountTerminating,
     /// It was not looked at yet, and only its clock can say whether the token's moment has come.
     NotLookedAt,
+    /// Its API server is shut down on purpose, whoever runs it says.
+    Hibernated,
 }
 
 /// Settings of the scheduler that decide.
@@ -244,6 +246,7 @@ pub fn decide_outdated(
 fn is_to_be_looked_at(shoot: ShootView<'_>) -> bool {
     matches!(shoot, ShootView::Seen(status)
         if status.reach == Reach::Unknown
+            && !status.hibernated
             && status.clock_offset.is_none()
             && status.checked_at.is_none())
 }
@@ -334,6 +337,7 @@ fn permit(
 ) -> Decision {
     let away = match shoot {
         ShootView::Missing => Some(Away::NotKnown),
+        ShootView::Seen(status) if status.hibernated => Some(Away::Hibernated),
         ShootView::Seen(status) => match status.reach {
             Reach::Unreachable | Reach::Refused => Some(Away::Unreachable),
             Reach::Reachable | Reach::Unknown => {
@@ -352,6 +356,8 @@ fn permit(
     let hold =
         record.memory.and_then(|memory| memory.hold_until(now, ordinary, record.is_asked_for()));
     match (hold, away) {
+        // Nobody is held for what nobody would be given.
+        (_, Some(why @ Away::Hibernated)) => Decision::WaitForShoot { reason, why },
         (Some(until), _) => Decision::Hold { until, reason },
         (None, Some(why)) => Decision::WaitForShoot { reason, why },
         (None, None) => Decision::Renew(reason),

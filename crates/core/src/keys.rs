@@ -32,6 +32,9 @@ pub const TARGET_NAMESPACE: &str =
 pub const AUDIENCES: &str = "perennial.dev/audiences";
 /// `true` binds every token to an object so that it can be revoked, ours.
 pub const REVOCABLE: &str = "perennial.dev/revocable";
+/// Go bool on the token-issuer's own access Secret of a shoot, ours: the API server of the shoot is
+/// shut down on purpose, so nothing is asked of it.
+pub const HIBERNATED: &str = "perennial.dev/hibernated";
 /// What we noted about the token, one line of JSON, ours.
 pub const ISSUED: &str = "perennial.dev/issued";
 

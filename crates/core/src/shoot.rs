@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     ca::CaHash,
     generation::{Family, GenerationsSeen},
+    go,
     inputs::LabelsHash,
     name::{AccountRef, Namespace, SecretName, SecretRef},
     signing::KeyHistory,
@@ -50,6 +51,9 @@ pub struct ShootStatus {
     pub targets: BTreeMap<SecretRef, TargetSeen>,
     /// Generations of revocable access Secrets, as far as they were seen; as with accounts.
     pub generations: BTreeMap<Family, GenerationsSeen>,
+    /// Its API server is shut down on purpose, whoever runs it says. Where it is
+    /// [`Reach::Reachable`] all the same, somebody forgot the annotation.
+    pub hibernated: bool,
 }
 
 impl ShootStatus {
@@ -71,7 +75,14 @@ impl ShootStatus {
             key_history: KeyHistory::default(),
             targets: BTreeMap::new(),
             generations: BTreeMap::new(),
+            hibernated: false,
         }
+    }
+
+    /// It is said to hibernate, and answers.
+    #[must_use]
+    pub fn answers_in_hibernation(&self) -> bool {
+        self.hibernated && self.reach == Reach::Reachable
     }
 
     /// The same as told by a clock that is so much ahead of the one it was told by.
@@ -90,6 +101,33 @@ impl ShootStatus {
     #[must_use]
     pub fn other_speaker(&self, account: &AccountRef, secret: &SecretName) -> Option<&SecretName> {
         self.speakers.get(account).filter(|speaker| *speaker != secret)
+    }
+}
+
+/// What the annotation [`HIBERNATED`](crate::keys::HIBERNATED) says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Hibernation {
+    /// It is not there, or says no.
+    #[default]
+    Awake,
+    /// The API server is shut down on purpose.
+    Hibernated,
+    /// It is no Go bool, and counts as no: a typing error must cost nobody a token.
+    Unreadable(String),
+}
+
+/// Longest value that is repeated, in characters.
+const VALUE_CHARS_MAX: usize = 40;
+
+impl Hibernation {
+    /// What the value says.
+    #[must_use]
+    pub fn read(value: Option<&str>) -> Self {
+        match value.map(|value| (go::boolean(value), value)) {
+            None | Some((Some(false), _)) => Self::Awake,
+            Some((Some(true), _)) => Self::Hibernated,
+            Some((None, value)) => Self::Unreadable(value.chars().take(VALUE_CHARS_MAX).collect()),
+        }
     }
 }
 
@@ -143,4 +181,21 @@ pub enum Credential {
     Bootstrap,
     /// Our own, renewed and proved.
     Own,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hibernation_is_a_go_bool_and_what_is_none_counts_as_no() {
+        let read = |value| Hibernation::read(Some(value));
+        assert_eq!(Hibernation::read(None), Hibernation::Awake);
+        assert_eq!(["false", "0", "F"].map(read), [const { Hibernation::Awake }; 3]);
+        assert_eq!(["true", "1", "T"].map(read), [const { Hibernation::Hibernated }; 3]);
+        assert_eq!(read("yes"), Hibernation::Unreadable("yes".to_owned()));
+        assert_eq!(read(""), Hibernation::Unreadable(String::new()));
+        let Hibernation::Unreadable(long) = read(&"x".repeat(1_000)) else { panic!() };
+        assert_eq!(long.len(), 40);
+    }
 }

@@ -37,6 +37,8 @@ impl World {
             in_flight_max: 64,
             in_flight_per_shoot_max: 8,
             own_secret: "shoot-access-token-issuer".parse().unwrap(),
+            rate_max: u32::MAX.try_into().unwrap(),
+            rate_per_shoot_max: u32::MAX.try_into().unwrap(),
         };
         let numbers = (0..crowd.secrets).map(|number| (crowd.secret(number), number)).collect();
         Self { crowd, fleet: Fleet::new(settings), now: START, renewals: 0, numbers }

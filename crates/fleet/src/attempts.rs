@@ -54,6 +54,13 @@ pub enum Blame {
     Shoot,
     /// The secret-writer was not reached; nothing is said of any Secret.
     Writer,
+    /// The shoot did not answer, or not us. Where that is so for several Secrets in a row, it is
+    /// none of them (see [`outages`](super::outages)); as with the next two.
+    ShootAway,
+    /// The token-issuer was not reached, or gave no answer.
+    IssuerAway,
+    /// The seed took no write.
+    SeedAway,
 }
 
 /// The last attempt that failed, for whoever looks at a schedule.

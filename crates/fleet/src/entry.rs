@@ -127,7 +127,7 @@ impl Entry {
     /// between do not end it.
     pub(super) fn note_trouble(&mut self, now: Timestamp, next: &Standing) {
         match State::of(next) {
-            State::Fresh => self.troubled_since = None,
+            State::Fresh | State::Hibernated => self.troubled_since = None,
             state if state.is_trouble() => {
                 self.troubled_since.get_or_insert(now);
             }

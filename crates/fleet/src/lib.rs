@@ -43,6 +43,7 @@ pub mod limits;
 mod members;
 pub mod observe;
 pub mod order;
+pub mod outages;
 pub mod outcome;
 mod records;
 pub mod request;
@@ -96,6 +97,8 @@ pub struct Fleet {
     attempts: u64,
     /// Set while the secret-writer cannot be reached.
     writer: Option<WriterAway>,
+    /// What else is away.
+    outages: outages::Outages,
     /// How many Secrets wait for their first token.
     first_tokens: usize,
     /// Whether orders may leave.
@@ -159,6 +162,7 @@ impl Fleet {
             generation: 0,
             attempts: 0,
             writer: None,
+            outages: outages::Outages::default(),
             first_tokens: 0,
             switch: stop::Switch::default(),
             effects: Effects::default(),
@@ -260,6 +264,7 @@ impl Fleet {
         let touched = self.shoots.hear(source, event);
         touched.learned.iter().for_each(|shoot| self.observations.untold(source, shoot.clone()));
         for shoot in &touched.returned {
+            self.outages.forget_shoot(shoot);
             for entry in self.members.shoot_mut(shoot).into_iter().flat_map(Member::entries_mut) {
                 entry.attempts.shoot_returned();
             }

@@ -75,6 +75,7 @@ impl Fleet {
         };
         self.flights.insert(order.secret.clone(), flight);
         self.spend(now, &order.secret.namespace);
+        self.outages.ordered(&order.secret, order.attempt);
         self.stand(now, &order.secret, Standing::Renewing { reason: order.reason, since: now });
     }
 

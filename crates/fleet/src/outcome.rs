@@ -11,6 +11,7 @@ use super::{
     entry::Entry,
     history::Attempt,
     limits::Call,
+    outages::{End, Turn},
 };
 
 /// An attempt that has ended, for logs and metrics.
@@ -22,6 +23,8 @@ pub struct Finished {
     pub took: Duration,
     /// From the planned moment to the written Secret, for a renewal that had one and was done.
     pub lateness: Option<Duration>,
+    /// What went away or is back, as it showed.
+    pub turns: Vec<Turn>,
 }
 
 /// What the secret-writer answers.
@@ -54,19 +57,24 @@ impl Fleet {
         }
         let flight = self.flights.remove(secret)?;
         let took = elapsed(flight.since, now);
+        let usable_until = self.members.get(secret).and_then(Entry::usable_until);
+        let (needs_token, fault) = (flight.reason.needs_token(), outcome.as_ref().err().cloned());
         let outcome = outcome.map(Into::into);
-        let told = outcome.as_ref().map(|_: &Answer| flight.reason.needs_token().then_some(took));
+        let told = outcome.as_ref().map(|_: &Answer| needs_token.then_some(took));
         let call = Call { number: attempt, hang: flight.hang, outcome: told };
         self.landed(now, secret, &call);
-        let finished = Finished {
+        let mut finished = Finished {
             reason: flight.reason,
             took,
+            turns: Vec::new(),
             lateness: flight.planned_and_due().filter(|_| outcome.is_ok()).map(|p| elapsed(p, now)),
         };
         match outcome {
             Ok(answer) => self.renewed(now, secret, &flight, answer),
             Err(fault) => self.failed(now, secret, &flight, &fault),
         }
+        let end = End { secret, attempt, needs_token, fault: fault.as_ref(), usable_until };
+        finished.turns = self.judge_outages(now, end);
         self.effects.changed.insert(secret.clone());
         self.mark(secret);
         self.settle(now, secret);

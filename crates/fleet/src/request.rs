@@ -108,6 +108,7 @@ impl Failure for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NotFound(_) => Kind::NotFound,
+            Self::Away(_, Away::Hibernated, _) => Kind::Held,
             Self::Invalid(..) | Self::NoGeneration(..) => Kind::Invalid,
             Self::Obstructed(..)
             | Self::UnderWay(_)
@@ -139,6 +140,7 @@ impl Failure for Error {
             Self::Away(_, Away::Unreachable, _) => "SHOOT_UNREACHABLE",
             Self::Away(_, Away::AccountTerminating, _) => "ACCOUNT_TERMINATING",
             Self::Away(_, Away::NotLookedAt, _) => "SHOOT_NOT_LOOKED_AT",
+            Self::Away(_, Away::Hibernated, _) => "SHOOT_HIBERNATED",
             Self::NotReady(_) => "SNAPSHOT_INCOMPLETE",
             Self::TooMany => "TOO_MANY_REQUESTS",
             Self::Failed(_, fault) => &fault.reason,

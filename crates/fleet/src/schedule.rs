@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use perennial_core::{
+    decision::{Away, ShootView},
     name::{AccountRef, Namespace, SecretRef},
     reason::Reason,
     shoot::ShootId,
@@ -83,11 +84,12 @@ pub enum State {
     Invalid,
     Obstructed,
     WaitingForShoot,
+    Hibernated,
 }
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Fresh,
         Self::Due,
         Self::Renewing,
@@ -96,6 +98,7 @@ impl State {
         Self::Invalid,
         Self::Obstructed,
         Self::WaitingForShoot,
+        Self::Hibernated,
     ];
 
     /// Stable name.
@@ -110,6 +113,7 @@ impl State {
             Self::Invalid => "invalid",
             Self::Obstructed => "obstructed",
             Self::WaitingForShoot => "waiting_for_shoot",
+            Self::Hibernated => "hibernated",
         }
     }
 
@@ -117,7 +121,7 @@ impl State {
     #[must_use]
     pub const fn is_trouble(self) -> bool {
         match self {
-            Self::Fresh | Self::Due | Self::Renewing => false,
+            Self::Fresh | Self::Due | Self::Renewing | Self::Hibernated => false,
             Self::BackingOff
             | Self::Held
             | Self::Invalid
@@ -138,6 +142,7 @@ impl State {
             } => Self::BackingOff,
             Standing::Invalid(_) => Self::Invalid,
             Standing::Obstructed(_) => Self::Obstructed,
+            Standing::Parked { away: Away::Hibernated, .. } => Self::Hibernated,
             Standing::Parked { .. } => Self::WaitingForShoot,
         }
     }
@@ -206,6 +211,9 @@ impl Fleet {
 
     /// Whether a Secret still holds a token that should have been replaced by now.
     pub(super) fn is_overdue(&self, now: Timestamp, shoot: &ShootId, entry: &Entry) -> bool {
+        if matches!(self.shoots.view(shoot), ShootView::Seen(status) if status.hibernated) {
+            return false; // nobody should be waiting for it
+        }
         let latest = entry.latest(&self.settings.policy);
         let tolerable = |latest| self.our_clock(shoot, latest).saturating_add(OVERDUE_GRACE);
         latest.is_some_and(|latest| tolerable(latest).is_ok_and(|until| until < now))

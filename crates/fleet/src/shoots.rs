@@ -181,7 +181,7 @@ impl Shoots {
         let before = self.merged.get(shoot);
         let after = self.witness(shoot);
         let reaches = |status: Option<&ShootStatus>| {
-            status.is_some_and(|status| status.reach == Reach::Reachable)
+            status.is_some_and(|status| status.reach == Reach::Reachable && !status.hibernated)
         };
         if before.map(reads) != after.as_ref().map(reads) {
             touched.shoots.insert(shoot.clone());
@@ -311,7 +311,7 @@ fn take_in<K: Clone + Ord, V: PartialEq>(
 /// What of a state somebody decides by or shows.
 fn reads(status: &ShootStatus) -> impl PartialEq + '_ {
     let ShootStatus { reach, credential, detail, clock_offset, key_ids, key_history, .. } = status;
-    let ways = (reach, credential, &status.own_refused, &status.ca);
+    let ways = (reach, status.hibernated, credential, &status.own_refused, &status.ca);
     (ways, clock_offset, detail, key_ids, key_history)
 }
 

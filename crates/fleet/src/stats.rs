@@ -31,6 +31,9 @@ pub struct Stats {
     pub limits: limits::View,
     /// What will not be done in time at the present rate.
     pub foreseen: Foreseen,
+    /// Whether the seed and the token-issuer are away, and how many shoots are whose probe says
+    /// otherwise: each gets one order at a time.
+    pub outages: [usize; 3],
 }
 
 impl Fleet {
@@ -45,6 +48,7 @@ impl Fleet {
             keys_untold: self.keys_untold(now),
             limits: self.limits(now),
             foreseen: self.foresee(now),
+            outages: self.outages.counts(),
             ..Stats::default()
         };
         for (shoot, _, entry) in self.members.all() {

@@ -42,6 +42,7 @@ impl Fleet {
             while let Some(secret) = self.take(now) {
                 orders.extend(self.order(now, &secret));
             }
+            self.wake_probes(now);
         }
         if self.queue.ready_len() > 0 {
             self.sweep(now);
@@ -71,8 +72,11 @@ impl Fleet {
         if !self.admits(now) {
             return None;
         }
-        let (members, most) = (&self.members, self.most_of_shoot());
-        self.queue.take(|shoot| members.shoot(shoot).is_some_and(|m| m.admits(now, most)))
+        let (members, most, outages) = (&self.members, self.most_of_shoot(), &self.outages);
+        self.queue.take(|shoot| {
+            members.shoot(shoot).is_some_and(|member| member.admits(now, most))
+                && outages.admits(now, shoot)
+        })
     }
 
     fn sweep(&mut self, now: Timestamp) {

@@ -17,6 +17,7 @@ use kube::{
 use perennial_core::{
     kubeconfig::{Connection, KubeconfigError},
     name::{Namespace, SecretName},
+    shoot::Hibernation,
 };
 
 use self::reduce::Known;
@@ -85,6 +86,8 @@ pub enum Change {
         which: Which,
         /// What it says.
         connection: Result<Connection, ConnectionError>,
+        /// Whether the shoot hibernates; only the own Secret says that it does.
+        hibernation: Hibernation,
     },
     /// It is gone.
     Removed {

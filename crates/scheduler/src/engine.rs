@@ -22,6 +22,7 @@ use perennial_fleet::{
     feed::{AccountNews, GenerationsNews, RecordEvent, ShootEvent, TargetNews},
     observe::Observation,
     order::Order,
+    outages::{Class, Turn},
     outcome::Answer,
     request,
     schedule::Schedule,
@@ -302,6 +303,7 @@ impl Engine {
         let Some(finished) = finished else { return };
         self.metrics.finished(&finished, fault.as_ref());
         self.log(&order, finished.took, fault.as_ref(), schedule.as_ref());
+        finished.turns.iter().for_each(log_turn);
         let gone = || request::Error::NotFound(secret.clone());
         self.waiting.answer(
             secret,
@@ -354,5 +356,23 @@ impl Engine {
             self.metrics.show(&stats);
             self.outlook.log(&stats);
         }
+    }
+}
+
+/// One line when something goes away, and one when it is back.
+fn log_turn(turn: &Turn) {
+    match (&turn.class, &turn.away) {
+        (Class::Seed, Some(why)) => {
+            warn!("the seed takes no write, one Secret at a time tries: {why}");
+        }
+        (Class::Seed, None) => info!("the seed takes writes again"),
+        (Class::TokenIssuer, Some(why)) => {
+            warn!("the token-issuer is not reached, one Secret at a time tries: {why}");
+        }
+        (Class::TokenIssuer, None) => info!("the token-issuer answers again"),
+        (Class::Shoot(shoot), Some(why)) => {
+            warn!(%shoot, "calls to the shoot fail, one Secret at a time tries: {why}");
+        }
+        (Class::Shoot(shoot), None) => info!(%shoot, "the shoot does its work again"),
     }
 }

@@ -35,12 +35,18 @@ pub struct Metrics {
     keys_untold: Gauge,
     lateness: Histogram,
     limits: Limits,
+    outages: Family<ClassLabels, Gauge>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RenewalLabels {
     result: &'static str,
     reason: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClassLabels {
+    class: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -69,6 +75,7 @@ impl Metrics {
             keys_untold: Gauge::default(),
             lateness: Histogram::new(LATENESS_SECONDS),
             limits: Limits::default(),
+            outages: Family::default(),
         };
         let ours = registry.sub_registry_with_prefix(PREFIX);
         metrics.limits.register(ours);
@@ -82,6 +89,12 @@ impl Metrics {
         ours.register("secrets", "Access Secrets by state", secrets);
         ours.register("in_flight", "Renewals under way", in_flight);
         ours.register("ready", "Secrets that are due and wait for the limits", ready);
+        ours.register(
+            "outages",
+            "What is away as a whole and so gets one order at a time, by class (seed, token_issuer, \
+             shoot); shoots count whose probe says otherwise",
+            metrics.outages.clone(),
+        );
         ours.register("overdue", "Secrets past their latest moment of renewal", overdue);
         ours.register("audit", "1 in audit mode, where nothing is renewed, else 0", audit);
         ours.register(
@@ -142,6 +155,9 @@ impl Metrics {
         self.stopped.set(i64::from(stats.stopped));
         self.keys_untold.set(gauge(stats.keys_untold));
         self.limits.show(&stats.limits, stats.foreseen);
+        for (class, count) in ["seed", "token_issuer", "shoot"].into_iter().zip(stats.outages) {
+            self.outages.get_or_create(&ClassLabels { class }).set(gauge(count));
+        }
     }
 }
 
@@ -159,10 +175,17 @@ mod tests {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let lateness = Some(Duration::from_millis(300));
-        let finished = Finished { reason: Reason::Due, took: Duration::ZERO, lateness };
+        let finished =
+            Finished { reason: Reason::Due, took: Duration::ZERO, lateness, turns: Vec::new() };
         metrics.finished(&finished, None);
         metrics.switch_failed(Kind::Denied);
-        let stats = Stats { overdue: 3, audit: true, keys_untold: 2, ..Stats::default() };
+        let stats = Stats {
+            outages: [1, 0, 2],
+            overdue: 3,
+            audit: true,
+            keys_untold: 2,
+            ..Stats::default()
+        };
         let foreseen = Foreseen { late: 7, expire: 4 };
         let limits = View { in_flight: 64, per_second: 250.5, hanging: 5, shoots_slowed: 2 };
         metrics.show(&Stats { stopped: true, foreseen, limits, ..stats });
@@ -171,6 +194,8 @@ mod tests {
         for line in [
             r#"perennial_scheduler_renewals_total{result="renewed",reason="due"} 1"#,
             r#"perennial_scheduler_secrets{state="fresh"} 0"#,
+            r#"perennial_scheduler_outages{class="seed"} 1"#,
+            r#"perennial_scheduler_outages{class="shoot"} 2"#,
             "perennial_scheduler_in_flight 0",
             "perennial_scheduler_ready 0",
             "perennial_scheduler_overdue 3",

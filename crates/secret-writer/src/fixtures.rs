@@ -281,6 +281,9 @@ pub(crate) struct FakeWriter {
     pub(crate) cas: Mutex<Vec<Option<Vec<u8>>>>,
     pub(crate) notes: Mutex<Vec<Issued>>,
     pub(crate) may_answer: Semaphore,
+    pub(crate) looks: AtomicU32,
+    /// What the next look says.
+    pub(crate) look_fails: Mutex<Option<perennial_kube::Error>>,
 }
 
 impl Default for FakeWriter {
@@ -291,6 +294,8 @@ impl Default for FakeWriter {
             cas: Mutex::default(),
             notes: Mutex::default(),
             may_answer: Semaphore::new(Semaphore::MAX_PERMITS),
+            looks: AtomicU32::default(),
+            look_fails: Mutex::default(),
         }
     }
 }
@@ -326,6 +331,14 @@ impl Write for FakeWriter {
                 Some(answer) => answer(order),
                 None => Ok(Outcome::Written(take(order))),
             }
+        })
+    }
+
+    fn look<'a>(&'a self, _: &'a SecretRef) -> BoxFuture<'a, Result<(), WriteError>> {
+        Box::pin(async {
+            self.looks.fetch_add(1, Ordering::Relaxed);
+            let told = self.look_fails.lock().unwrap().take();
+            told.map_or(Ok(()), |error| Err(WriteError::Api(error)))
         })
     }
 

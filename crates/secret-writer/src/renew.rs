@@ -26,6 +26,7 @@ use crate::{events::Reporter, issuer::Issue, metrics::Metrics, store::Store};
 mod binding;
 mod carry_out;
 mod check;
+mod doubt;
 mod error;
 mod order;
 mod permit;
@@ -34,6 +35,7 @@ mod repair;
 mod under_way;
 
 pub use check::Unfit;
+pub use doubt::Doubt;
 pub use error::{RenewError, Step};
 pub use order::Order;
 pub use queue::{Job, run};
@@ -46,6 +48,9 @@ pub trait Write: Send + Sync + Debug {
     /// Carries out an order.
     fn write<'a>(&'a self, order: &'a WriteOrder) -> BoxFuture<'a, Result<Outcome, WriteError>>;
 
+    /// Reads a Secret, to see whether the seed answers.
+    fn look<'a>(&'a self, secret: &'a SecretRef) -> BoxFuture<'a, Result<(), WriteError>>;
+
     /// Puts the CA beside the token, or takes it away.
     fn write_ca<'a>(&'a self, order: &'a CaOrder) -> BoxFuture<'a, Result<Outcome, WriteError>>;
 
@@ -57,6 +62,10 @@ pub trait Write: Send + Sync + Debug {
 impl Write for AccessSecrets {
     fn write<'a>(&'a self, order: &'a WriteOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
         Box::pin(Self::write(self, order))
+    }
+
+    fn look<'a>(&'a self, secret: &'a SecretRef) -> BoxFuture<'a, Result<(), WriteError>> {
+        Box::pin(async { self.get(secret).await.map(drop).map_err(WriteError::Api) })
     }
 
     fn write_ca<'a>(&'a self, order: &'a CaOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
@@ -97,6 +106,8 @@ pub struct Means {
     pub metrics: Metrics,
     /// Who tells people of what only they can end.
     pub reporter: Reporter,
+    /// Whether the seed took the last write.
+    pub doubt: Doubt,
     /// Limits.
     pub settings: Settings,
 }

@@ -33,7 +33,7 @@ use crate::{
     grpc,
     issuer::{Issue, TokenIssuer},
     metrics::{self, Metrics},
-    renew::{self, Means, Renewals, Settings},
+    renew::{self, Doubt, Means, Renewals, Settings},
     store::Store,
 };
 
@@ -147,6 +147,7 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Readiness {
         clock: Arc::clone(&clock),
         metrics: metrics.clone(),
         reporter,
+        doubt: Doubt::default(),
         settings,
     };
     let (renewals, jobs) = Renewals::new(means);

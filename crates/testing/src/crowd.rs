@@ -54,13 +54,21 @@ impl Crowd {
             let key_history = KeyHistory { settled_since: Some(at(0)), retired: Vec::new() };
             let clock_offset = Some(jiff::SignedDuration::ZERO);
             let key_ids = vec![key_id(&shoot)];
-            let known = ShootStatus { key_ids, key_history, clock_offset, ..records::shoot(&shoot, Reach::Reachable) };
+            let known = ShootStatus {
+                key_ids,
+                key_history,
+                clock_offset,
+                ..records::shoot(&shoot, Reach::Reachable)
+            };
             ShootStatus { checked_at: Some(at(0)), ..known }
         })
     }
 
     /// Every ServiceAccount as it was seen at `seconds`.
-    pub fn accounts(self, seconds: i64) -> impl Iterator<Item = (ShootId, AccountRef, AccountSeen)> {
+    pub fn accounts(
+        self,
+        seconds: i64,
+    ) -> impl Iterator<Item = (ShootId, AccountRef, AccountSeen)> {
         (0..self.secrets).map(move |number| {
             let SecretRef { namespace, .. } = self.secret(number);
             let uid = uid("account", number).as_str().into();

@@ -20,7 +20,7 @@ use std::{
 use jiff::Timestamp;
 use perennial_core::{
     kubeconfig::Connection,
-    shoot::{Reach, ShootId, ShootStatus},
+    shoot::{Hibernation, Reach, ShootId, ShootStatus},
 };
 use perennial_kube::shoot_secrets::{ConnectionError, Names, Which};
 use tokio::sync::watch;
@@ -133,10 +133,30 @@ impl Directory {
         gone
     }
 
+    /// What the own Secret of a shoot says of hibernation. Gives back what it said before, where that
+    /// was something else.
+    pub fn hibernate(&self, shoot: &ShootId, hibernation: &Hibernation) -> Option<Hibernation> {
+        let mut state = self.lock();
+        let entry = state.shoots.get_mut(shoot)?;
+        let before = entry.hibernate(hibernation)?;
+        if entry.status.hibernated {
+            state.looked_at(shoot); // nobody waits for it
+        }
+        self.tell(&mut state, shoot);
+        Some(before)
+    }
+
+    /// Whether a shoot hibernates.
+    #[must_use]
+    pub fn is_hibernated(&self, shoot: &ShootId) -> bool {
+        self.lock().shoots.get(shoot).is_some_and(|entry| entry.status.hibernated)
+    }
+
     /// The first lists of both Secrets are in.
     pub fn complete(&self) {
         let mut state = self.lock();
-        let unknown = |entry: &Entry| entry.status.reach == Reach::Unknown;
+        let unknown =
+            |entry: &Entry| entry.status.reach == Reach::Unknown && !entry.status.hibernated;
         let unseen = state.shoots.iter().filter(|(_, entry)| unknown(entry));
         state.unseen = Some(unseen.map(|(shoot, _)| shoot.clone()).collect());
         self.changed.send_modify(|version| *version += 1);
@@ -184,7 +204,9 @@ impl Directory {
     #[must_use]
     pub fn is_reached(&self, shoot: &ShootId) -> bool {
         let state = self.lock();
-        state.shoots.get(shoot).is_some_and(|entry| entry.status.reach != Reach::Unreachable)
+        let may_answer =
+            |entry: &Entry| entry.status.reach != Reach::Unreachable && !entry.status.hibernated;
+        state.shoots.get(shoot).is_some_and(may_answer)
     }
 
     /// The addresses of a shoot, the own one first.

@@ -245,6 +245,9 @@ impl Issuer {
     }
 
     fn ways(&self, shoot: &ShootId) -> Result<Ways, Error> {
+        if self.directory.is_hibernated(shoot) {
+            return Err(Error::Hibernated { shoot: shoot.clone() });
+        }
         let ways = self.directory.ways(shoot, Purpose::Issue);
         ways.ok_or_else(|| match self.directory.is_complete() {
             false => Error::Starting,

@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use futures::{Stream, StreamExt as _};
-use perennial_kube::shoot_secrets::Change;
+use perennial_core::{
+    keys,
+    shoot::{Hibernation, ShootId},
+};
+use perennial_kube::shoot_secrets::{Change, Which};
 use perennial_process::{outage::Outage, supervise::Shutdown};
 use tracing::{info, warn};
 
@@ -54,8 +58,12 @@ impl Learner {
             return;
         }
         match change {
-            Change::Upsert { shoot, which, connection } => {
-                if !self.directory.upsert(&shoot, which, &connection) {
+            Change::Upsert { shoot, which, connection, hibernation } => {
+                let is_news = self.directory.upsert(&shoot, which, &connection);
+                if which == Which::Own {
+                    self.hibernate(&shoot, hibernation);
+                }
+                if !is_news {
                     return;
                 }
                 self.probes.changed(&shoot);
@@ -65,6 +73,9 @@ impl Learner {
                 }
             }
             Change::Removed { shoot, which } => {
+                if which == Which::Own {
+                    self.hibernate(&shoot, Hibernation::Awake);
+                }
                 if self.directory.remove(&shoot, which) {
                     self.probes.remove(&shoot);
                 } else {
@@ -78,6 +89,28 @@ impl Learner {
             }
             Change::NotRead { shoot, error } => warn!(%shoot, "{error}"),
             Change::Trouble(error) => self.outage.failed(&error),
+        }
+    }
+}
+
+impl Learner {
+    /// Takes in what the own Secret says of hibernation; one line for each turn.
+    fn hibernate(&self, shoot: &ShootId, hibernation: Hibernation) {
+        let Some(before) = self.directory.hibernate(shoot, &hibernation) else { return };
+        if let Hibernation::Unreadable(value) = &hibernation {
+            let key = keys::HIBERNATED;
+            warn!(%shoot, value, "annotation {key} is no bool, and counts as false; set it to true or false");
+        }
+        match (before, hibernation) {
+            (_, Hibernation::Hibernated) => {
+                self.probes.hibernated(shoot);
+                info!(%shoot, "the shoot hibernates: nothing is asked of it until it wakes");
+            }
+            (Hibernation::Hibernated, _) => {
+                self.probes.woken(shoot);
+                info!(%shoot, "the shoot hibernates no more, and is looked at now");
+            }
+            _ => {}
         }
     }
 }

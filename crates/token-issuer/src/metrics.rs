@@ -95,7 +95,7 @@ struct State(Arc<Issuer>);
 impl Collector for State {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let shoots = self.0.directory.list();
-        let help = "Shoots that are known, by whether they are reached";
+        let help = "Shoots that are known, by whether they are reached, or hibernate";
         let mut family = encoder.encode_descriptor("shoots", help, None, MetricType::Gauge)?;
         for (reach, name) in [
             (Reach::Unknown, "unknown"),
@@ -103,10 +103,13 @@ impl Collector for State {
             (Reach::Unreachable, "unreachable"),
             (Reach::Refused, "refused"),
         ] {
-            let count = shoots.iter().filter(|listed| listed.status.reach == reach).count();
+            let awake = shoots.iter().filter(|listed| !listed.status.hibernated);
+            let count = awake.filter(|listed| listed.status.reach == reach).count();
             let labels = [("reach", name)];
             gauge(count).encode(family.encode_family(&labels)?)?;
         }
+        let hibernated = shoots.iter().filter(|listed| listed.status.hibernated).count();
+        gauge(hibernated).encode(family.encode_family(&[("reach", "hibernated")])?)?;
         let help = "Shoots that are known, by the credential that is in use";
         let mut family =
             encoder.encode_descriptor("shoots_by_credential", help, None, MetricType::Gauge)?;

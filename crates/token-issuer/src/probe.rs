@@ -68,6 +68,17 @@ impl Probes {
         self.wake.notify_one();
     }
 
+    /// A shoot hibernates: no look but a rare one, so that a forgotten annotation is found.
+    pub fn hibernated(&self, shoot: &ShootId) {
+        self.lock().hibernated(shoot, self.clock.now());
+    }
+
+    /// It hibernates no more: look at once.
+    pub fn woken(&self, shoot: &ShootId) {
+        self.lock().woken(shoot, self.clock.now());
+        self.wake.notify_one();
+    }
+
     /// A shoot is gone.
     pub fn remove(&self, shoot: &ShootId) {
         self.lock().remove(shoot);
@@ -136,7 +147,8 @@ impl Prober {
             Own::Holds | Own::Untried => false,
             Own::MayNot | Own::Refused | Own::Failed => true,
         };
-        if self.probes.lock().doubted(&shoot, is_doubtful) {
+        let is_expected = self.directory.is_hibernated(&shoot);
+        if self.probes.lock().doubted(&shoot, is_doubtful && !is_expected) {
             self.rereads.ask(&shoot); // where there is no room, a later look asks again
         }
         if let Some((before, after)) = self.directory.seen(&shoot, &ways, sight, clock.now()) {
@@ -148,11 +160,13 @@ impl Prober {
 
 /// Once for each time that a shoot comes or goes, or another credential is used.
 fn log(before: &ShootStatus, after: &ShootStatus) {
-    if (before.reach, before.credential) == (after.reach, after.credential) {
+    let is_expected = after.hibernated && after.reach != Reach::Reachable;
+    if (before.reach, before.credential) == (after.reach, after.credential) || is_expected {
         return;
     }
     let ShootStatus { shoot, credential, detail, .. } = after;
     match after.reach {
+        Reach::Reachable if after.hibernated => warn!(%shoot, "{detail}"),
         Reach::Reachable => info!(%shoot, ?credential, detail, "shoot is reached"),
         Reach::Unknown | Reach::Unreachable | Reach::Refused => {
             warn!(%shoot, detail, "shoot is not reached")

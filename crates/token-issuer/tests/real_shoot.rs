@@ -90,7 +90,7 @@ async fn learn(lab: &Lab, names: &Names, directory: &Directory) {
     loop {
         let change = tokio::time::timeout(Duration::from_secs(30), changes.next()).await;
         match change.expect("the first lists within 30 s").unwrap() {
-            Change::Upsert { shoot, which, connection } => {
+            Change::Upsert { shoot, which, connection, .. } => {
                 connection.as_ref().expect("what the lab wrote can be used");
                 directory.upsert(&shoot, which, &connection);
             }

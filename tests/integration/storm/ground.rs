@@ -174,6 +174,10 @@ impl Write for Seed {
         Box::pin(std::future::ready(Ok(outcome)))
     }
 
+    fn look<'a>(&'a self, _: &'a SecretRef) -> BoxFuture<'a, Result<(), WriteError>> {
+        Box::pin(async { unreachable!("this seed takes every write") })
+    }
+
     fn write_ca<'a>(&'a self, _: &'a CaOrder) -> BoxFuture<'a, Result<Outcome, WriteError>> {
         Box::pin(async { unreachable!("no Secret here wants a CA") })
     }

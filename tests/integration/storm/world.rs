@@ -27,7 +27,7 @@ use perennial_scheduler::engine::remote::fault::of_status;
 use perennial_secret_writer::{
     events::Reporter,
     metrics::Metrics,
-    renew::{self, Job, Means, Renewals, Settings},
+    renew::{self, Doubt, Job, Means, Renewals, Settings},
     store::{Event, Store, Subscription},
 };
 use perennial_testing::clock::ManualClock;
@@ -268,6 +268,7 @@ impl Writer {
             clock: Arc::new(clock.clone()),
             reporter: Reporter::new(metrics.clone()).0,
             metrics,
+            doubt: Doubt::default(),
             settings: Settings {
                 interval_min: Duration::from_secs(180),
                 in_flight_max: 8,

@@ -73,7 +73,7 @@ fn next_expiry(
 pub fn needs_somebody(schedule: &Schedule) -> bool {
     schedule.overdue
         || match schedule.state() {
-            State::Fresh | State::Due | State::Renewing => false,
+            State::Fresh | State::Due | State::Renewing | State::Hibernated => false,
             State::BackingOff => schedule.failures > FAILURES_PATIENT_MAX,
             State::Unspecified
             | State::Held
@@ -162,6 +162,11 @@ fn merged(shoots: Vec<Shoot>) -> Vec<Shoot> {
     merged.into_values().collect()
 }
 
+/// Its tokens run out, and nobody wants that.
+pub(super) fn answers_in_hibernation(shoot: &Shoot) -> bool {
+    shoot.hibernated && shoot.reach() == Reach::Reachable
+}
+
 fn troubles(services: &[Service], secrets: Option<&Secrets>, shoots: &[Shoot]) -> Vec<String> {
     let service = |service: &Service| {
         let what = match service.health() {
@@ -177,6 +182,12 @@ fn troubles(services: &[Service], secrets: Option<&Secrets>, shoots: &[Shoot]) -
     let away = with(Reach::Unreachable).count();
     if away > 0 {
         troubles.push(format!("{away} of {} not reached", counted(shoots.len(), "shoot")));
+    }
+    let mut answering = shoots.iter().filter(|shoot| answers_in_hibernation(shoot));
+    if let Some(first) = answering.next() {
+        let count = counted(answering.count() + 1, "shoot");
+        let name = &first.namespace;
+        troubles.push(format!("{count} said to hibernate though answering, first {name}"));
     }
     let refused = with(Reach::Refused).count();
     if refused > 0 {
@@ -208,7 +219,13 @@ fn all_well(services: &[Service], secrets: Option<&Secrets>, shoots: &[Shoot]) -
         .iter()
         .any(|service| service.name == ISSUER && service.health() != Health::NotAsked);
     let shoots = match issuers_asked {
-        true => format!(", {} reached", counted(shoots.len(), "shoot")),
+        true => match shoots.iter().filter(|shoot| shoot.hibernated).count() {
+            0 => format!(", {} reached", counted(shoots.len(), "shoot")),
+            asleep => {
+                let awake = counted(shoots.len() - asleep, "shoot");
+                format!(", {awake} reached, {asleep} hibernated")
+            }
+        },
         false => String::new(),
     };
     format!("all is well: {secrets} kept fresh{shoots}")
@@ -340,6 +357,34 @@ mod tests {
 
         let away = status(issuer(Health::Unreachable), waiting(), vec![], at(9));
         assert!(away.shoots.is_empty(), "then nobody knows which shoots are known");
+    }
+
+    #[test]
+    fn a_shoot_that_hibernates_is_no_trouble_unless_it_answers() {
+        let asleep = |reach: Reach| Shoot {
+            namespace: "shoot-1".to_owned(),
+            reach: reach.into(),
+            hibernated: true,
+            ..Shoot::default()
+        };
+        let issuer = Service {
+            name: ISSUER.to_owned(),
+            health: Health::Serving.into(),
+            ..Service::default()
+        };
+        let of = |shoot| {
+            let schedules = listed(vec![schedule("etcd", State::Hibernated, 1)]);
+            status(vec![issuer.clone()], schedules, vec![shoot], at(9))
+        };
+        let well = of(asleep(Reach::Unknown));
+        assert!(well.well);
+        assert_eq!(
+            well.verdict,
+            "all is well: 1 Secret kept fresh, 0 shoots reached, 1 hibernated"
+        );
+        let forgotten = of(asleep(Reach::Reachable));
+        let expected = "trouble: 1 shoot said to hibernate though answering, first shoot-1";
+        assert_eq!(forgotten.verdict, expected);
     }
 
     #[test]

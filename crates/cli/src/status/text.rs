@@ -81,9 +81,17 @@ fn of_shoots(status: &Status, now: Timestamp) -> Vec<String> {
         0 => String::new(),
         count => format!(", {count} not known to a token-issuer"),
     };
-    let reached = with(Reach::Reachable);
-    let mut lines = vec![format!("Shoots:  {} ({reached} reached{unknown})", shoots.len())];
-    let wrong = |shoot: &&Shoot| shoot.reach() != Reach::Reachable || !shoot.detail.is_empty();
+    let asleep = match shoots.iter().filter(|shoot| shoot.hibernated).count() {
+        0 => String::new(),
+        count => format!(", {count} hibernated"),
+    };
+    let awake = shoots.iter().filter(|shoot| !shoot.hibernated);
+    let reached = awake.filter(|shoot| shoot.reach() == Reach::Reachable).count();
+    let mut lines = vec![format!("Shoots:  {} ({reached} reached{asleep}{unknown})", shoots.len())];
+    let wrong = |shoot: &&Shoot| match shoot.hibernated {
+        true => judge::answers_in_hibernation(shoot),
+        false => shoot.reach() != Reach::Reachable || !shoot.detail.is_empty(),
+    };
     let rows: Vec<_> = shoots.iter().filter(wrong).map(|shoot| row(shoot, now)).collect();
     if !rows.is_empty() {
         lines.push(String::new());
@@ -109,6 +117,8 @@ fn row(shoot: &Shoot, now: Timestamp) -> [String; 6] {
 #[must_use]
 pub fn reach(shoot: &Shoot) -> &'static str {
     match shoot.reach() {
+        Reach::Reachable if shoot.hibernated => "answers, is said to hibernate",
+        _ if shoot.hibernated => "hibernates",
         Reach::Reachable => "reached",
         Reach::Unreachable => "not reached",
         Reach::Refused => "refuses us",

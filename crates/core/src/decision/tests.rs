@@ -135,6 +135,30 @@ fn a_shoot_that_is_away_is_waited_for_and_an_unknown_state_holds_nobody_up() {
 }
 
 #[test]
+fn a_hibernated_shoot_is_waited_for_whatever_else_is_known_of_it() {
+    let mut status =
+        ShootStatus { hibernated: true, ..ShootStatus::unseen("shoot--lab--1".parse().unwrap()) };
+    let waiting = |reason| Decision::WaitForShoot { reason, why: Away::Hibernated };
+    let due = renewed().record();
+    let mut held = renewed().without(keys::RENEW_TIMESTAMP).record();
+    held.memory = Some(Memory { spent: AT_ONCE_MAX, ..Memory::new(at(0), 3) });
+    for reach in [Reach::Unknown, Reach::Reachable, Reach::Unreachable, Reach::Refused] {
+        status.reach = reach;
+        let decide_at =
+            |seconds, record| decide(at(seconds), record, ShootView::Seen(&status), &POLICY);
+        assert_eq!(decide_at(9 * HOUR, &due), waiting(Reason::Due), "{reach:?}");
+        assert_eq!(
+            decide_at(1, &held),
+            waiting(Reason::TimestampRemoved),
+            "no storm is waited for"
+        );
+        assert!(matches!(decide_at(1, &due), Decision::Keep { .. }), "its token is good");
+        let own = decide_own(at(9 * HOUR), &due, ShootView::Seen(&status), &POLICY);
+        assert_eq!(own, waiting(Reason::Due), "not even its own");
+    }
+}
+
+#[test]
 fn f_an_own_token_that_the_shoot_refuses_is_replaced_and_no_other_one_for_it() {
     let record = SecretBuilder::new().renewed(0, 43_200, 86_400, 0.5).record();
     let issued_at = record.held.claims().unwrap().issued_at;

@@ -7,7 +7,7 @@ use perennial_core::{
     name::SecretRef,
     reason::Reason,
     record::Obstacle,
-    shoot::{Credential, Reach},
+    shoot::{Credential, Reach, ShootStatus},
     signing::Untold,
 };
 
@@ -19,6 +19,7 @@ use crate::{
     attempts::{Why, elapsed},
     entry::Standing,
     history::Trouble,
+    outages::Class,
     schedule::words::{self, CLOCKS_APART_MAX},
     take::HeldBack,
 };
@@ -116,7 +117,12 @@ impl Subject<'_> {
             Some(HeldBack::Audit) => "AUDIT_MODE",
             Some(HeldBack::Stopped(_)) => "FLEET_STOPPED",
             Some(HeldBack::SwitchUnread) => "SWITCH_UNREAD",
-            None => "LIMIT_REACHED",
+            None => match self.fleet.outages.keeping(&self.secret.namespace) {
+                Some((Class::Seed, ..)) => "SEED_AWAY",
+                Some((Class::TokenIssuer, ..)) => "ISSUER_AWAY",
+                Some((Class::Shoot(_), ..)) => "SHOOT_FAILS",
+                None => "LIMIT_REACHED",
+            },
         };
         finding(format!("It is to be renewed ({reason}), and {keeps}."), self.remedy(code))
     }
@@ -181,7 +187,10 @@ impl Subject<'_> {
             Away::AccountTerminating => {
                 finding(format!("{}.", capital(&words)), self.remedy("ACCOUNT_TERMINATING"))
             }
-            Away::NotLookedAt => known(format!("{}.", capital(&words))),
+            Away::Hibernated if self.status().is_some_and(ShootStatus::answers_in_hibernation) => {
+                finding(format!("{}.", capital(&words)), self.remedy("HIBERNATED_BUT_ANSWERS"))
+            }
+            Away::NotLookedAt | Away::Hibernated => known(format!("{}.", capital(&words))),
         }
     }
 
@@ -189,6 +198,9 @@ impl Subject<'_> {
     fn shoot_away(&self) -> Option<Finding> {
         let told = matches!(self.standing(), Standing::Parked { .. });
         match self.shoot {
+            ShootView::Seen(status) if status.hibernated => {
+                (!told).then(|| self.away(Away::Hibernated))
+            }
             ShootView::Seen(status)
                 if matches!(status.reach, Reach::Unreachable | Reach::Refused) && !told =>
             {
@@ -243,7 +255,8 @@ impl Subject<'_> {
 
     fn shoot_lacks(&self) -> Option<Finding> {
         let status = self.status()?;
-        let lacks = status.reach == Reach::Reachable && !status.detail.is_empty();
+        let lacks =
+            status.reach == Reach::Reachable && !status.hibernated && !status.detail.is_empty();
         lacks.then(|| {
             let cause = format!("The shoot is reached, and lacks something: {}.", status.detail);
             finding(cause, self.remedy("SHOOT_LACKS_GRANTS"))

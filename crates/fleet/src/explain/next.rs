@@ -1,7 +1,7 @@
 //! What comes next, and why then.
 
 use jiff::Timestamp;
-use perennial_core::record::Stamp;
+use perennial_core::{decision::Away, record::Stamp};
 
 use super::{Next, Subject};
 use crate::{attempts::Why, entry::Standing};
@@ -26,6 +26,10 @@ impl Subject<'_> {
             Standing::Waiting { until, why, .. } => (Some(*until), waiting(*why, failures)),
             Standing::Invalid(_) => (None, "is served within seconds of the correction".to_owned()),
             Standing::Obstructed(_) => (None, "is served once it can be written".to_owned()),
+            Standing::Parked { reason, away: Away::Hibernated } => (
+                None,
+                format!("is renewed ({}) when its shoot hibernates no more", reason.as_str()),
+            ),
             Standing::Parked { reason, .. } => {
                 (None, format!("is renewed ({}) as soon as its shoot answers", reason.as_str()))
             }

@@ -7,6 +7,7 @@
 use perennial_core::{keys, name::SecretRef};
 
 use self::{
+    outage::of_outage,
     revocation::of_revocation,
     secret::{of_secret, of_seed},
     services::{of_services, of_situation},
@@ -14,6 +15,7 @@ use self::{
 };
 use super::Tried;
 
+mod outage;
 mod revocation;
 mod secret;
 mod services;
@@ -42,8 +44,12 @@ const STATUS: &str = "perennial status";
 /// What to do about a failure of that name at that Secret; `None` where nobody has written it down.
 #[must_use]
 pub fn of(code: &str, secret: &SecretRef) -> Option<Remedy> {
-    let known = [of_secret, of_shoot, of_policy, of_seed, of_services, of_situation, of_revocation];
-    known.into_iter().find_map(|table| table(code)).map(|row| fill(row, secret))
+    let tables = [of_secret, of_shoot, of_policy, of_seed, of_services, of_situation];
+    let known = tables.into_iter().chain([of_revocation, of_outage]);
+    known
+        .into_iter()
+        .find_map(|table: fn(&str) -> Option<Row>| table(code))
+        .map(|row| fill(row, secret))
 }
 
 /// What to do about a Secret that asks for something impossible (B10); the message has said which

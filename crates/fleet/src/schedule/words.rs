@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     decision::{Away, ShootView},
+    keys,
     name::SecretRef,
     record::Obstacle,
     shoot::ShootId,
@@ -14,6 +15,7 @@ use crate::{
     attempts::Why,
     entry::{Entry, Standing},
     limits::ShootLimits,
+    outages::Class,
     take::HeldBack,
 };
 
@@ -60,6 +62,8 @@ impl Fleet {
         let (shared, of_shoot) = (self.limits(now), self.limits_of(now, &secret.namespace));
         if let Some(why) = self.held_back(now) {
             held_back(why)
+        } else if let Some((class, message, until)) = self.outages.keeping(&secret.namespace) {
+            keeping(&class, message, until)
         } else if let Some(until) = self.slow_down(now, secret) {
             format!("its API server asked to slow down; nothing is sent to it before {until:.0}")
         } else if let Some(until) = self.seed_pause(now) {
@@ -87,6 +91,16 @@ impl Fleet {
             String::new()
         }
     }
+}
+
+/// What is away, so that one order at a time is tried.
+fn keeping(class: &Class, message: &str, until: Timestamp) -> String {
+    let what = match class {
+        Class::Seed => "the seed takes no write",
+        Class::TokenIssuer => "the token-issuer is not reached",
+        Class::Shoot(_) => "calls to its shoot fail one after the other",
+    };
+    format!("{what}; one Secret at a time tries, the next at {until:.0}: {message}")
 }
 
 fn waiting(why: Why, until: Timestamp, entry: &Entry) -> String {
@@ -149,6 +163,14 @@ pub(crate) fn away(kind: Away, shoot: &ShootId, view: ShootView<'_>) -> String {
             "its ServiceAccount is being deleted and a finalizer holds it; until it is gone the shoot \
              would refuse every new token"
                 .to_owned()
+        }
+        (Away::Hibernated, ShootView::Seen(status)) if status.answers_in_hibernation() => format!(
+            "its shoot is said to hibernate ({key} on the token-issuer's own access Secret), and \
+             answers; nothing is renewed there until the annotation is removed",
+            key = keys::HIBERNATED
+        ),
+        (Away::Hibernated, _) => {
+            "its shoot hibernates; it is renewed when that is over, most urgent first".to_owned()
         }
         (Away::NotLookedAt, _) => {
             "the shoot was not looked at yet, and only its own clock says whether the moment has come"

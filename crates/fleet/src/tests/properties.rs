@@ -35,7 +35,14 @@ fn steps() -> impl Strategy<Value = Step> {
         Kind::TimedOut,
         Kind::Internal,
     ]));
-    let blame = prop::sample::select(vec![Blame::Secret, Blame::Shoot, Blame::Writer]);
+    let blame = prop::sample::select(vec![
+        Blame::Secret,
+        Blame::Shoot,
+        Blame::Writer,
+        Blame::ShootAway,
+        Blame::IssuerAway,
+        Blame::SeedAway,
+    ]);
     let reach = prop::sample::select(vec![Reach::Reachable, Reach::Unreachable, Reach::Unknown]);
     prop_oneof![
         6 => which.clone().prop_map(|(s, n)| Step::Bare(s, n)),

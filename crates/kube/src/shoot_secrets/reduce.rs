@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{ResourceExt as _, core::DeserializeGuard, runtime::watcher::Event};
 use perennial_core::{
+    keys,
     kubeconfig::{self, Connection},
     name::Namespace,
+    shoot::Hibernation,
 };
 
 use super::{Change, ConnectionError, DATA_KUBECONFIG, Which};
@@ -71,7 +73,12 @@ impl Known {
     fn upsert(&mut self, secret: DeserializeGuard<Secret>) -> Option<Change> {
         let shoot = namespace(&secret)?;
         self.shoots.insert(shoot.clone(), version(&secret));
-        Some(Change::Upsert { shoot, which: self.which, connection: connection(secret) })
+        let hibernation = match self.which {
+            Which::Own => hibernation(&secret),
+            Which::Bootstrap => Hibernation::Awake,
+        };
+        let connection = connection(secret);
+        Some(Change::Upsert { shoot, which: self.which, connection, hibernation })
     }
 
     fn remove(&mut self, shoot: Namespace) -> Option<Change> {
@@ -99,6 +106,10 @@ fn namespace(secret: &DeserializeGuard<Secret>) -> Option<Namespace> {
 /// Versions of one API server grow.
 fn version(secret: &DeserializeGuard<Secret>) -> Option<u64> {
     secret.resource_version()?.parse().ok()
+}
+
+fn hibernation(secret: &DeserializeGuard<Secret>) -> Hibernation {
+    Hibernation::read(secret.annotations().get(keys::HIBERNATED).map(String::as_str))
 }
 
 fn connection(secret: DeserializeGuard<Secret>) -> Result<Connection, ConnectionError> {
@@ -166,6 +177,23 @@ mod tests {
         assert_eq!(told(&mut known, Event::Apply(of("11"))), ["+a"]);
         assert!(matches!(known.read(shoot.clone(), None), Some(Change::Removed { .. })));
         assert!(known.read(shoot, None).is_none(), "told once");
+    }
+
+    #[test]
+    fn a_hibernation_stands_on_the_own_secret_and_nowhere_else() {
+        let told = |which, value: &str| {
+            let mut secret = secret("a", json!({}));
+            let annotations = [(keys::HIBERNATED.to_owned(), value.to_owned())].into();
+            secret.0.as_mut().unwrap().metadata.annotations = Some(annotations);
+            match Known::new(which).reduce(Event::Apply(secret)).pop() {
+                Some(Change::Upsert { hibernation, .. }) => hibernation,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(told(Which::Own, "true"), Hibernation::Hibernated);
+        assert_eq!(told(Which::Own, "false"), Hibernation::Awake);
+        assert_eq!(told(Which::Own, "on"), Hibernation::Unreadable("on".to_owned()));
+        assert_eq!(told(Which::Bootstrap, "true"), Hibernation::Awake);
     }
 
     #[test]

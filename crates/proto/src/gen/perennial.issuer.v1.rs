@@ -470,6 +470,11 @@ pub struct Shoot {
     /// it, and until a call succeeded.
     #[prost(message, optional, tag = "15")]
     pub connection: ::core::option::Option<Connection>,
+    /// Its API server is shut down on purpose (perennial.dev/hibernated on the own access Secret): it is
+    /// not called, but for one look in 10 minutes. Where `reach` is REACH_REACHABLE all the same, that
+    /// look was answered: the annotation was forgotten.
+    #[prost(bool, tag = "30")]
+    pub hibernated: bool,
 }
 /// Where a shoot is, without a credential.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -644,8 +649,8 @@ pub mod token_issuer_client {
         ///
         /// Errors: INVALID_ARGUMENT where the request can never succeed; NOT_FOUND where no shoot is known
         /// under that namespace; PERMISSION_DENIED where the shoot or the own policy refuses;
-        /// FAILED_PRECONDITION with RetryInfo where another token so soon would be a storm or a call for
-        /// the same Secret is under way; RESOURCE_EXHAUSTED with RetryInfo where the shoot asks to slow
+        /// FAILED_PRECONDITION with RetryInfo where another token so soon would be a storm, a call for
+        /// the same Secret is under way, or the shoot hibernates; RESOURCE_EXHAUSTED with RetryInfo where the shoot asks to slow
         /// down; UNAVAILABLE where it cannot be reached; DEADLINE_EXCEEDED where it did not answer in time.
         pub async fn issue_token(
             &mut self,
@@ -842,8 +847,8 @@ pub mod token_issuer_server {
         ///
         /// Errors: INVALID_ARGUMENT where the request can never succeed; NOT_FOUND where no shoot is known
         /// under that namespace; PERMISSION_DENIED where the shoot or the own policy refuses;
-        /// FAILED_PRECONDITION with RetryInfo where another token so soon would be a storm or a call for
-        /// the same Secret is under way; RESOURCE_EXHAUSTED with RetryInfo where the shoot asks to slow
+        /// FAILED_PRECONDITION with RetryInfo where another token so soon would be a storm, a call for
+        /// the same Secret is under way, or the shoot hibernates; RESOURCE_EXHAUSTED with RetryInfo where the shoot asks to slow
         /// down; UNAVAILABLE where it cannot be reached; DEADLINE_EXCEEDED where it did not answer in time.
         async fn issue_token(
             &self,

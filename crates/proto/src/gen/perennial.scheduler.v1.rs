@@ -106,6 +106,8 @@ pub enum State {
     Obstructed = 7,
     /// Its shoot cannot be asked.
     WaitingForShoot = 8,
+    /// To be renewed when its shoot hibernates no more; nothing is tried before, and nothing is wrong.
+    Hibernated = 9,
 }
 impl State {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -123,6 +125,7 @@ impl State {
             Self::Invalid => "STATE_INVALID",
             Self::Obstructed => "STATE_OBSTRUCTED",
             Self::WaitingForShoot => "STATE_WAITING_FOR_SHOOT",
+            Self::Hibernated => "STATE_HIBERNATED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -137,6 +140,7 @@ impl State {
             "STATE_INVALID" => Some(Self::Invalid),
             "STATE_OBSTRUCTED" => Some(Self::Obstructed),
             "STATE_WAITING_FOR_SHOOT" => Some(Self::WaitingForShoot),
+            "STATE_HIBERNATED" => Some(Self::Hibernated),
             _ => None,
         }
     }

@@ -39,6 +39,7 @@ pub fn shoot_to_proto(status: &ShootStatus, address: &str) -> proto::Shoot {
         connection: None,
         key_set_settled_since: status.key_history.settled_since.map(timestamp),
         retired_key_ids: status.key_history.retired.clone(),
+        hibernated: status.hibernated,
     }
 }
 
@@ -65,6 +66,7 @@ pub fn shoot_from_proto(message: proto::Shoot) -> Result<ShootStatus, ConvertErr
         clock_offset: message.clock_offset.map(signed_from),
         checked_at: optional("shoot.checked_at", message.checked_at)?,
         key_ids: message.key_ids,
+        hibernated: message.hibernated,
         own_refused: optional("shoot.own_refused", message.own_refused)?,
         ca: message.ca_hash.map(CaHash),
         key_history: KeyHistory {

@@ -85,5 +85,6 @@ const fn state(state: State) -> proto::State {
         State::Invalid => proto::State::Invalid,
         State::Obstructed => proto::State::Obstructed,
         State::WaitingForShoot => proto::State::WaitingForShoot,
+        State::Hibernated => proto::State::Hibernated,
     }
 }

@@ -70,6 +70,7 @@ async fn issue_and_write(
 ) -> Result<Box<Seen>, RenewError> {
     crash::point("secret-writer.permitted");
     let binding = binding::wanted(order, &permit.seen.record, &permit.inputs);
+    means.doubt.settle(means.writer.as_ref(), &order.secret).await?;
     let issuance = issue(means, &permit, binding).await?;
     crash::point("secret-writer.issued");
     let at = means.clock.now();
@@ -130,13 +131,15 @@ async fn check_and_write(
     }
     let order = write_order(order, permit, issued, checked);
     let written = timeout(WRITE_LIMIT, means.writer.write(&order)).await;
-    let outcome = written.map_err(|_| RenewError::TimedOut {
+    let written = written.map_err(|_| RenewError::TimedOut {
         secret: secret.clone(),
         step: Step::Write,
         limit: WRITE_LIMIT,
-    })?;
+    });
     crash::point("secret-writer.written");
-    match outcome.map_err(RenewError::Write)? {
+    let outcome = written.and_then(|outcome| outcome.map_err(RenewError::Write));
+    means.doubt.heard(outcome.as_ref().map(drop));
+    match outcome? {
         Outcome::Written(seen) => {
             means.store.written(seen.clone());
             Ok(Box::new(seen))

@@ -52,6 +52,7 @@ impl Bench {
             clock: Arc::new(clock.clone()),
             reporter: Reporter::new(metrics.clone()).0,
             metrics,
+            doubt: Doubt::default(),
             settings,
         });
         Self { clock, issuer, writer, store, renewals, jobs: Some(jobs), registry }

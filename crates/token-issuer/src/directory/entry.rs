@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
-    shoot::{Credential, Reach, ShootId, ShootStatus},
+    shoot::{Credential, Hibernation, Reach, ShootId, ShootStatus},
     signing::KeyPolls,
 };
 use perennial_kube::shoot_secrets::{Names, Which};
@@ -15,6 +15,12 @@ use crate::shoot::Shoot;
 /// Offsets that differ by no more count as the same one: `Date` has whole seconds, and a clock that
 /// is 3.5 s off would be told anew with every probe.
 const CLOCK_JITTER: SignedDuration = SignedDuration::from_secs(1);
+
+/// Details of a shoot that sleeps, that answers in its sleep, and that was woken a moment ago.
+const HIBERNATED: &str = "hibernated (perennial.dev/hibernated on the own access Secret)";
+const ANSWERS: &str = "is said to hibernate and answers: where it is awake, remove \
+     perennial.dev/hibernated from the own access Secret, or its tokens run out";
+const WOKEN: &str = "hibernates no more, and did not answer yet";
 
 /// What a call is for; it decides which credential goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +85,7 @@ pub(super) struct Entry {
     polls: KeyPolls,
     /// Counts changes of the connections, so that what an old client saw is not taken for the new.
     pub(super) generation: u64,
+    hibernation: Hibernation,
     pub(super) status: ShootStatus,
     /// Of the last change that others are told of.
     pub(super) version: u64,
@@ -94,6 +101,7 @@ impl Entry {
             proved: None,
             polls: KeyPolls::new(key_withdrawn_after),
             generation: 0,
+            hibernation: Hibernation::Awake,
             status,
             version: 0,
         }
@@ -121,6 +129,27 @@ impl Entry {
 
     pub(super) fn is_gone(&self) -> bool {
         self.own.is_none() && self.bootstrap.is_none()
+    }
+
+    /// What the own Secret says. Gives back what it said before, where that was something else.
+    /// What was seen before says nothing of a shoot that is put to sleep, or woken.
+    pub(super) fn hibernate(&mut self, hibernation: &Hibernation) -> Option<Hibernation> {
+        if self.hibernation == *hibernation {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.hibernation, hibernation.clone());
+        let (was, is) = (self.status.hibernated, *hibernation == Hibernation::Hibernated);
+        self.status.hibernated = is;
+        if was != is {
+            self.generation += 1; // a look that is under way is about the time before
+            self.status.credential = Credential::None;
+            let (reach, detail) = match is {
+                true => (Reach::Unknown, HIBERNATED),
+                false => (Reach::Unreachable, WOKEN),
+            };
+            (self.status.reach, self.status.detail) = (reach, detail.to_owned());
+        }
+        Some(before)
     }
 
     /// Whether the bootstrap credential is in use although there is an own one.
@@ -153,7 +182,7 @@ impl Entry {
     /// The client in use, while the shoot is reached.
     pub(super) fn client_in_use(&self) -> Option<Arc<dyn Shoot>> {
         let Access { client, .. } = self.access(self.in_use)?;
-        let is_reached = self.status.reach == Reach::Reachable;
+        let is_reached = self.status.reach == Reach::Reachable && !self.status.hibernated;
         client.as_ref().ok().filter(|_| is_reached).map(Arc::clone)
     }
 
@@ -221,6 +250,15 @@ impl Entry {
                     (status.key_ids, status.key_history) = (ids, self.polls.history());
                 }
                 status.clock_offset = steady(status.clock_offset, clock_offset);
+                if status.hibernated {
+                    ANSWERS.clone_into(&mut status.detail);
+                }
+            }
+            // What nobody expected to answer.
+            Sight::NotReached { .. } if status.hibernated => {
+                status.reach = Reach::Unknown;
+                status.credential = Credential::None;
+                HIBERNATED.clone_into(&mut status.detail);
             }
             // Clock and key set stay: they are what was last known of it.
             Sight::NotReached { refused, detail } => {

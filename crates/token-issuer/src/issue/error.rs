@@ -49,6 +49,15 @@ pub enum Error {
         /// Why, and what to do.
         obstacle: String,
     },
+    /// Whoever runs it says so.
+    #[error(
+        "shoot {shoot} hibernates, so nothing is asked of it; where it is awake, remove \
+         perennial.dev/hibernated from the token-issuer's own access Secret"
+    )]
+    Hibernated {
+        /// Which shoot.
+        shoot: ShootId,
+    },
     /// The shoot did not do it.
     #[error("shoot {shoot}: {cause}")]
     Shoot {
@@ -182,6 +191,10 @@ pub enum Error {
 /// Pause that a caller is asked for when too much is in flight. An issue takes some 20 ms.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
+/// Pause that a caller is asked for while a shoot hibernates. Whoever follows the state of shoots
+/// hears at once when it wakes.
+const HIBERNATED_PAUSE: Duration = Duration::from_secs(10);
+
 impl Failure for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -196,7 +209,9 @@ impl Failure for Error {
             Self::Policy(refusal) => refusal.kind(),
             Self::Held(held) => held.kind(),
             Self::Shoot { cause, .. } => cause.kind(),
-            Self::AccountTerminating { .. } | Self::GenerationMissing { .. } => Kind::Held,
+            Self::AccountTerminating { .. }
+            | Self::GenerationMissing { .. }
+            | Self::Hibernated { .. } => Kind::Held,
             Self::Target { cause: Unwritable::Contended, .. } => Kind::Unavailable,
             Self::Target { .. } => Kind::Denied,
             Self::Mismatch { .. } => Kind::Internal,
@@ -214,6 +229,7 @@ impl Failure for Error {
             Self::Policy(refusal) => refusal.reason(),
             Self::Held(held) => held.reason(),
             Self::NoCredential { .. } => "SHOOT_WITHOUT_CREDENTIAL",
+            Self::Hibernated { .. } => "SHOOT_HIBERNATED",
             Self::Shoot { cause, .. } => cause.reason(),
             Self::NamespaceMissing { .. } => "NAMESPACE_MISSING",
             Self::AccountTerminating { .. } => "ACCOUNT_TERMINATING",
@@ -238,6 +254,7 @@ impl Failure for Error {
             Self::Proof { cause, .. } => cause.retry_after(),
             Self::Held(held) => held.retry_after(),
             Self::Busy { .. } | Self::RevokesBusy { .. } => Some(BUSY_PAUSE),
+            Self::Hibernated { .. } => Some(HIBERNATED_PAUSE),
             Self::GenerationsForbidden { cause, .. } => cause.retry_after(),
             Self::Request(_)
             | Self::Starting

@@ -52,13 +52,15 @@ impl Ignored {
 
 #[cfg(test)]
 mod tests {
+    use perennial_core::shoot::Hibernation;
     use perennial_kube::shoot_secrets::ConnectionError;
 
     use super::*;
 
     fn there(namespace: &str, which: Which) -> Change {
         let connection = Err(ConnectionError::Missing);
-        Change::Upsert { shoot: namespace.parse().unwrap(), which, connection }
+        let hibernation = Hibernation::Awake;
+        Change::Upsert { shoot: namespace.parse().unwrap(), which, connection, hibernation }
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub(super) const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// at most (two credentials, 10 s each), so a shoot that is back is noticed within 30 s.
 pub(super) const PAUSE_MAX: Duration = Duration::from_secs(15);
 
+/// Pause while a shoot hibernates. A look then is one attempt to connect, to find an annotation
+/// that was forgotten: 6 an hour, where a shoot that is away costs 240.
+pub(super) const PAUSE_HIBERNATED: Duration = Duration::from_secs(10 * 60);
+
 /// The schedule of all shoots.
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -36,6 +40,8 @@ struct Slot {
     doubts: u32,
     /// Whether the place in the interval was taken.
     spread: bool,
+    /// Whether the shoot hibernates: nothing brings a look forward.
+    hibernated: bool,
 }
 
 impl Schedule {
@@ -48,6 +54,7 @@ impl Schedule {
     /// A shoot is new, or its connections changed: look at once.
     pub(super) fn changed(&mut self, shoot: &ShootId, now: Timestamp) {
         match self.slots.get_mut(shoot) {
+            Some(slot) if slot.hibernated => {}
             Some(slot) => {
                 slot.due = now;
                 slot.again = slot.begun.is_some();
@@ -61,15 +68,33 @@ impl Schedule {
                     failures: 0,
                     doubts: 0,
                     spread: false,
+                    hibernated: false,
                 };
                 self.slots.insert(shoot.clone(), slot);
             }
         }
     }
 
+    /// A shoot hibernates.
+    pub(super) fn hibernated(&mut self, shoot: &ShootId, now: Timestamp) {
+        self.changed(shoot, now);
+        if let Some(slot) = self.slots.get_mut(shoot) {
+            (slot.hibernated, slot.again) = (true, false);
+            slot.due = now + PAUSE_HIBERNATED;
+        }
+    }
+
+    /// A shoot hibernates no more: look at once, and then as if it were new.
+    pub(super) fn woken(&mut self, shoot: &ShootId, now: Timestamp) {
+        if let Some(slot) = self.slots.get_mut(shoot) {
+            (slot.hibernated, slot.failures, slot.doubts) = (false, 0, 0);
+        }
+        self.changed(shoot, now);
+    }
+
     /// A call failed: look soon, but not more often than once a second.
     pub(super) fn soon(&mut self, shoot: &ShootId, now: Timestamp) {
-        if let Some(slot) = self.slots.get_mut(shoot) {
+        if let Some(slot) = self.slots.get_mut(shoot).filter(|slot| !slot.hibernated) {
             let earliest = slot.ended.map_or(now, |ended| now.max(ended + PAUSE_MIN));
             slot.due = slot.due.min(earliest);
         }
@@ -91,9 +116,10 @@ impl Schedule {
 
     /// Takes at most `room` shoots that are due, the longest due first.
     pub(super) fn take(&mut self, now: Timestamp, room: usize) -> Vec<ShootId> {
-        let latest = now + self.interval.max(PAUSE_MAX);
+        let awake = now + self.interval.max(PAUSE_MAX);
         let mut due: Vec<_> = Vec::new();
         for (shoot, slot) in &mut self.slots {
+            let latest = if slot.hibernated { now + PAUSE_HIBERNATED } else { awake };
             slot.due = slot.due.min(latest); // the clock was set back
             if slot.begun.is_none() && slot.due <= now {
                 due.push((slot.due, shoot.clone()));
@@ -119,7 +145,9 @@ impl Schedule {
             slot.due = now;
             return;
         }
-        let pause = if reached {
+        let pause = if slot.hibernated {
+            PAUSE_HIBERNATED
+        } else if reached {
             slot.failures = 0;
             // The first pause is shorter, so that shoots which were all new at once part.
             let share = if slot.spread { 1.0 } else { 0.5 + place / 2.0 };
@@ -258,6 +286,29 @@ mod tests {
         let mut seconds = looks(&mut schedule, 0..130, true);
         assert_eq!(seconds.remove(0), 60);
         assert!(!seconds.is_empty());
+    }
+
+    #[test]
+    fn a_shoot_that_hibernates_is_looked_at_once_in_ten_minutes_and_at_once_when_it_wakes() {
+        let mut schedule = with_one();
+        looks(&mut schedule, 0..1, true);
+        schedule.hibernated(&shoot(1), at(1));
+        schedule.soon(&shoot(1), at(2));
+        schedule.changed(&shoot(1), at(3));
+        assert_eq!(looks(&mut schedule, 1..1900, false), [601, 1201, 1801], "whatever happens");
+        schedule.woken(&shoot(1), at(1900));
+        let woken = looks(&mut schedule, 1900..1960, false);
+        assert_eq!(woken, [1900, 1901, 1903, 1907, 1915, 1930, 1945], "as one that is away");
+    }
+
+    #[test]
+    fn a_look_that_was_under_way_when_the_shoot_was_put_to_sleep_brings_no_other() {
+        let mut schedule = with_one();
+        assert_eq!(schedule.take(at(0), 1).len(), 1);
+        schedule.hibernated(&shoot(1), at(1));
+        schedule.ended(&shoot(1), false, at(5));
+        assert!(schedule.take(at(590), 1).is_empty());
+        assert_eq!(schedule.take(at(605), 1).len(), 1);
     }
 
     #[test]

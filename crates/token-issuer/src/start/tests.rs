@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use futures::{StreamExt as _, stream};
-use perennial_core::failure::{Failure as _, Kind};
+use perennial_core::{
+    failure::{Failure as _, Kind},
+    shoot::Hibernation,
+};
 use perennial_kube::shoot_secrets::{Change, Which};
 use perennial_process::supervise::Supervisor;
 use perennial_proto::issuer::v1::{
@@ -54,11 +57,13 @@ async fn running() -> Running {
             shoot: shoot(1),
             which: Which::Own,
             connection: Ok(token_at(HERE, "own")),
+            hibernation: Hibernation::Awake,
         },
         Change::Upsert {
             shoot: "default".parse().unwrap(),
             which: Which::Bootstrap,
             connection: Ok(token_at(ELSEWHERE, "bait")),
+            hibernation: Hibernation::Awake,
         },
         Change::SnapshotComplete,
     ]);

@@ -62,7 +62,8 @@ impl Follower {
     }
 
     fn reconcile(&self, running: &mut BTreeMap<Key, AbortHandle>, watches: &Watches) {
-        let wanted = self.targets.wanted();
+        let mut wanted = self.targets.wanted();
+        wanted.retain(|(shoot, _)| !self.directory.is_hibernated(shoot));
         running.retain(|key, handle| {
             let stays = wanted.contains(key);
             if !stays {

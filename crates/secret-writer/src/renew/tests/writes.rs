@@ -3,6 +3,11 @@
 use super::*;
 
 impl Bench {
+    /// Secrets that were read to see whether the seed answers.
+    fn looks(&self) -> u32 {
+        self.writer.looks.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// Counters of tokens that were not seen to be written, as `/metrics` shows them.
     fn not_seen_written(&self) -> Vec<String> {
         let mut page = String::new();
@@ -74,6 +79,42 @@ async fn an_error_of_the_seed_does_not_pass_for_one_of_the_shoot() {
             let error = bench.renew(Reason::NothingHeld).await.unwrap_err();
             assert_eq!((error.kind(), error.reason()), (Kind::Throttled, "SEED_THROTTLED"));
             assert_eq!(error.retry_after(), Some(Duration::from_secs(40)));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn while_the_seed_did_not_take_the_last_write_no_token_is_issued_before_it_answers() {
+    Bench::new()
+        .run(async |bench| {
+            bench.writer.will_answer(Box::new(|_| Err(WriteError::Unknown(refused(503)))));
+            bench.renew(Reason::NothingHeld).await.unwrap_err();
+            assert_eq!((bench.issuer.asked(), bench.looks()), (1, 0), "nobody could know");
+
+            bench.clock.set(at(1_000)); // no storm
+            *bench.writer.look_fails.lock().unwrap() = Some(refused(503));
+            let outcome = bench.renew(Reason::NothingHeld).await;
+            assert_eq!(kind(outcome), told(Kind::Unavailable, "SEED_REFUSED"));
+            assert_eq!((bench.issuer.asked(), bench.looks()), (1, 1), "one GET and no token");
+
+            bench.renew(Reason::NothingHeld).await.unwrap();
+            assert_eq!((bench.issuer.asked(), bench.looks()), (2, 2), "it answers again");
+            bench.clock.set(at(40_000));
+            bench.renew(Reason::Due).await.unwrap();
+            assert_eq!((bench.issuer.asked(), bench.looks()), (3, 2), "and took the last write");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_secret_that_the_seed_refuses_says_nothing_of_the_others() {
+    Bench::new()
+        .run(async |bench| {
+            bench.writer.will_answer(Box::new(|_| Err(WriteError::Api(refused(403)))));
+            bench.renew(Reason::NothingHeld).await.unwrap_err();
+            bench.clock.set(at(1_000));
+            bench.renew(Reason::NothingHeld).await.unwrap();
+            assert_eq!((bench.issuer.asked(), bench.looks()), (2, 0));
         })
         .await;
 }
