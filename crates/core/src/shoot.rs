@@ -120,10 +120,10 @@ pub enum Hibernation {
 const VALUE_CHARS_MAX: usize = 40;
 
 impl Hibernation {
-    /// What the value says.
+    /// What the value says; as with the other Go bools, an empty one says no.
     #[must_use]
     pub fn read(value: Option<&str>) -> Self {
-        match value.map(|value| (go::boolean(value), value)) {
+        match value.filter(|value| !value.is_empty()).map(|value| (go::boolean(value), value)) {
             None | Some((Some(false), _)) => Self::Awake,
             Some((Some(true), _)) => Self::Hibernated,
             Some((None, value)) => Self::Unreadable(value.chars().take(VALUE_CHARS_MAX).collect()),
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(["false", "0", "F"].map(read), [const { Hibernation::Awake }; 3]);
         assert_eq!(["true", "1", "T"].map(read), [const { Hibernation::Hibernated }; 3]);
         assert_eq!(read("yes"), Hibernation::Unreadable("yes".to_owned()));
-        assert_eq!(read(""), Hibernation::Unreadable(String::new()));
+        assert_eq!(read(""), Hibernation::Awake);
         let Hibernation::Unreadable(long) = read(&"x".repeat(1_000)) else { panic!() };
         assert_eq!(long.len(), 40);
     }
