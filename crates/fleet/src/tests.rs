@@ -22,7 +22,9 @@ use crate::fixtures::{
 
 mod failures;
 mod frozen;
+mod hibernation;
 mod limits;
+mod outages;
 mod properties;
 mod reading;
 mod repairs;
