@@ -5,12 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::token::hex;
+use crate::hex::Hex;
 
 /// Hash of everything on a Secret that a decision depends on: uid, inputs, what stands for a
 /// token, note and timestamp. Never the resourceVersion, which every unrelated edit changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Digest(String);
+pub struct Digest(Hex<16>);
 
 impl Digest {
     /// Hash over the parts; each is preceded by its length, an absent one differs from an empty one.
@@ -26,24 +26,18 @@ impl Digest {
                 None => hasher.update(u64::MAX.to_be_bytes()),
             }
         }
-        Self(hex(&hasher.finalize()[..16]))
+        Self(Hex::of(hasher))
     }
 
     /// A digest as another process sent it. Any text will do: it is only compared.
     #[must_use]
     pub fn received(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The digest as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+        Self(text.into())
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.fmt(f)
     }
 }

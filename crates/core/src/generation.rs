@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    hex::hex,
     name::{Namespace, SecretName, SecretRef},
-    token::{Claims, hex},
+    token::Claims,
 };
 
 /// How long tokens of a former generation live on after the new one is written. A mounted Secret

@@ -3,15 +3,19 @@
 //! A value of [`Inputs`] is valid; [`Inputs::read`] is the only way in. What cannot be granted is
 //! an [`Invalid`] that names the key and the remedy (B10).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    go, keys,
+    go,
+    hex::Hex,
+    keys,
     name::{AccountName, AccountRef, NameError, Namespace, SecretRef},
-    token::hex,
 };
 
 mod audiences;
@@ -153,7 +157,7 @@ impl Inputs {
         if self.revocable {
             field("revocable", "true");
         }
-        InputsHash(hex(&hasher.finalize()[..16]))
+        InputsHash(Hex::of(hasher))
     }
 }
 
@@ -177,19 +181,19 @@ impl LabelsHash {
 
 /// Hash of the inputs that a token was made for: 128 bits of SHA-256, in hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct InputsHash(String);
+pub struct InputsHash(Hex<16>);
 
 impl InputsHash {
     /// A hash as another process sent it. Any text will do: it is only compared.
     #[must_use]
     pub fn received(text: String) -> Self {
-        Self(text)
+        Self(text.into())
     }
+}
 
-    /// The hash in hex.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl fmt::Display for InputsHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

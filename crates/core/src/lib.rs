@@ -19,6 +19,7 @@ pub mod flaw;
 pub mod foresight;
 pub mod generation;
 pub mod go;
+mod hex;
 pub mod inputs;
 pub mod issued;
 pub mod keys;

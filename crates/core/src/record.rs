@@ -265,7 +265,7 @@ fn obstacle(view: &SecretView<'_>) -> Option<Obstacle> {
 }
 
 fn digest(view: &SecretView<'_>, token: Option<&[u8]>, mode: Mode) -> Digest {
-    let token = token.map(TokenHash::of);
+    let token = token.map(|token| TokenHash::of(token).to_string());
     let annotation = |key: &str| view.annotations.get(key).map(String::as_bytes);
     let inputs = keys::INPUT_ANNOTATIONS.map(annotation);
     let mode: &[u8] = match mode {
@@ -275,7 +275,7 @@ fn digest(view: &SecretView<'_>, token: Option<&[u8]>, mode: Mode) -> Digest {
     let own = [
         Some(view.uid.as_bytes()),
         Some(mode),
-        token.as_ref().map(|hash| hash.as_str().as_bytes()),
+        token.as_deref().map(str::as_bytes),
         annotation(keys::ISSUED),
         annotation(keys::RENEW_TIMESTAMP),
     ];

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{generation::Bound, name::AccountRef};
+use crate::{generation::Bound, hex::Hex, name::AccountRef};
 
 /// Longest token that is looked at, in bytes. Real ones have about 1,000.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
@@ -48,35 +48,26 @@ impl fmt::Debug for Token {
 
 /// SHA-256 of a token in lower-case hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct TokenHash(String);
+pub struct TokenHash(Hex<32>);
 
 impl TokenHash {
     /// Hash of the bytes of a token.
     #[must_use]
     pub fn of(token: &[u8]) -> Self {
-        Self(hex(&Sha256::digest(token)))
+        Self(Hex::Bytes(Sha256::digest(token).into()))
     }
 
     /// A hash as another process sent it. Any text will do: it is only compared.
     #[must_use]
     pub fn received(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The hash in hex.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+        Self(text.into())
     }
 }
 
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        use fmt::Write as _;
-        let _ = write!(text, "{byte:02x}"); // writing into a String cannot fail
-        text
-    })
+impl fmt::Display for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// What a token says of itself.

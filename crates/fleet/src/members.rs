@@ -17,7 +17,8 @@ pub(super) struct Members(BTreeMap<ShootId, Member>);
 
 #[derive(Debug, Default)]
 pub(super) struct Member {
-    pub secrets: BTreeMap<SecretName, Entry>,
+    /// Boxed: nodes of the map are half empty.
+    pub secrets: BTreeMap<SecretName, Box<Entry>>,
     pub in_flight: usize,
     /// Those of them that hang.
     pub hanging: usize,
@@ -33,23 +34,23 @@ pub(super) struct Member {
 
 impl Members {
     pub(super) fn get(&self, secret: &SecretRef) -> Option<&Entry> {
-        self.0.get(&secret.namespace)?.secrets.get(&secret.name)
+        self.0.get(&secret.namespace)?.secrets.get(&secret.name).map(|entry| &**entry)
     }
 
     pub(super) fn get_mut(&mut self, secret: &SecretRef) -> Option<&mut Entry> {
-        self.0.get_mut(&secret.namespace)?.secrets.get_mut(&secret.name)
+        self.0.get_mut(&secret.namespace)?.secrets.get_mut(&secret.name).map(|entry| &mut **entry)
     }
 
     pub(super) fn insert(&mut self, secret: &SecretRef, entry: Entry) {
         let member = self.0.entry(secret.namespace.clone()).or_default();
-        member.secrets.insert(secret.name.clone(), entry);
+        member.secrets.insert(secret.name.clone(), Box::new(entry));
     }
 
     pub(super) fn remove(&mut self, secret: &SecretRef) -> Option<Entry> {
         let member = self.0.get_mut(&secret.namespace)?;
         let entry = member.secrets.remove(&secret.name)?;
         entry.mark.iter().for_each(|mark| member.marks.remove(mark));
-        Some(entry)
+        Some(*entry)
     }
 
     /// Forgets a shoot that has nothing left.
@@ -109,14 +110,14 @@ impl Members {
             let after = after.filter(|after| after.namespace == *shoot);
             let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(&after.name));
             let entries = member.secrets.range::<SecretName, _>((from, Bound::Unbounded));
-            entries.map(move |(name, entry)| (shoot, name, entry))
+            entries.map(move |(name, entry)| (shoot, name, &**entry))
         })
     }
 }
 
 impl Member {
     pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.secrets.values_mut()
+        self.secrets.values_mut().map(|entry| &mut **entry)
     }
 }
 

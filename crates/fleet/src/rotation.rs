@@ -60,7 +60,7 @@ impl Fleet {
         let of = |shoot: &ShootId| {
             let keys = self.shoots.key_set(shoot);
             let untold = |member: &Member| {
-                let of = |entry: &&Entry| {
+                let of = |entry: &&Box<Entry>| {
                     Rotation::untold(now, &keys, &member.marks, &entry.record).is_some()
                 };
                 member.secrets.values().filter(of).count()

@@ -168,10 +168,10 @@ fn uid(of: &str, number: usize) -> String {
 
 /// Of 43 characters, as the API server makes them of the hash of a key.
 fn key_id(shoot: &str) -> String {
-    TokenHash::of(shoot.as_bytes()).as_str()[..43].to_owned()
+    TokenHash::of(shoot.as_bytes()).to_string()[..43].to_owned()
 }
 
 /// 128 bits in hex, as the secret-writer makes it.
 fn digest(of: &str) -> Digest {
-    Digest::received(TokenHash::of(of.as_bytes()).as_str()[..32].to_owned())
+    Digest::received(TokenHash::of(of.as_bytes()).to_string()[..32].to_owned())
 }

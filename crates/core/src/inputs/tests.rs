@@ -83,10 +83,10 @@ fn b10_a_target_that_no_api_server_would_take_is_refused() {
 fn b7_the_hash_follows_the_target() {
     let hash = |secret: &SecretBuilder| read(secret).unwrap().hash();
     let plain = hash(&SecretBuilder::new());
-    assert_eq!(plain.as_str(), "218a3dcd019839c593fdacc3f5031f97", "that of notes written before");
+    assert_eq!(plain.to_string(), "218a3dcd019839c593fdacc3f5031f97", "that of notes written before");
     assert_eq!(hash(&aimed("", "x")), plain);
     let hashes = [hash(&aimed("a", "b")), hash(&aimed("a", "c")), hash(&aimed("c", "b")), plain];
-    let distinct: BTreeSet<_> = hashes.iter().map(InputsHash::as_str).collect();
+    let distinct: BTreeSet<_> = hashes.iter().map(InputsHash::to_string).collect();
     assert_eq!(distinct.len(), 4);
 }
 

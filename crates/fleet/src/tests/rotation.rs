@@ -15,7 +15,7 @@ fn resigned(mut record: Record, key: &str, issuer: &str) -> Record {
     };
     (claims.key_id, claims.issuer) = (Some(key.to_owned()), issuer.to_owned());
     (note.kid, note.iss) = (Some(key.to_owned()), issuer.to_owned());
-    record.digest = Digest::received(format!("{} by {key} as {issuer}", record.digest.as_str()));
+    record.digest = Digest::received(format!("{} by {key} as {issuer}", record.digest));
     record
 }
 

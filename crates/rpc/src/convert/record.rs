@@ -181,7 +181,7 @@ fn target_from_proto(message: proto::TargetSecret) -> Result<SecretRef, ConvertE
 fn left_to_proto(left: &Left) -> proto::FormerTarget {
     proto::FormerTarget {
         secret: Some(target_to_proto(&left.secret)),
-        sha256: left.sha256.as_str().to_owned(),
+        sha256: left.sha256.to_string(),
     }
 }
 
@@ -226,8 +226,8 @@ fn claims_from_proto(message: proto::Claims) -> Result<Claims, ConvertError> {
 
 fn issued_to_proto(issued: &Issued) -> proto::Issued {
     proto::Issued {
-        sha256: issued.sha256.as_str().to_owned(),
-        inputs_hash: issued.inputs.as_str().to_owned(),
+        sha256: issued.sha256.to_string(),
+        inputs_hash: issued.inputs.to_string(),
         renew_at: Some(timestamp(issued.renew_at)),
         reason: issued.reason.as_str().to_owned(),
         written_at: Some(timestamp(issued.at)),

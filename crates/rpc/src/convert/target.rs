@@ -37,7 +37,7 @@ pub fn target_from_proto(message: Option<proto::TargetSecret>) -> Result<SecretR
 pub fn left_to_proto(left: &Left) -> proto::FormerTarget {
     proto::FormerTarget {
         secret: Some(target_to_proto(&left.secret)),
-        sha256: left.sha256.as_str().to_owned(),
+        sha256: left.sha256.to_string(),
     }
 }
 
@@ -54,7 +54,7 @@ pub fn left_from_proto(message: proto::FormerTarget) -> Result<Left, ConvertErro
 #[must_use]
 pub fn delivered_to_proto(claims: &Claims, sha256: &TokenHash) -> proto::DeliveredToken {
     proto::DeliveredToken {
-        sha256: sha256.as_str().to_owned(),
+        sha256: sha256.to_string(),
         claims: Some(proto::TokenClaims {
             issued_at: Some(timestamp(claims.issued_at)),
             expires_at: Some(timestamp(claims.expires_at)),
