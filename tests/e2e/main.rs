@@ -39,6 +39,7 @@ mod gardener;
 mod generations;
 mod generic;
 mod grpc;
+mod hibernation;
 mod house;
 mod key_withdrawn;
 mod kill;

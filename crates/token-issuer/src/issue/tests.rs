@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use perennial_core::{
     failure::{Failure as _, Kind},
     name::SecretRef,
-    shoot::{Credential, Reach},
+    shoot::{Credential, Hibernation, Reach},
 };
 
 use super::*;
@@ -235,6 +235,21 @@ async fn a_shoot_without_a_credential_is_not_called() {
     let error = issuer(&world, &directory).issue(&for_kube_proxy()).await.unwrap_err();
     assert_eq!((error.kind(), error.reason()), (Kind::Unavailable, "SHOOT_WITHOUT_CREDENTIAL"));
     assert!(world.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_shoot_that_hibernates_is_not_called_whoever_asks() {
+    let world = World::new();
+    let directory = world.directory();
+    directory.hibernate(&shoot(1), &Hibernation::Hibernated);
+    for ask in [for_kube_proxy(), for_ourselves()] {
+        let error = issuer(&world, &directory).issue(&ask).await.unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (Kind::Held, "SHOOT_HIBERNATED"));
+        assert!(error.kind().retryable() && error.retry_after().is_some());
+    }
+    assert!(world.calls().is_empty());
+    directory.hibernate(&shoot(1), &Hibernation::Unreadable("yes".to_owned()));
+    issuer(&world, &directory).issue(&for_kube_proxy()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,8 @@ use prometheus_client::registry::Registry;
 use super::*;
 use crate::fakes::{HERE, World, shoot, status, token_at};
 
+mod hibernation;
+
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A prober that runs under paused time; the wall clock is moved along by [`Lab::pass`].
