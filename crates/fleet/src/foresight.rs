@@ -87,9 +87,9 @@ impl Fleet {
         let seconds = |moment| self.our_clock(shoot, moment).duration_since(now).as_secs_f64();
         let latest = entry.latest(&self.settings.policy).map(seconds);
         let expires_at = entry.usable_until().map(seconds);
-        let pauses = [self.members.shoot(shoot).and_then(|m| m.pause), self.shared.pause];
-        let paused = pauses.into_iter().flatten().filter(|pause| pause.holds(now));
-        let from = paused.fold(from, |from, pause| from.max(after(now, pause.until)));
+        let paused = self.members.shoot(shoot).and_then(|member| member.pause);
+        let paused = paused.filter(|pause| pause.holds(now));
+        let from = paused.map_or(from, |pause| from.max(after(now, pause.until)));
         Task {
             line,
             from,

@@ -20,7 +20,7 @@ use perennial_core::{
 
 use super::{
     Fleet,
-    attempts::{Blame, Fault, Pause, RETRY_AFTER_MAX, Why, elapsed},
+    attempts::{Blame, Fault, elapsed},
     members::Member,
 };
 
@@ -37,8 +37,6 @@ const HANGING_SHARE: usize = 3;
 pub(super) struct Shared {
     pub gate: Gate,
     crowd: Crowd,
-    /// The seed asked everybody to wait.
-    pub pause: Option<Pause>,
     /// Calls that hang and hold no place any more.
     pub aside: usize,
 }
@@ -114,18 +112,12 @@ impl Fleet {
 
     /// Whether what all share leaves room for one more.
     pub(super) fn admits(&self, now: Timestamp) -> bool {
-        self.seed_pause(now).is_none()
-            && self.shared.gate.admits(now, self.in_places(), self.most())
+        self.shared.gate.admits(now, self.in_places(), self.most())
     }
 
     /// Whether this shoot leaves room for one more.
     pub(super) fn shoot_admits(&self, now: Timestamp, shoot: &ShootId) -> bool {
         self.members.shoot(shoot).is_some_and(|member| member.admits(now, self.most_of_shoot()))
-    }
-
-    /// Until when the seed asked everybody to wait.
-    pub(super) fn seed_pause(&self, now: Timestamp) -> Option<Timestamp> {
-        self.shared.pause.filter(|pause| pause.holds(now)).map(|pause| pause.until)
     }
 
     /// One more goes to this shoot.
@@ -203,21 +195,9 @@ impl Fleet {
                 let Some(member) = self.members.shoot_mut(shoot) else { return };
                 member.gate.hear(now, turn, answer, most);
             }
-            Heard::All(answer) => {
-                self.shared.gate.hear(now, turn, answer, self.most());
-                let asked = fault.retry_after.filter(|_| answer == Answer::Throttled);
-                if let Some(asked) = asked.filter(|_| is_of_seed(fault)) {
-                    self.pause_all(now, asked.min(RETRY_AFTER_MAX));
-                }
-            }
+            // Its Retry-After is that of the Secret; the others go on, slower.
+            Heard::All(answer) => self.shared.gate.hear(now, turn, answer, self.most()),
         }
-    }
-
-    /// Whoever asked for the longer wait is obeyed.
-    fn pause_all(&mut self, now: Timestamp, length: Duration) {
-        let pause = Pause::new(now, length, length, Why::Throttled);
-        let before = self.shared.pause.filter(|before| before.holds(now));
-        self.shared.pause = before.filter(|before| before.until > pause.until).or(Some(pause));
     }
 
     pub(super) fn keeps_limits(&self) -> bool {

@@ -17,7 +17,8 @@ use super::{
     *,
 };
 use crate::fixtures::{
-    HOUR, PLANNED, at, bare, fault, fresh, invalid, secret, shoot, without_timestamp, written,
+    HOUR, LIFETIME, PLANNED, at, bare, fault, fresh, invalid, secret, shoot, without_timestamp,
+    written,
 };
 
 mod failures;

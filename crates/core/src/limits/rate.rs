@@ -2,8 +2,11 @@ use jiff::Timestamp;
 
 use super::{Turn, seconds_between};
 
-/// A rate that was cut is twice as high after this, in seconds: from 1 to 500 a second takes 90 s.
+/// A rate that was cut is twice as high after this, in seconds: from 5 to 500 a second takes 70 s.
 const DOUBLES_IN: f64 = 10.0;
+/// No throttle cuts below this: a single 429 in a quiet time must not make everybody wait for seconds.
+/// Whoever cannot bear five calls a second says so with Retry-After, which is obeyed.
+const CUT_MIN: f64 = 5.0;
 /// What really went is counted over about so many seconds.
 const COUNTED: f64 = 5.0;
 /// So many seconds' worth may go at once after a rest.
@@ -61,7 +64,8 @@ impl Rate {
         }
         self.cut_at = turn.newest;
         *self = self.passed(now, most);
-        self.per_second = (self.per_second.min(self.went / COUNTED) / 2.0).max(1.0);
+        let halved = self.per_second.min(self.went / COUNTED) / 2.0;
+        self.per_second = halved.max(CUT_MIN).min(most).max(1.0);
         self.left = self.left.min(self.burst());
     }
 

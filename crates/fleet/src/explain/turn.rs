@@ -29,7 +29,9 @@ impl Subject<'_> {
         let latest = latest.map(|latest| self.ours(latest));
         let (verdict, code) = if expires.is_some_and(|end| end < turn) {
             ("its token expires before that", "TURN_TOO_LATE")
-        } else if latest.is_some_and(|latest| self.now <= latest && latest < turn) {
+        } else if latest.is_some_and(|latest| latest < self.now) {
+            ("its latest moment of renewal has passed", "TURN_TOO_LATE")
+        } else if latest.is_some_and(|latest| latest < turn) {
             ("its latest moment of renewal passes before that", "TURN_TOO_LATE")
         } else {
             ("nothing passes before that", "")

@@ -66,8 +66,6 @@ impl Fleet {
             keeping(&class, message, until)
         } else if let Some(until) = self.slow_down(now, secret) {
             format!("its API server asked to slow down; nothing is sent to it before {until:.0}")
-        } else if let Some(until) = self.seed_pause(now) {
-            format!("the seed asked to slow down; nothing is written before {until:.0}")
         } else if of_shoot.in_flight >= of_shoot.limit_in_flight {
             let ShootLimits { in_flight, slowed_because, .. } = of_shoot;
             let why = match slowed_because.as_str() {
