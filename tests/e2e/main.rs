@@ -35,6 +35,7 @@ mod fences;
 mod first_token;
 mod forced;
 mod fresh;
+mod frozen_shoots;
 mod gardener;
 mod generations;
 mod generic;

@@ -72,7 +72,7 @@ async fn a_delay_is_felt(house: &House) {
 }
 
 /// `perennial-lab shoot N ACTION`, as COMMAND would call it.
-async fn shoot(house: &House, number: usize, action: &str) {
+pub(crate) async fn shoot(house: &House, number: usize, action: &str) {
     let lab = repo::folder_with(&["perennial-lab"]).unwrap().join("perennial-lab");
     let command = Command::new(lab)
         .args(["shoot", &number.to_string()])
