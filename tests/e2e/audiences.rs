@@ -58,7 +58,7 @@ async fn a_audiences_a_token_for_another_audience_is_refused_by_the_shoot() {
 }
 
 fn audiences_of(secret: &Secret) -> Vec<String> {
-    claims(secret).unwrap().audiences
+    claims(secret).unwrap().audiences.into()
 }
 
 /// What the shoot answers to who comes with this token.

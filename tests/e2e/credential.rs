@@ -55,7 +55,7 @@ async fn f_when_the_own_token_no_longer_holds_a_new_bootstrap_credential_heals_w
     let uid = accounts.get("perennial-token-issuer").await.unwrap().metadata.uid;
     house
         .wait(1, ACCESS_SECRET, "a token for the new account", |secret| {
-            claims(secret).is_some_and(|claims| claims.account_uid == uid)
+            claims(secret).is_some_and(|claims| claims.account_uid.as_deref() == uid.as_deref())
         })
         .await;
     house.end().await;

@@ -20,7 +20,7 @@ const NAMES: [&str; 4] = ["etcd", "kube-scheduler", "machine-controller", "vpn"]
 const BOUND: Duration = Duration::from_secs(200);
 
 fn key(secret: &Secret) -> String {
-    claims(secret).unwrap().key_id.unwrap()
+    claims(secret).unwrap().key_id.unwrap().to_string()
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ async fn c_tokens_of_the_old_signing_key_work_until_it_is_dropped_and_those_of_t
     act(&mut house, 1, "rotate-key").await;
     assert!(is_taken(&house, 1, &old).await, "the old key is still accepted");
     let new = served(&house, 1, "late").await;
-    let key = |secret: &Secret| claims(secret).unwrap().key_id.unwrap();
+    let key = |secret: &Secret| claims(secret).unwrap().key_id.unwrap().to_string();
     assert_ne!(key(&new), key(&old));
     assert!(is_taken(&house, 1, &new).await);
     // Our own follows by itself, so that nothing depends on a bootstrap credential any more.

@@ -27,7 +27,7 @@ async fn two_keys() -> (House, Vec<String>) {
 
 fn key_of(house: &House, name: &str) -> Option<String> {
     let held = token(&house.secret(1, name))?;
-    Claims::read(held.as_bytes()).ok()?.key_id
+    Claims::read(held.as_bytes()).ok()?.key_id.map(|id| id.to_string())
 }
 
 #[tokio::test]

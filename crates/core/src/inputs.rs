@@ -22,7 +22,7 @@ mod audiences;
 mod invalid;
 mod labels;
 
-pub use audiences::{AUDIENCE_BYTES_MAX, AUDIENCES_MAX, is_audience};
+pub use audiences::{AUDIENCE_BYTES_MAX, AUDIENCES_MAX, Audiences, is_audience};
 pub use invalid::{Invalid, Place, Problem, Refusal};
 pub use labels::ACCOUNT_LABELS_MAX;
 
@@ -39,7 +39,7 @@ pub struct Interpretation {
     /// Classes that are served; `None` serves every Secret, whatever its class.
     pub classes: Classes,
     /// Audiences where the Secret names none; empty means the API server's own.
-    pub audiences: Vec<String>,
+    pub audiences: Audiences,
     /// Namespace of the ServiceAccount where the installation fixes one.
     pub account_namespace: Option<Namespace>,
 }
@@ -95,7 +95,7 @@ pub struct Inputs {
     /// Lifetime to ask for, in seconds.
     pub lifetime_seconds: i64,
     /// Audiences to ask for; empty means the API server's own.
-    pub audiences: Vec<String>,
+    pub audiences: Audiences,
     /// Whether the CA of the shoot goes beside the token.
     pub inject_ca: bool,
     /// Where the token stands.

@@ -3,6 +3,7 @@
 //! It stands beside the token in the same write (B8), so every reader, also one that starts later,
 //! knows whether the token is still the one we wrote and what it was made for.
 
+use arcstr::ArcStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -37,12 +38,12 @@ pub struct Issued {
     pub exp: Timestamp,
     /// Id of the signing key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kid: Option<String>,
+    pub kid: Option<ArcStr>,
     /// Issuer.
-    pub iss: String,
+    pub iss: ArcStr,
     /// UID of the ServiceAccount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<String>,
+    pub uid: Option<ArcStr>,
     /// Planned moment of renewal, drawn once.
     pub renew_at: Timestamp,
     /// Why it was issued.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use arcstr::ArcStr;
 use jiff::Timestamp;
 
 use crate::{
@@ -15,6 +16,8 @@ use crate::{
     target,
     token::{Claims, TokenHash},
 };
+
+mod share;
 
 /// What is read of a Secret. It borrows: nothing of `data` outlives the reduction.
 #[derive(Clone, Copy)]
@@ -49,7 +52,7 @@ pub struct Record {
     /// Which Secret.
     pub secret: SecretRef,
     /// `metadata.uid`
-    pub uid: String,
+    pub uid: ArcStr,
     /// What it asks for, or why that cannot be.
     pub inputs: Result<Inputs, Refusal>,
     /// What stands for a token.
@@ -71,7 +74,7 @@ pub struct Record {
     /// Who else wrote what stands for a token, for whoever looks for the cause of a storm. No
     /// decision depends on it; whoever reads the Secret fills it in, and whoever keeps records
     /// leaves it out where we never served the Secret: its maker is no stranger.
-    pub other_writer: Option<OtherWriter>,
+    pub other_writer: Option<Box<OtherWriter>>,
     /// Hash of all of the above that a decision depends on.
     pub digest: Digest,
 }
@@ -112,6 +115,13 @@ impl Held {
     /// Its claims, where it has any.
     #[must_use]
     pub const fn claims(&self) -> Option<&Claims> {
+        match self {
+            Self::Damaged(claims) | Self::Token(claims) => Some(claims),
+            Self::Nothing | Self::Unreadable | Self::InTarget => None,
+        }
+    }
+
+    const fn claims_mut(&mut self) -> Option<&mut Claims> {
         match self {
             Self::Damaged(claims) | Self::Token(claims) => Some(claims),
             Self::Nothing | Self::Unreadable | Self::InTarget => None,
@@ -162,7 +172,7 @@ impl Record {
         };
         let mut record = Self {
             secret: view.secret.clone(),
-            uid: view.uid.to_owned(),
+            uid: view.uid.into(),
             inputs: inputs.map_err(Refusal::from),
             held,
             issued,

@@ -5,13 +5,14 @@
 
 use std::fmt;
 
+use arcstr::ArcStr;
 use jiff::Timestamp;
 use jsonwebtoken::dangerous::insecure_decode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{generation::Bound, hex::Hex, name::AccountRef};
+use crate::{generation::Bound, hex::Hex, inputs::Audiences, name::AccountRef};
 
 /// Longest token that is looked at, in bytes. Real ones have about 1,000.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
@@ -78,15 +79,15 @@ pub struct Claims {
     /// Expires at, by the shoot's clock, whole seconds.
     pub expires_at: Timestamp,
     /// Who issued it.
-    pub issuer: String,
+    pub issuer: ArcStr,
     /// The account of its subject.
     pub account: AccountRef,
     /// UID of that account, where the token has one.
-    pub account_uid: Option<String>,
+    pub account_uid: Option<ArcStr>,
     /// Its audiences, in the order of the token.
-    pub audiences: Vec<String>,
+    pub audiences: Audiences,
     /// Id of the key that signed it.
-    pub key_id: Option<String>,
+    pub key_id: Option<ArcStr>,
     /// The Secret in the shoot that it dies with, where it is bound to one.
     pub bound: Option<Box<Bound>>,
 }
@@ -126,18 +127,18 @@ impl Claims {
         }
         let (account_uid, bound) = match raw.kubernetes {
             Some(RawKubernetes { serviceaccount, secret }) => {
-                (serviceaccount.map(|account| account.uid), secret.map(Box::new))
+                (serviceaccount.map(|account| account.uid.into()), secret.map(Box::new))
             }
             None => (None, None),
         };
         Ok(Self {
             issued_at,
             expires_at,
-            issuer: raw.iss,
+            issuer: raw.iss.into(),
             account,
             account_uid,
-            audiences: raw.aud.map_or_else(Vec::new, OneOrMany::into_vec),
-            key_id: decoded.header.kid,
+            audiences: raw.aud.map_or_else(Vec::new, OneOrMany::into_vec).into(),
+            key_id: decoded.header.kid.map(ArcStr::from),
             bound,
         })
     }
@@ -204,7 +205,7 @@ mod tests {
         let claims = Claims::read(token.as_bytes()).unwrap();
         assert_eq!(claims.account.to_string(), "kube-system/kube-proxy");
         assert_eq!(claims.granted_seconds(), 3_600);
-        assert_eq!(claims.audiences, ["gardener"]);
+        assert_eq!(*claims.audiences, ["gardener"]);
         assert_eq!(claims.key_id.as_deref(), Some("key-1"));
         assert_eq!(claims.account_uid.as_deref(), Some("uid-kube-proxy"));
     }

@@ -227,7 +227,7 @@ impl Subject<'_> {
     fn signing_key_published(&self) -> Option<bool> {
         let key = self.entry.record.held.claims()?.key_id.as_ref()?;
         let keys = &self.status()?.key_ids;
-        (!keys.is_empty()).then(|| keys.contains(key))
+        (!keys.is_empty()).then(|| keys.iter().any(|known| known == key))
     }
 
     /// Newest first.

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, ops::Bound};
 use perennial_core::{
     limits::Gate,
     name::{SecretName, SecretRef},
+    record::Record,
     shoot::ShootId,
     signing::{Marks, Rotation},
 };
@@ -19,6 +20,8 @@ pub(super) struct Members(BTreeMap<ShootId, Member>);
 pub(super) struct Member {
     /// Boxed: nodes of the map are half empty.
     pub secrets: BTreeMap<SecretName, Box<Entry>>,
+    /// The one whose record came last.
+    last: Option<SecretName>,
     pub in_flight: usize,
     /// Those of them that hang.
     pub hanging: usize,
@@ -39,6 +42,20 @@ impl Members {
 
     pub(super) fn get_mut(&mut self, secret: &SecretRef) -> Option<&mut Entry> {
         self.0.get_mut(&secret.namespace)?.secrets.get_mut(&secret.name).map(|entry| &mut **entry)
+    }
+
+    /// Has a record that was brought off the wire share the texts of what is here: of the record
+    /// whose place it takes, and of the one of its shoot that came last, which names the key and the
+    /// issuer of the present. What is shared is freed with the last record that has it.
+    pub(super) fn share_texts(&mut self, record: &mut Record) {
+        let Some(member) = self.0.get_mut(&record.secret.namespace) else {
+            return record.share_own();
+        };
+        let last = member.last.as_ref().and_then(|last| member.secrets.get(last));
+        let before = member.secrets.get(&record.secret.name);
+        [before, last].into_iter().flatten().for_each(|known| record.share_with(&known.record));
+        record.share_own();
+        member.last = Some(record.secret.name.clone());
     }
 
     pub(super) fn insert(&mut self, secret: &SecretRef, entry: Entry) {

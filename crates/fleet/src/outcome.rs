@@ -88,10 +88,11 @@ impl Fleet {
 
     fn renewed(&mut self, now: Timestamp, secret: &SecretRef, flight: &Flight, answer: Answer) {
         self.writer = None;
-        let Answer { record: answer, old_token_refused } = answer;
+        let Answer { record: mut answer, old_token_refused } = answer;
         if flight.reason == Reason::GenerationLeft {
             self.revocations.deleted(now, &answer, old_token_refused);
         }
+        self.members.share_texts(&mut answer);
         let Some(entry) = self.members.get_mut(secret) else { return };
         if entry.record.uid != answer.uid {
             return; // deleted and made anew meanwhile

@@ -48,7 +48,8 @@ impl Fleet {
         }
     }
 
-    fn upsert(&mut self, now: Timestamp, record: Record) {
+    fn upsert(&mut self, now: Timestamp, mut record: Record) {
+        self.members.share_texts(&mut record);
         let (secret, generation) = (record.secret.clone(), self.generation);
         match self.members.get_mut(&secret) {
             Some(entry) if entry.record == record => {

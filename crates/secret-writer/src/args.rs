@@ -148,7 +148,7 @@ impl From<InterpretationArgs> for Interpretation {
             } else {
                 Classes::Only(class.into_iter().collect())
             },
-            audiences: audience,
+            audiences: audience.into(),
             account_namespace,
         }
     }
@@ -205,7 +205,7 @@ mod tests {
     fn a_classes_and_audiences_may_be_several() {
         let given = interpretation(&["--class=shoot", "--class=seed", "--audience=a, b"]);
         assert!(matches!(given.classes, Classes::Only(classes) if classes.len() == 2));
-        assert_eq!(given.audiences, ["a", "b"]);
+        assert_eq!(*given.audiences, ["a", "b"]);
         assert_eq!(interpretation(&["--any-class"]).classes, Classes::Any);
     }
 

@@ -191,7 +191,7 @@ fn request(secret: &SecretRef, inputs: &Inputs, binding: Option<Binding>) -> Iss
         account: Some(convert::account_to_proto(&inputs.account)),
         account_labels: inputs.account_labels.clone().into_iter().collect(),
         lifetime: Some(convert::duration(lifetime)),
-        audiences: inputs.audiences.clone(),
+        audiences: inputs.audiences.to_vec(),
         delivery: delivery(inputs),
         binding: binding.map(|binding| proto::Binding {
             generation: binding.generation,

@@ -5,7 +5,7 @@
 
 use perennial_core::{
     digest::Digest,
-    inputs::{Inputs, LabelsHash, Mode},
+    inputs::{Audiences, Inputs, LabelsHash, Mode},
     issued::Issued,
     name::{AccountRef, SecretRef},
     reason::Reason,
@@ -87,11 +87,11 @@ pub fn written(record: &Record, seconds: i64, reason: Reason) -> Record {
     let claims = Claims {
         issued_at: at(seconds),
         expires_at: at(seconds + LIFETIME),
-        issuer: format!("https://api.{shoot}.internal.example.com"),
+        issuer: format!("https://api.{shoot}.internal.example.com").into(),
         account: account(number),
-        account_uid: Some(uid("account", number)),
+        account_uid: Some(uid("account", number).into()),
         audiences: audiences(),
-        key_id: Some(key_id(shoot)),
+        key_id: Some(key_id(shoot).into()),
         bound: None,
     };
     let plan = Plan::draw(&claims, 24 * HOUR, Window::ORDINARY, 0.5);
@@ -100,9 +100,9 @@ pub fn written(record: &Record, seconds: i64, reason: Reason) -> Record {
         inputs: inputs.hash(),
         iat: claims.issued_at,
         exp: claims.expires_at,
-        kid: Some(key_id(shoot)),
-        iss: claims.issuer.as_str().to_owned(),
-        uid: Some(uid("account", number)),
+        kid: Some(key_id(shoot).into()),
+        iss: claims.issuer.as_str().into(),
+        uid: Some(uid("account", number).into()),
         renew_at: plan.planned,
         reason,
         at: at(seconds),
@@ -134,7 +134,7 @@ pub fn bare(secret: SecretRef, number: usize) -> Record {
         target: None,
         revocable: false,
     };
-    let (uid, digest) = (uid("secret", number), digest(&secret.to_string()));
+    let (uid, digest) = (uid("secret", number).into(), digest(&secret.to_string()));
     Record { secret, uid, digest, inputs: Ok(inputs), ..records::bare("none/none") }
 }
 
@@ -152,8 +152,8 @@ fn account(number: usize) -> AccountRef {
     format!("kube-system/component-{number:06}-manager").parse().unwrap()
 }
 
-fn audiences() -> Vec<String> {
-    vec!["https://kubernetes.default.svc.cluster.local".to_owned()]
+fn audiences() -> Audiences {
+    vec!["https://kubernetes.default.svc.cluster.local".to_owned()].into()
 }
 
 fn labels(number: usize) -> std::collections::BTreeMap<String, String> {

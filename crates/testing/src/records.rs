@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use perennial_core::{
     digest::Digest,
     generation::{Bound, Family, Noted, Number},
-    inputs::{Inputs, Mode, Refusal},
+    inputs::{Audiences, Inputs, Mode, Refusal},
     issued::Issued,
     name::SecretRef,
     reason::Reason,
@@ -40,7 +40,7 @@ pub fn bare(text: &str) -> Record {
         account: "kube-system/kube-proxy".parse().unwrap(),
         account_labels: [].into(),
         lifetime_seconds: LIFETIME,
-        audiences: Vec::new(),
+        audiences: Audiences::default(),
         inject_ca: false,
         mode: Mode::Token,
         target: None,
@@ -48,7 +48,7 @@ pub fn bare(text: &str) -> Record {
     };
     Record {
         secret: secret(text),
-        uid: format!("uid of {text}"),
+        uid: format!("uid of {text}").into(),
         inputs: Ok(inputs),
         held: Held::Nothing,
         issued: None,
@@ -68,10 +68,10 @@ pub fn written(record: &Record, seconds: i64, reason: Reason) -> Record {
     let claims = Claims {
         issued_at: at(seconds),
         expires_at: at(seconds + LIFETIME),
-        issuer: "https://shoot.example".to_owned(),
+        issuer: "https://shoot.example".into(),
         account: inputs.account.clone(),
         account_uid: None,
-        audiences: Vec::new(),
+        audiences: Audiences::default(),
         key_id: None,
         bound: None,
     };

@@ -137,7 +137,7 @@ async fn a_missing_account_is_made(ground: &Ground) -> Token {
     assert!(issued.account_created);
     assert_eq!(issued.credential, Which::Bootstrap, "the own Secret has no token yet");
     let claims = Claims::read(issued.token().unwrap().expose().as_bytes()).unwrap();
-    assert_eq!((claims.account, claims.audiences), (ask.account, ask.audiences));
+    assert_eq!((claims.account, claims.audiences.to_vec()), (ask.account, ask.audiences));
 
     let account =
         ground.at_shoot("/api/v1/namespaces/kube-system/serviceaccounts/kube-proxy").await;

@@ -83,7 +83,11 @@ fn b10_a_target_that_no_api_server_would_take_is_refused() {
 fn b7_the_hash_follows_the_target() {
     let hash = |secret: &SecretBuilder| read(secret).unwrap().hash();
     let plain = hash(&SecretBuilder::new());
-    assert_eq!(plain.to_string(), "218a3dcd019839c593fdacc3f5031f97", "that of notes written before");
+    assert_eq!(
+        plain.to_string(),
+        "218a3dcd019839c593fdacc3f5031f97",
+        "that of notes written before"
+    );
     assert_eq!(hash(&aimed("", "x")), plain);
     let hashes = [hash(&aimed("a", "b")), hash(&aimed("a", "c")), hash(&aimed("c", "b")), plain];
     let distinct: BTreeSet<_> = hashes.iter().map(InputsHash::to_string).collect();
@@ -152,13 +156,13 @@ fn a_where_the_installation_fixes_a_namespace_the_annotation_is_not_asked_for() 
 fn a_audiences_of_the_secret_come_before_those_of_the_installation() {
     let set = |audiences: &[&str]| audiences.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>();
     let installation =
-        Interpretation { audiences: set(&["gardener"]), ..Interpretation::default() };
+        Interpretation { audiences: set(&["gardener"]).into(), ..Interpretation::default() };
     let read = |secret: SecretBuilder| {
         Inputs::read(&secret.annotations, Mode::Token, &installation).unwrap().audiences
     };
-    assert_eq!(read(SecretBuilder::new()), ["gardener"]);
+    assert_eq!(*read(SecretBuilder::new()), ["gardener"]);
     let own = SecretBuilder::new().annotated(keys::AUDIENCES, "kubernetes, https://vault.example");
-    assert_eq!(read(own), ["kubernetes", "https://vault.example"]);
+    assert_eq!(*read(own), ["kubernetes", "https://vault.example"]);
 }
 
 #[test]

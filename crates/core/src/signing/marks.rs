@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use arcstr::ArcStr;
 use jiff::Timestamp;
 
 use crate::record::{Held, Record};
@@ -10,8 +11,8 @@ use crate::record::{Held, Record};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     issued_at: Timestamp,
-    key_id: Option<String>,
-    issuer: String,
+    key_id: Option<ArcStr>,
+    issuer: ArcStr,
 }
 
 impl Mark {
@@ -47,18 +48,18 @@ pub struct Marks {
     issuers: Moments,
 }
 
-type Moments = BTreeMap<String, BTreeMap<Timestamp, u32>>;
+type Moments = BTreeMap<ArcStr, BTreeMap<Timestamp, u32>>;
 
 impl Marks {
     /// Counts a token in.
     pub fn add(&mut self, mark: &Mark) {
-        let add = |moments: &mut Moments, by: &str| {
-            let moments = moments.entry(by.to_owned()).or_default();
+        let add = |moments: &mut Moments, by: ArcStr| {
+            let moments = moments.entry(by).or_default();
             *moments.entry(mark.issued_at).or_default() += 1;
         };
         // A token that names no key is one more key, which is in no set.
-        add(&mut self.keys, mark.key_id.as_deref().unwrap_or_default());
-        add(&mut self.issuers, &mark.issuer);
+        add(&mut self.keys, mark.key_id.clone().unwrap_or_default());
+        add(&mut self.issuers, mark.issuer.clone());
     }
 
     /// Counts it out again.
@@ -131,7 +132,7 @@ mod tests {
     use crate::fixtures::at;
 
     fn mark((second, by): (i64, u8)) -> Mark {
-        let (key_id, issuer) = (Some(format!("key-{by}")), format!("https://{by}"));
+        let (key_id, issuer) = (Some(format!("key-{by}").into()), format!("https://{by}").into());
         Mark { issued_at: at(second), key_id, issuer }
     }
 

@@ -145,7 +145,9 @@ impl Rotation {
         };
         let was_just_done = note.reason == Reason::KeyRotated
             && signed_at.duration_since(claims.issued_at) < ROTATIONS_APART;
-        claims.key_id.as_ref() != Some(key) && claims.issued_at < *signed_at && !was_just_done
+        claims.key_id.as_deref() != Some(key.as_str())
+            && claims.issued_at < *signed_at
+            && !was_just_done
     }
 
     /// Why it is not told of the key of this token that it was withdrawn; `None` where it is, or

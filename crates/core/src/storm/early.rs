@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn another_writer_is_named_where_it_matters() {
         let other = OtherWriter { manager: "stranger".to_owned(), at: None };
-        let record = Record { other_writer: Some(other), ..noted(Reason::Due) };
+        let record = Record { other_writer: Some(Box::new(other)), ..noted(Reason::Due) };
         for early in [Early::TimestampChanged, Early::TokenReplaced, Early::OutOfTime] {
             assert!(early.words(&record).contains("\"stranger\" wrote it after us"), "{early:?}");
         }

@@ -88,7 +88,7 @@ impl Model {
             }
             Step::Invalid(s, n) => world.record(Event::Upsert(invalid(&name(s, n)))),
             Step::Anew(s, n) => {
-                let anew = Record { uid: format!("uid at {now}"), ..bare(&name(s, n)) };
+                let anew = Record { uid: format!("uid at {now}").into(), ..bare(&name(s, n)) };
                 world.record(Event::Upsert(anew));
             }
             Step::Removed(s, n) => world.record(Event::Removed(secret(&name(s, n)))),

@@ -48,7 +48,7 @@ fn pages_are_ordered_and_meet_without_a_gap() {
 fn b12_a_schedule_that_is_held_names_the_other_writer() {
     let other = OtherWriter { manager: "stranger".to_owned(), at: Some(at(5)) };
     let spoilt = without_timestamp(&fresh("shoot-1/a", 0), 3);
-    let named = Record { other_writer: Some(other), ..spoilt.clone() };
+    let named = Record { other_writer: Some(Box::new(other)), ..spoilt.clone() };
     for (record, who) in [
         (named, "\"stranger\" at 1970-01-01T00:00:05Z wrote it after us, find out why"),
         (spoilt, "its renew timestamp was removed again and again"),

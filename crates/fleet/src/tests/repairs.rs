@@ -83,7 +83,7 @@ fn c_an_account_made_anew_is_renewed_for_and_others_are_left_alone() {
         record.inputs.as_mut().unwrap().account = account.parse().unwrap();
         let mut record = written(&record, 0, Reason::NothingHeld);
         if let Held::Token(claims) = &mut record.held {
-            claims.account_uid = Some("first".to_owned());
+            claims.account_uid = Some("first".into());
         }
         record
     };

@@ -13,8 +13,8 @@ fn resigned(mut record: Record, key: &str, issuer: &str) -> Record {
     let (Held::Token(claims), Some(note)) = (&mut record.held, &mut record.issued) else {
         panic!("{record:?}")
     };
-    (claims.key_id, claims.issuer) = (Some(key.to_owned()), issuer.to_owned());
-    (note.kid, note.iss) = (Some(key.to_owned()), issuer.to_owned());
+    (claims.key_id, claims.issuer) = (Some(key.into()), issuer.into());
+    (note.kid, note.iss) = (Some(key.into()), issuer.into());
     record.digest = Digest::received(format!("{} by {key} as {issuer}", record.digest));
     record
 }

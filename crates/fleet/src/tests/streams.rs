@@ -120,7 +120,7 @@ fn a_secret_that_goes_while_it_is_renewed_still_counts_until_the_attempt_ends() 
     let order = world.order_at(0);
     world.record(Event::Removed(secret("shoot-1/a")));
     world.record(Event::Upsert(bare("shoot-1/b")));
-    let anew = Record { uid: "another".to_owned(), ..bare("shoot-1/a") };
+    let anew = Record { uid: "another".into(), ..bare("shoot-1/a") };
     world.record(Event::Upsert(anew));
     assert_eq!(world.ordered_at(0), [""; 0]);
     assert_eq!(world.state("shoot-1/a"), State::Renewing);

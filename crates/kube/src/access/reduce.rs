@@ -48,7 +48,7 @@ pub(super) fn reduce(object: &Secret, interpretation: &Interpretation) -> Option
     };
     Some(Seen {
         record: Record {
-            other_writer: other_writer(object),
+            other_writer: other_writer(object).map(Box::new),
             ..Record::reduce(&view, interpretation)
         },
         resource_version: resource_version(object),

@@ -37,7 +37,7 @@ pub fn record_to_proto(record: &Record) -> proto::AccessSecret {
     proto::AccessSecret {
         namespace: record.secret.namespace.to_string(),
         name: record.secret.name.to_string(),
-        uid: record.uid.clone(),
+        uid: record.uid.to_string(),
         digest: record.digest.to_string(),
         asks: Some(asks_to_proto(&record.inputs)),
         held: held.into(),
@@ -90,10 +90,10 @@ pub fn record_from_proto(message: proto::AccessSecret) -> Result<Record, Convert
         ca: message.ca_hash.map(CaHash),
         left: message.left.into_iter().map(left_from_proto).collect::<Result<_, _>>()?,
         memory: message.memory.map(memory_from_proto).transpose()?,
-        other_writer: message.other_writer.map(other_writer_from_proto).transpose()?,
+        other_writer: message.other_writer.map(other_writer_from_proto).transpose()?.map(Box::new),
         inputs: asks_from_proto(message.asks.ok_or_else(|| ConvertError::missing("record.asks"))?)?,
         digest: Digest::received(message.digest),
-        uid: message.uid,
+        uid: message.uid.into(),
     })
 }
 
@@ -118,7 +118,7 @@ fn asks_to_proto(inputs: &Result<Inputs, Refusal>) -> Asks {
             lifetime: Some(duration(std::time::Duration::from_secs(
                 inputs.lifetime_seconds.unsigned_abs(),
             ))),
-            audiences: inputs.audiences.clone(),
+            audiences: inputs.audiences.to_vec(),
             inject_ca: inputs.inject_ca,
             mode: match inputs.mode {
                 Mode::Token => proto::Mode::Token,
@@ -159,7 +159,7 @@ fn asks_from_proto(asks: Asks) -> Result<Result<Inputs, Refusal>, ConvertError> 
             field: "inputs.lifetime",
             problem: "is out of range".to_owned(),
         })?,
-        audiences: inputs.audiences,
+        audiences: inputs.audiences.into(),
         inject_ca: inputs.inject_ca,
         mode,
         target: inputs.target.map(target_from_proto).transpose()?,
@@ -194,12 +194,12 @@ fn claims_to_proto(claims: &Claims) -> proto::Claims {
     proto::Claims {
         issued_at: Some(timestamp(claims.issued_at)),
         expires_at: Some(timestamp(claims.expires_at)),
-        issuer: claims.issuer.clone(),
+        issuer: claims.issuer.to_string(),
         account_namespace: claims.account.namespace.to_string(),
         account_name: claims.account.name.to_string(),
-        account_uid: claims.account_uid.clone().unwrap_or_default(),
-        audiences: claims.audiences.clone(),
-        key_id: claims.key_id.clone().unwrap_or_default(),
+        account_uid: claims.account_uid.as_deref().unwrap_or_default().to_owned(),
+        audiences: claims.audiences.to_vec(),
+        key_id: claims.key_id.as_deref().unwrap_or_default().to_owned(),
         bound: claims
             .bound
             .as_ref()
@@ -208,17 +208,17 @@ fn claims_to_proto(claims: &Claims) -> proto::Claims {
 }
 
 fn claims_from_proto(message: proto::Claims) -> Result<Claims, ConvertError> {
-    let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+    let filled = |text: String| Some(text).filter(|text| !text.is_empty()).map(Into::into);
     Ok(Claims {
         issued_at: timestamp_from("claims.issued_at", message.issued_at)?,
         expires_at: timestamp_from("claims.expires_at", message.expires_at)?,
-        issuer: message.issuer,
+        issuer: message.issuer.into(),
         account: AccountRef {
             namespace: parsed("claims.account_namespace", &message.account_namespace)?,
             name: parsed("claims.account_name", &message.account_name)?,
         },
         account_uid: filled(message.account_uid),
-        audiences: message.audiences,
+        audiences: message.audiences.into(),
         key_id: filled(message.key_id),
         bound: message.bound.map(|proto::BoundSecret { name, uid }| Box::new(Bound { name, uid })),
     })

@@ -58,11 +58,11 @@ pub fn delivered_to_proto(claims: &Claims, sha256: &TokenHash) -> proto::Deliver
         claims: Some(proto::TokenClaims {
             issued_at: Some(timestamp(claims.issued_at)),
             expires_at: Some(timestamp(claims.expires_at)),
-            issuer: claims.issuer.clone(),
+            issuer: claims.issuer.to_string(),
             account: Some(account_to_proto(&claims.account)),
-            account_uid: claims.account_uid.clone().unwrap_or_default(),
-            audiences: claims.audiences.clone(),
-            key_id: claims.key_id.clone().unwrap_or_default(),
+            account_uid: claims.account_uid.as_deref().unwrap_or_default().to_owned(),
+            audiences: claims.audiences.to_vec(),
+            key_id: claims.key_id.as_deref().unwrap_or_default().to_owned(),
             bound: claims.bound.as_ref().map(|bound| proto::BoundSecret {
                 name: bound.name.clone(),
                 uid: bound.uid.clone(),
@@ -79,14 +79,14 @@ pub fn delivered_from_proto(
     message: proto::DeliveredToken,
 ) -> Result<(Claims, TokenHash), ConvertError> {
     let claims = message.claims.ok_or_else(|| ConvertError::missing("token.claims"))?;
-    let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+    let filled = |text: String| Some(text).filter(|text| !text.is_empty()).map(Into::into);
     let claims = Claims {
         issued_at: timestamp_from("claims.issued_at", claims.issued_at)?,
         expires_at: timestamp_from("claims.expires_at", claims.expires_at)?,
-        issuer: claims.issuer,
+        issuer: claims.issuer.into(),
         account: account_from_proto(claims.account)?,
         account_uid: filled(claims.account_uid),
-        audiences: claims.audiences,
+        audiences: claims.audiences.into(),
         key_id: filled(claims.key_id),
         bound: claims.bound.map(|proto::BoundSecret { name, uid }| Box::new(Bound { name, uid })),
     };
@@ -165,10 +165,10 @@ mod tests {
         let claims = Claims {
             issued_at: jiff::Timestamp::UNIX_EPOCH,
             expires_at: jiff::Timestamp::from_second(600).unwrap(),
-            issuer: "https://shoot.example".to_owned(),
+            issuer: "https://shoot.example".into(),
             account: "kube-system/kube-proxy".parse().unwrap(),
-            account_uid: Some("uid".to_owned()),
-            audiences: vec!["a".to_owned()],
+            account_uid: Some("uid".into()),
+            audiences: vec!["a".to_owned()].into(),
             key_id: None,
             bound: Some(Box::new(Bound { name: "x".to_owned(), uid: "y".to_owned() })),
         };

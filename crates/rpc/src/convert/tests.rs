@@ -72,10 +72,10 @@ fn a_record_comes_back_as_it_went() {
         annotations.insert(keys::TOKEN_LIFETIME.to_owned(), "soon".to_owned());
     };
     let spoilt = Record {
-        other_writer: Some(OtherWriter {
+        other_writer: Some(Box::new(OtherWriter {
             manager: "stranger".to_owned(),
             at: Some(Timestamp::UNIX_EPOCH),
-        }),
+        })),
         ..record(|_| {}, Some("x"))
     };
     let mut aimed = renewed();

@@ -239,5 +239,12 @@ fn is_within(length: Duration, told: Timestamp, now: Timestamp) -> bool {
 fn notice(seen: &Seen, trouble: Trouble) -> Notice {
     let Trouble { reason, key, message, exact } = trouble;
     let record = &seen.record;
-    Notice { secret: record.secret.clone(), uid: record.uid.clone(), reason, key, message, exact }
+    Notice {
+        secret: record.secret.clone(),
+        uid: record.uid.to_string(),
+        reason,
+        key,
+        message,
+        exact,
+    }
 }

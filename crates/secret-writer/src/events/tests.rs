@@ -148,7 +148,7 @@ fn b12_a_storm_that_is_held_names_the_other_writer() {
         let other = OtherWriter { manager: "stranger".to_owned(), at: Some(at(9)) };
         seen.record = Record {
             memory: Some(Memory::new(at(9), streak).spoilt()),
-            other_writer: Some(other),
+            other_writer: Some(Box::new(other)),
             ..seen.record
         };
         seen

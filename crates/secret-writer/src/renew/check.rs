@@ -80,7 +80,7 @@ pub(super) fn check(
     let set = |list: &[String]| list.iter().cloned().collect::<BTreeSet<_>>();
     if !inputs.audiences.is_empty() && set(&claims.audiences) != set(&inputs.audiences) {
         let wanted = inputs.audiences.clone();
-        return Err(Unfit::Audiences { is: claims.audiences, wanted });
+        return Err(Unfit::Audiences { is: claims.audiences.into(), wanted: wanted.into() });
     }
     check_binding(&claims, &Family::new(&inputs.account.namespace, secret), binding)?;
     if inputs.inject_ca && issuance.ca_pem.is_empty() {

@@ -104,7 +104,7 @@ fn an_unrelated_edit_of_another_writer_of_the_token_is_not_told() {
     let seen = |token: &str, version, seconds| {
         let mut seen = secret("a").token(token).seen(version);
         let other = OtherWriter { manager: "stranger".to_owned(), at: Some(at(seconds)) };
-        seen.record.other_writer = Some(other);
+        seen.record.other_writer = Some(Box::new(other));
         seen
     };
     store.upsert(seen("x", 10, 90));

@@ -92,7 +92,7 @@ pub(super) fn run(bytes: &[u8]) {
     let flag = |bit: u8| flags & (1 << bit) != 0;
     let interpretation = Interpretation {
         classes: if flag(0) { Classes::Any } else { Classes::default() },
-        audiences: if flag(1) { vec!["gardener".to_owned()] } else { Vec::new() },
+        audiences: if flag(1) { vec!["gardener".to_owned()] } else { Vec::new() }.into(),
         account_namespace: flag(2).then(|| "fixed".parse().expect("a name")),
     };
     let secret = SecretRef::parse("shoot--lab--1", "shoot-access-x").expect("names");

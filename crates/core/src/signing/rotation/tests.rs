@@ -14,7 +14,7 @@ const LIFETIME: i64 = 12 * HOUR;
 fn ours(uid: usize, second: i64, key: &str, issuer: &str) -> Record {
     let token = jwt_of(key, issuer, second, second + LIFETIME);
     let mut record = SecretBuilder::new().holding(token, second).record();
-    record.uid = format!("uid-{uid}");
+    record.uid = format!("uid-{uid}").into();
     record
 }
 
@@ -144,7 +144,7 @@ fn a_token_that_is_outdated_is_kept_until_its_moment_and_a_storm_holds_it_too() 
 fn c_a_thousand_tokens_of_a_withdrawn_key_are_spread_evenly_over_the_time() {
     let one = ours(0, 0, "key-1", "a");
     let mut records: Vec<_> =
-        (0..1_000).map(|uid| Record { uid: uid.to_string(), ..one.clone() }).collect();
+        (0..1_000).map(|uid| Record { uid: uid.to_string().into(), ..one.clone() }).collect();
     records.push(ours(1_000, HOUR, "key-2", "a"));
     let rotation = review(2 * HOUR, &set(&["key-2"], 2 * HOUR), &records);
     let mut each = [0; 10];

@@ -125,9 +125,9 @@ impl Stage {
 fn held() -> Record {
     let mut record = fresh(NAME, BEGIN);
     if let perennial_core::record::Held::Token(claims) = &mut record.held {
-        claims.key_id = Some("key-1".to_owned());
-        claims.account_uid = Some("3c1f5b0e-6a1e-4d5f-9d3b-6b8f0f6f1c55".to_owned());
-        claims.audiences = vec!["gardener".to_owned()];
+        claims.key_id = Some("key-1".into());
+        claims.account_uid = Some("3c1f5b0e-6a1e-4d5f-9d3b-6b8f0f6f1c55".into());
+        claims.audiences = vec!["gardener".to_owned()].into();
     }
     record
 }
