@@ -27,6 +27,7 @@ pub mod kubeconfig;
 pub mod length;
 pub mod limits;
 pub mod name;
+pub mod pause;
 pub mod queue;
 pub mod quote;
 pub mod reason;

@@ -24,9 +24,9 @@ pub const REASON_CHARS_MAX: usize = 500;
 /// What is said where whoever stopped by hand gave no reason.
 pub const NO_REASON: &str = "no reason given";
 /// Who is said to have stopped where nobody knows.
-const SOMEBODY: &str = "somebody by hand";
+pub(crate) const SOMEBODY: &str = "somebody by hand";
 
-/// Why an operator stops the fleet: some words on one line.
+/// Why an operator stops the fleet, or pauses a shoot: some words on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopReason(String);
 
@@ -38,11 +38,17 @@ impl StopReason {
     }
 }
 
+impl From<StopReason> for String {
+    fn from(reason: StopReason) -> Self {
+        reason.0
+    }
+}
+
 /// What is wrong with a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReasonError {
     /// Nothing is said.
-    #[error("a reason is needed: whoever finds the fleet stopped must know why")]
+    #[error("a reason is needed: whoever finds it so must know why")]
     Empty,
     /// Too much is said.
     #[error("a reason has at most {REASON_CHARS_MAX} characters, this one has {0}")]
@@ -86,7 +92,7 @@ impl Stop {
     /// A stop by `by` at this moment.
     #[must_use]
     pub fn new(reason: StopReason, by: String, since: Timestamp) -> Self {
-        Self { reason: reason.0, by, since: Some(since) }
+        Self { reason: reason.into(), by, since: Some(since) }
     }
 
     /// What the keys of a ConfigMap say. Whatever is missing or nonsense, it is a stop; `made` and
@@ -127,7 +133,7 @@ impl fmt::Display for Stop {
 }
 
 /// What somebody wrote by hand, on one line of bounded length, and never a token.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let clean = |c: char| if is_shown(c) { c } else { ' ' };
     let cut: String = text.trim().chars().take(REASON_CHARS_MAX).map(clean).collect();
     without_tokens(cut.trim())
