@@ -30,6 +30,7 @@ mod modes;
 mod nonsense;
 mod observe;
 mod operator;
+mod pause;
 mod random;
 mod reference;
 mod renewal;

@@ -15,7 +15,7 @@ use crate::{connect::ConnectArgs, exit::Exit};
 mod ending;
 mod length;
 
-use self::ending::{ASKING, EXPLAIN, KUBECONFIG, RENEW, REVOKE, STATUS, ending};
+use self::ending::{ASKING, EXPLAIN, KUBECONFIG, PAUSE, RENEW, REVOKE, STATUS, ending};
 
 const EXAMPLES: &str = "  \
   perennial status
@@ -26,7 +26,9 @@ const EXAMPLES: &str = "  \
   perennial watch --namespace shoot--lab--1
   perennial kubeconfig shoot--lab--1
   perennial stop --reason 'wrong tokens in shoot--lab--1'
-  perennial resume";
+  perennial resume
+  perennial pause shoot--lab--1 --for 2h --reason 'its etcd is moved'
+  perennial resume shoot--lab--1";
 
 /// See when the tokens of shoot control planes are renewed, and why then.
 #[derive(Debug, Parser)]
@@ -50,6 +52,7 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     Kubeconfig(KubeconfigArgs),
     Stop(StopArgs),
+    Pause(PauseArgs),
     Resume(ResumeArgs),
 }
 
@@ -232,17 +235,55 @@ pub(crate) struct StopArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// End a stop of the fleet.
+/// Pause a shoot: nothing is renewed for its Secrets any more, over restarts too, until it is over.
+///
+/// What is under way ends; everything is still decided, shown and probed. Tokens grow old meanwhile:
+/// where one would expire before the end of the pause (without --for: within the hour), that is said,
+/// nothing is done, and the exit code is 1; --yes does it anyway. Where the shoot is paused already,
+/// that pause stays as it is. Where no scheduler answers, a key of a ConfigMap made by hand does the
+/// same.
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "perennial pause [OPTIONS] --reason <TEXT> <SHOOT-NAMESPACE>")]
+#[command(after_help = ending("  \
+  perennial pause shoot--lab--1 --for 2h --reason 'its etcd is moved'
+  perennial pause shoot--lab--1 --reason 'incident 4711' --yes
+  perennial pause shoot--lab--1 --reason x --dry-run -o json | jq .outlook", PAUSE))]
+pub(crate) struct PauseArgs {
+    /// The shoot, by its namespace on the seed.
+    #[arg(value_name = "SHOOT-NAMESPACE")]
+    pub(crate) namespace: Namespace,
+    /// Why, for whoever finds the shoot paused: one line, at most 500 characters.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: StopReason,
+    /// For how long, 1s to 8760h; until somebody resumes it when left out.
+    #[arg(long = "for", value_name = "DURATION", value_parser = length::pause)]
+    pub(crate) lasting: Option<Duration>,
+    /// Pause also where a token would expire meanwhile.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Only say what would follow; exit code 1 where a token would expire.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// End a stop of the fleet, or the pause of a shoot.
 ///
 /// What fell due meanwhile is renewed at the usual pace, most urgent first. Where the fleet is not
-/// stopped, nothing happens.
+/// stopped, or the shoot not paused, nothing happens.
 #[derive(Debug, ClapArgs)]
-#[command(override_usage = "perennial resume [OPTIONS]")]
+#[command(override_usage = "perennial resume [OPTIONS] [SHOOT-NAMESPACE]")]
 #[command(after_help = ending("  \
   perennial resume
+  perennial resume shoot--lab--1
   perennial resume -o json | jq -r .ended.reason
   kubectl -n perennial-system delete configmap perennial-stop    # where no scheduler answers", ASKING))]
 pub(crate) struct ResumeArgs {
+    /// The shoot whose pause is ended, by its namespace on the seed; the stop of the fleet when left
+    /// out.
+    #[arg(value_name = "SHOOT-NAMESPACE")]
+    pub(crate) namespace: Option<Namespace>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

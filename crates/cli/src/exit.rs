@@ -9,7 +9,7 @@ use perennial_core::failure::Kind;
 pub enum Exit {
     /// Done; for `status`: all is well.
     Ok = 0,
-    /// `status` found something that needs somebody.
+    /// `status` found something that needs somebody, or `pause` would let a token expire.
     Trouble = 1,
     /// Wrong flags, or one is missing.
     Usage = 64,
@@ -52,7 +52,9 @@ impl Exit {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "done",
-            Self::Trouble => "status found something that needs somebody",
+            Self::Trouble => {
+                "status found something that needs somebody; pause would let a token expire"
+            }
             Self::Usage => "wrong usage",
             Self::Invalid => "the Secret asks for something impossible, or is not revocable",
             Self::NotFound => "no such access Secret or shoot",

@@ -36,6 +36,8 @@ shown! {
     issuer::Shoot = "perennial.issuer.v1.Shoot",
     scheduler::Explanation = "perennial.scheduler.v1.Explanation",
     scheduler::ListSchedulesResponse = "perennial.scheduler.v1.ListSchedulesResponse",
+    scheduler::PauseShootResponse = "perennial.scheduler.v1.PauseShootResponse",
+    scheduler::ResumeShootResponse = "perennial.scheduler.v1.ResumeShootResponse",
     scheduler::ResumeResponse = "perennial.scheduler.v1.ResumeResponse",
     scheduler::RevokeResponse = "perennial.scheduler.v1.RevokeResponse",
     scheduler::Schedule = "perennial.scheduler.v1.Schedule",

@@ -23,6 +23,7 @@ pub mod kubeconfig;
 pub mod list;
 pub mod live;
 pub mod moment;
+pub mod pause;
 pub mod renew;
 pub mod revoke;
 pub mod status;
@@ -70,6 +71,7 @@ async fn run(args: Args) -> Result<Exit, CliError> {
         Command::Renew(args) => renew::run(connect.scheduler()?, args).await,
         Command::Stop(args) => stop::stop(connect.scheduler()?, args).await.map(|()| Exit::Ok),
         Command::Resume(args) => stop::resume(connect.scheduler()?, args).await.map(|()| Exit::Ok),
+        Command::Pause(args) => pause::pause(connect.scheduler()?, args).await,
         Command::Revoke(args) => revoke::run(connect.scheduler()?, args).await,
         Command::Watch(args) => watch::run(connect.scheduler()?, args).await.map(|()| Exit::Ok),
         Command::Kubeconfig(args) => kubeconfig::run(&connect, args).await.map(|()| Exit::Ok),

@@ -5,14 +5,14 @@ use std::io::{self, Write as _};
 use perennial_core::{clock::Clock as _, name::Namespace};
 use perennial_process::clock::SystemClock;
 use perennial_proto::scheduler::v1::{
-    ListSchedulesRequest, ListSchedulesResponse, Schedule, State, Stopped,
+    ListSchedulesRequest, ListSchedulesResponse, Pause, Schedule, State, Stopped,
 };
 
 use crate::{
     args::{ListArgs, ListOutput, StateName},
     connect::{Scheduler, with_deadline},
     error::CliError,
-    json, live, stop, table,
+    json, live, pause, stop, table,
 };
 
 /// All schedules, and whether the scheduler only decides and shows, or the fleet is stopped.
@@ -24,6 +24,8 @@ pub struct All {
     pub audit: bool,
     /// Why nothing is ordered.
     pub stopped: Option<Stopped>,
+    /// Paused shoots.
+    pub pauses: Vec<Pause>,
 }
 
 /// What is said where nothing is renewed on purpose.
@@ -45,10 +47,10 @@ pub async fn all(
         let request = ListSchedulesRequest { namespace, page_size: 0, page_token };
         let page =
             scheduler.list_schedules(with_deadline(request)).await.map_err(CliError::call)?;
-        let ListSchedulesResponse { schedules, next_page_token, audit, stopped } =
+        let ListSchedulesResponse { schedules, next_page_token, audit, stopped, pauses } =
             page.into_inner();
         all.schedules.extend(schedules);
-        (all.audit, all.stopped) = (audit, stopped);
+        (all.audit, all.stopped, all.pauses) = (audit, stopped, pauses);
         page_token = next_page_token;
         if page_token.is_empty() {
             return Ok(all);
@@ -58,17 +60,23 @@ pub async fn all(
 
 pub(crate) async fn run(mut scheduler: Scheduler, args: ListArgs) -> Result<(), CliError> {
     let ListArgs { namespace, state, troubled, output } = args;
-    let All { mut schedules, audit, stopped } = all(&mut scheduler, namespace.as_ref()).await?;
+    let All { mut schedules, audit, stopped, pauses } =
+        all(&mut scheduler, namespace.as_ref()).await?;
     let any = !schedules.is_empty();
     schedules.retain(|schedule| is_wanted(schedule, &state, troubled));
     let now = SystemClock.now();
     if let (Some(stopped), true) = (&stopped, output != ListOutput::Json) {
         writeln!(io::stderr(), "{}", stop::words(stopped, now)).map_err(CliError::Output)?;
     }
+    if output != ListOutput::Json {
+        let mut told = pause::all(&pauses, now).into_iter();
+        told.try_for_each(|line| writeln!(io::stderr(), "{line}")).map_err(CliError::Output)?;
+    }
     let lines = match output {
         ListOutput::Json => {
             let next_page_token = String::new();
-            let answer = ListSchedulesResponse { schedules, next_page_token, audit, stopped };
+            let answer =
+                ListSchedulesResponse { schedules, next_page_token, audit, stopped, pauses };
             return json::print(&answer);
         }
         ListOutput::Name => schedules.iter().map(table::name).collect(),

@@ -27,6 +27,7 @@ use crate::{
 };
 
 pub mod judge;
+mod paused;
 pub mod text;
 
 /// Longest wait for one answer about health or shoots; a connection has three seconds of its own.

@@ -11,7 +11,7 @@ use crate::{
     args::{Output, ResumeArgs, StopArgs},
     connect::{Scheduler, with_deadline},
     error::CliError,
-    json, list, moment,
+    json, list, moment, pause,
 };
 
 pub(crate) async fn stop(mut scheduler: Scheduler, args: StopArgs) -> Result<(), CliError> {
@@ -25,7 +25,10 @@ pub(crate) async fn stop(mut scheduler: Scheduler, args: StopArgs) -> Result<(),
 }
 
 pub(crate) async fn resume(mut scheduler: Scheduler, args: ResumeArgs) -> Result<(), CliError> {
-    let ResumeArgs { output } = args;
+    let ResumeArgs { namespace, output } = args;
+    if let Some(namespace) = namespace {
+        return pause::resume(scheduler, namespace, output.output).await;
+    }
     let request = with_deadline(ResumeRequest {});
     let answer = scheduler.resume(request).await.map_err(CliError::call)?;
     match output.output {

@@ -109,6 +109,7 @@ pub fn state(schedule: &Schedule) -> &'static str {
     match schedule.state() {
         State::Unspecified => "unknown",
         State::Fresh => "fresh",
+        State::Due if schedule.paused => "paused",
         State::Due => "due",
         State::Renewing => "renewing",
         State::BackingOff => "backing-off",
@@ -174,6 +175,13 @@ mod tests {
         let cells: Vec<&str> = cells.into_iter().filter(|cell| !cell.is_empty()).collect();
         assert_eq!(cells, expected);
         assert_eq!(lines[0].find("ACCOUNT"), lines[1].find("kube-system/"));
+    }
+
+    #[test]
+    fn what_would_be_renewed_if_its_shoot_were_not_paused_is_called_paused() {
+        let of =
+            |state: State| Schedule { state: state.into(), paused: true, ..Schedule::default() };
+        assert_eq!([State::Due, State::Fresh].map(|s| state(&of(s))), ["paused", "fresh"]);
     }
 
     #[test]

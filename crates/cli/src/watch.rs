@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use perennial_core::clock::Clock as _;
 use perennial_process::clock::SystemClock;
 use perennial_proto::scheduler::v1::{
-    Schedule, State, Stopped, WatchSchedulesRequest, WatchSchedulesResponse,
+    Pause, Pauses, Schedule, State, Stopped, WatchSchedulesRequest, WatchSchedulesResponse,
     watch_schedules_response::Event,
 };
 use tonic::{Status, Streaming};
@@ -17,7 +17,7 @@ use crate::{
     error::CliError,
     json,
     live::{self, DRAW_INTERVAL, Live, RETRY_PAUSE},
-    moment, stop, table,
+    moment, pause, stop, table,
 };
 
 /// The schedules as the stream has shown them so far, and what is new about them.
@@ -28,6 +28,7 @@ pub struct Schedules {
     told: BTreeMap<Key, (Option<prost_types::Timestamp>, String)>,
     complete: bool,
     stopped: Option<Stopped>,
+    pauses: Vec<Pause>,
 }
 
 /// Namespace and name of a Secret.
@@ -54,6 +55,11 @@ impl Schedules {
             Event::Resumed(_) => {
                 self.stopped = None;
                 Some("the fleet is resumed".to_owned())
+            }
+            Event::Pauses(Pauses { pauses }) => {
+                let line = turned(&self.pauses, &pauses, SystemClock.now());
+                self.pauses = pauses;
+                line
             }
             Event::Upsert(schedule) => {
                 let key = (schedule.namespace.clone(), schedule.name.clone());
@@ -98,8 +104,19 @@ impl Schedules {
         let mut all: Vec<&Schedule> = self.known.values().collect();
         all.sort_by_key(|schedule| !table::is_troubled(schedule)); // stable
         let stopped = self.stopped.iter().map(|stopped| stop::words(stopped, now));
-        stopped.chain(table::lines(all, now, width)).collect()
+        let paused = pause::all(&self.pauses, now);
+        stopped.chain(paused).chain(table::lines(all, now, width)).collect()
     }
+}
+
+/// What is new about pauses, on one line; the table has them all above it.
+fn turned(before: &[Pause], after: &[Pause], now: Timestamp) -> Option<String> {
+    let begun = after.iter().filter(|pause| !before.contains(pause));
+    let is_paused = |pause: &&Pause| after.iter().any(|p| p.namespace == pause.namespace);
+    let ended = before.iter().filter(|pause| !is_paused(pause));
+    let ended = ended.map(|pause| format!("shoot {} is resumed", pause.namespace));
+    let told: Vec<_> = begun.map(|pause| pause::words(pause, now)).chain(ended).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// Shows schedules until the process is interrupted. A scheduler that goes away is waited for,
@@ -195,6 +212,26 @@ mod tests {
         assert!(first(&schedules).starts_with("THE FLEET IS STOPPED"));
         assert!(schedules.apply(event(Event::Resumed(Default::default()))).is_some());
         assert!(!first(&schedules).contains("STOPPED"));
+    }
+
+    #[test]
+    fn a_pause_and_its_end_are_news_and_the_paused_stand_above_the_table() {
+        let paused = |names: &[&str]| {
+            let pause = |name: &&str| Pause { namespace: (*name).to_owned(), ..Pause::default() };
+            let event = Event::Pauses(Pauses { pauses: names.iter().map(pause).collect() });
+            WatchSchedulesResponse { event: Some(event) }
+        };
+        let mut schedules = Schedules::default();
+        let line = schedules.apply(paused(&["shoot-1"])).unwrap();
+        assert!(line.starts_with("shoot shoot-1 is paused by"), "{line}");
+        let lines = schedules.lines(Timestamp::UNIX_EPOCH, None);
+        assert!(lines[0].starts_with("shoot shoot-1 is paused"), "{lines:?}");
+        let line = schedules.apply(paused(&["shoot-2"])).unwrap();
+        assert!(
+            line.starts_with("shoot shoot-2 is paused")
+                && line.ends_with("; shoot shoot-1 is resumed")
+        );
+        assert_eq!(schedules.apply(paused(&["shoot-2"])), None);
     }
 
     fn renewed_at(seconds: i64) -> WatchSchedulesResponse {

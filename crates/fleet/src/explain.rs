@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     decision::{self, ShootView},
     name::SecretRef,
+    pause::Pause,
     reason::Reason,
     record::{Held, Record},
     shoot::ShootStatus,
@@ -30,6 +31,7 @@ use super::{
 mod findings;
 mod generations;
 mod next;
+mod paused;
 pub mod remedy;
 mod storm;
 mod turn;
@@ -58,6 +60,7 @@ pub struct Explanation {
     pub next: Next,
     pub audit: bool,
     pub stopped: Option<Stop>,
+    pub pause: Option<Pause>,
     pub generations: Option<Generations>,
     pub limits: ShootLimits,
 }
@@ -160,6 +163,7 @@ impl Fleet {
             next: subject.next(),
             audit: self.settings.audit,
             stopped: self.switch.stopped().cloned(),
+            pause: subject.pause().cloned(),
             generations: subject.generations(),
             limits: self.limits_of(now, &secret.namespace),
         })

@@ -3,7 +3,7 @@
 //!
 //! Events go in: what the streams of records and shoots say ([`feed::Event`]), how attempts ended
 //! ([`Fleet::finished`]), what an operator asks for ([`Fleet::request`]), whether the fleet is stopped
-//! ([`Fleet::hear_of_stop`]). [`Fleet::tick`] gives orders. After each of them [`Fleet::take_effects`] tells what changed for those who watch.
+//! ([`Fleet::hear_of_stop`]) and which shoots are paused ([`Fleet::hear_of_pauses`]). [`Fleet::tick`] gives orders. After each of them [`Fleet::take_effects`] tells what changed for those who watch.
 //!
 //! Each Secret has one *standing*, decided anew whenever something it depends on changes and once
 //! more when it is its turn. Nothing is kept that a restart could lose and a record could not
@@ -45,6 +45,7 @@ pub mod observe;
 pub mod order;
 pub mod outages;
 pub mod outcome;
+pub mod pauses;
 mod records;
 pub mod request;
 pub mod revocation;
@@ -103,6 +104,7 @@ pub struct Fleet {
     first_tokens: usize,
     /// Whether orders may leave.
     switch: stop::Switch,
+    paused: pauses::Paused,
     effects: Effects,
     ticked: Timestamp,
     swept: Timestamp,
@@ -165,6 +167,7 @@ impl Fleet {
             outages: outages::Outages::default(),
             first_tokens: 0,
             switch: stop::Switch::default(),
+            paused: pauses::Paused::default(),
             effects: Effects::default(),
             ticked: Timestamp::MIN,
             swept: Timestamp::MIN,

@@ -9,6 +9,7 @@ use perennial_core::{
     generation::Number,
     inputs::Refusal,
     name::SecretRef,
+    pause::Pause as ShootPause,
     record::Obstacle,
     stop::Stop,
 };
@@ -49,6 +50,8 @@ pub enum Error {
     Audit(SecretRef),
     #[error("{0} is not renewed: the fleet is {1}; perennial resume ends that")]
     Stopped(SecretRef, Stop),
+    #[error("{0} is not renewed: its shoot is {1}; perennial resume {ns} ends that", ns = .0.namespace)]
+    Paused(SecretRef, ShootPause),
     #[error("another token for {0} so soon would be a storm; ask again in {s} s", s = .1.as_secs())]
     Storm(SecretRef, Duration),
     #[error("{0} has to wait because somebody asked us to slow down; ask again in {s} s", s = .1.as_secs())]
@@ -115,6 +118,7 @@ impl Failure for Error {
             | Self::Storm(..)
             | Self::Audit(_)
             | Self::Stopped(..)
+            | Self::Paused(..)
             | Self::NotRevocable(_) => Kind::Held,
             Self::Throttled(..) | Self::TooMany | Self::TooManyRevocations => Kind::Throttled,
             Self::NotKnownYet(_) | Self::Away(..) | Self::NotReady(_) | Self::Stopping => {
@@ -135,6 +139,7 @@ impl Failure for Error {
             Self::Storm(..) => "NO_STORM",
             Self::Audit(_) => "AUDIT_MODE",
             Self::Stopped(..) => "FLEET_STOPPED",
+            Self::Paused(..) => "SHOOT_PAUSED",
             Self::Throttled(..) => "THROTTLED",
             Self::Away(_, Away::NotKnown, _) => "SHOOT_NOT_KNOWN",
             Self::Away(_, Away::Unreachable, _) => "SHOOT_UNREACHABLE",
@@ -162,6 +167,7 @@ impl Failure for Error {
             | Self::UnderWay(_)
             | Self::Audit(_)
             | Self::Stopped(..)
+            | Self::Paused(..)
             | Self::Away(..)
             | Self::NotReady(_)
             | Self::TooMany
@@ -213,7 +219,7 @@ impl Fleet {
 
     /// Whether anything can be asked for now.
     pub(super) fn take_requests(&self, now: Timestamp, secret: &SecretRef) -> Result<(), Error> {
-        match self.held_back(now) {
+        match self.held_back_at(now, &secret.namespace) {
             Some(
                 why @ (HeldBack::NoRecords
                 | HeldBack::NoShoots
@@ -221,6 +227,7 @@ impl Fleet {
                 | HeldBack::SwitchUnread),
             ) => Err(Error::NotReady(words::held_back(why))),
             Some(HeldBack::Stopped(stop)) => Err(Error::Stopped(secret.clone(), stop.clone())),
+            Some(HeldBack::Paused(pause)) => Err(Error::Paused(secret.clone(), pause.clone())),
             Some(HeldBack::Audit) => Err(Error::Audit(secret.clone())),
             Some(HeldBack::WriterAway(_)) | None => Ok(()),
         }

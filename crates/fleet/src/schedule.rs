@@ -59,6 +59,8 @@ pub struct Schedule {
     pub troubled_since: Option<Timestamp>,
     /// Whether its latest moment of renewal has passed and the token is still the same.
     pub overdue: bool,
+    /// Whether its shoot is paused.
+    pub paused: bool,
 }
 
 /// A renewal that succeeded.
@@ -206,6 +208,7 @@ impl Fleet {
             renewals: attempts.renewals,
             troubled_since: entry.troubled_since,
             overdue: self.is_overdue(now, &secret.namespace, entry),
+            paused: self.pause_of(&secret.namespace).is_some(),
         }
     }
 

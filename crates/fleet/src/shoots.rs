@@ -99,6 +99,10 @@ impl Shoots {
         offset.unwrap_or(SignedDuration::ZERO)
     }
 
+    pub(super) fn knows(&self, shoot: &ShootId) -> bool {
+        self.merged.contains_key(shoot)
+    }
+
     /// The key set of a shoot as all see it together who reach it: behind each token-issuer may be
     /// another replica of its API server.
     pub(super) fn key_set(&self, shoot: &ShootId) -> KeySet {

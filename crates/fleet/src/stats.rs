@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use perennial_core::foresight::Foreseen;
 
-use super::{Fleet, limits, schedule::State};
+use super::{Fleet, limits, pauses::PauseStats, schedule::State};
 
 /// What there is of what.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +34,8 @@ pub struct Stats {
     /// Whether the seed and the token-issuer are away, and how many shoots are whose probe says
     /// otherwise: each gets one order at a time.
     pub outages: [usize; 3],
+    /// Paused shoots and their tokens.
+    pub paused: PauseStats,
 }
 
 impl Fleet {
@@ -49,6 +51,7 @@ impl Fleet {
             limits: self.limits(now),
             foreseen: self.foresee(now),
             outages: self.outages.counts(),
+            paused: self.pause_stats(now),
             ..Stats::default()
         };
         for (shoot, _, entry) in self.members.all() {

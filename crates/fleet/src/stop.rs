@@ -100,6 +100,6 @@ impl Fleet {
     }
 }
 
-const fn is_due(standing: &Standing) -> bool {
+pub(super) const fn is_due(standing: &Standing) -> bool {
     matches!(standing, Standing::Due { .. })
 }

@@ -1,7 +1,7 @@
 //! Whose turn it is, under the limits.
 
 use jiff::{SignedDuration, Timestamp};
-use perennial_core::{name::SecretRef, shoot::ShootId, stop::Stop};
+use perennial_core::{name::SecretRef, pause::Pause, shoot::ShootId, stop::Stop};
 
 use super::{Fleet, RecordsFeed, named, order::Order, stop::Switch};
 
@@ -14,6 +14,8 @@ const SWEEP_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 pub(super) enum HeldBack<'a> {
     /// An operator stopped the fleet.
     Stopped(&'a Stop),
+    /// An operator paused the shoot that is asked about.
+    Paused(&'a Pause),
     /// Whether the fleet is stopped was not read yet.
     SwitchUnread,
     /// The first whole set of records is not in.
@@ -34,6 +36,8 @@ impl Fleet {
     #[must_use = "an order counts as under way until `finished` is told of it"]
     pub fn tick(&mut self, now: Timestamp) -> Vec<Order> {
         self.notice_clock(now);
+        self.turn_pauses(now);
+        self.look_at_paused(now);
         self.review_revocations(now);
         self.queue.advance(now);
         self.notice_hanging(now);
@@ -68,13 +72,20 @@ impl Fleet {
         }
     }
 
+    /// What holds back orders for a shoot.
+    pub(super) fn held_back_at(&self, now: Timestamp, shoot: &ShootId) -> Option<HeldBack<'_>> {
+        self.held_back(now).or_else(|| self.pause_of(shoot).map(HeldBack::Paused))
+    }
+
     fn take(&mut self, now: Timestamp) -> Option<SecretRef> {
         if !self.admits(now) {
             return None;
         }
         let (members, most, outages) = (&self.members, self.most_of_shoot(), &self.outages);
+        let paused = &self.paused.in_force;
         self.queue.take(|shoot| {
-            members.shoot(shoot).is_some_and(|member| member.admits(now, most))
+            !paused.contains_key(shoot)
+                && members.shoot(shoot).is_some_and(|member| member.admits(now, most))
                 && outages.admits(now, shoot)
         })
     }

@@ -26,6 +26,7 @@ mod frozen;
 mod hibernation;
 mod limits;
 mod outages;
+mod pauses;
 mod properties;
 mod reading;
 mod repairs;

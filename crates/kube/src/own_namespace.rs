@@ -1,18 +1,27 @@
 //! What the scheduler keeps on the seed, in the namespace of the services and nowhere else.
 //!
-//! So far that is the stop switch, one ConfigMap by name ([`Change`]). No Secret is read here, and a
-//! Role that names that ConfigMap alone is enough, for making it too: it is made by server-side
-//! apply, where the API server knows the name when it asks whether we may create.
+//! That is the stop switch and the pauses of shoots, a ConfigMap by name each, both followed as
+//! [`Change`]s. No Secret is read here, and a Role that names those ConfigMaps alone is enough, for
+//! making them too: they are made by server-side apply, where the API server knows the name when it
+//! asks whether we may create. One watch for both would take a list of all ConfigMaps.
 
+mod pauses;
 mod stop;
+mod watch;
 
 use kube::{Api, Client};
 use perennial_core::name::Namespace;
+use serde_json::json;
 
-pub use self::stop::Change;
+pub use self::{pauses::Made, watch::Change};
 
 /// Our name in `metadata.managedFields`.
 const FIELD_MANAGER: &str = "perennial-scheduler";
+
+/// Labels of whatever is kept.
+fn labels() -> serde_json::Value {
+    json!({"app.kubernetes.io/name": "scheduler", "app.kubernetes.io/part-of": "perennial"})
+}
 
 /// The namespace of the services on the seed. Clones share the connection.
 #[derive(Clone)]

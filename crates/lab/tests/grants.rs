@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
-use perennial_core::stop::NAME as STOP;
+use perennial_core::{pause::NAME as PAUSES, stop::NAME as STOP};
 use perennial_lab::kubeconfig::Credential;
 use perennial_lab::shoot::{ACCESS_SECRET, BOOTSTRAP_SECRET};
 use perennial_lab::{Lab, Options};
@@ -29,7 +29,7 @@ async fn deploy_grants_what_each_identity_needs_and_no_more() {
     the_environment_names_what_is_there(&lab);
     the_issuer_reads_two_secrets_by_name(&lab).await;
     the_writer_patches_but_does_not_make_secrets(&lab).await;
-    the_scheduler_keeps_one_config_map_by_name(&lab).await;
+    the_scheduler_keeps_two_config_maps_by_name(&lab).await;
     the_bootstrap_credential_suffices_in_the_shoot(&lab).await;
     so_does_the_issuers_own_account(&lab).await;
     a_dead_api_server_comes_back_with_its_data(&lab).await;
@@ -83,7 +83,7 @@ async fn the_writer_patches_but_does_not_make_secrets(lab: &Lab) {
     assert_may_not(&["get", "create", "patch"], "events.k8s.io", "events", &client).await;
 }
 
-async fn the_scheduler_keeps_one_config_map_by_name(lab: &Lab) {
+async fn the_scheduler_keeps_two_config_maps_by_name(lab: &Lab) {
     let client = seed_client("scheduler", lab).await;
 
     assert_forbidden(Api::<Secret>::namespaced(client.clone(), NAMESPACE).get(ACCESS_SECRET).await);
@@ -94,15 +94,19 @@ async fn the_scheduler_keeps_one_config_map_by_name(lab: &Lab) {
     let apply = PatchParams::apply("perennial-scheduler");
     let named =
         |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
-    own.patch(STOP, &apply, &Patch::Apply(named(STOP))).await.unwrap();
-    let by_name = ListParams::default().fields(&format!("metadata.name={STOP}"));
-    assert_eq!(own.list(&by_name).await.unwrap().items.len(), 1);
-    own.delete(STOP, &DeleteParams::default()).await.unwrap();
+    for name in [STOP, PAUSES] {
+        own.patch(name, &apply, &Patch::Apply(named(name))).await.unwrap();
+        let by_name = ListParams::default().fields(&format!("metadata.name={name}"));
+        assert_eq!(own.list(&by_name).await.unwrap().items.len(), 1);
+        own.delete(name, &DeleteParams::default()).await.unwrap();
+    }
     assert_forbidden(own.list(&ListParams::default()).await);
     assert_forbidden(own.patch("another", &apply, &Patch::Apply(named("another"))).await);
     assert_forbidden(own.delete("another", &DeleteParams::default()).await);
     let elsewhere = Api::<ConfigMap>::namespaced(client.clone(), NAMESPACE);
-    assert_forbidden(elsewhere.patch(STOP, &apply, &Patch::Apply(named(STOP))).await);
+    for name in [STOP, PAUSES] {
+        assert_forbidden(elsewhere.patch(name, &apply, &Patch::Apply(named(name))).await);
+    }
 }
 
 /// Exactly what the Secret on the seed holds, not what the lab knows.

@@ -50,6 +50,8 @@ pub const METHODS: &[(&str, Callers)] = &[
     ("/perennial.scheduler.v1.Scheduler/Stop", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/Resume", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/Revoke", Roles(&[Operator])),
+    ("/perennial.scheduler.v1.Scheduler/PauseShoot", Roles(&[Operator])),
+    ("/perennial.scheduler.v1.Scheduler/ResumeShoot", Roles(&[Operator])),
     ("/grpc.health.v1.Health/Check", TrustDomain),
     ("/grpc.health.v1.Health/Watch", TrustDomain),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Roles(&[Operator])),
@@ -248,6 +250,8 @@ mod tests {
             "Stop",
             "Resume",
             "Revoke",
+            "PauseShoot",
+            "ResumeShoot",
         ] {
             assert_eq!(scheduler(method), [Operator], "{method}");
         }

@@ -34,6 +34,7 @@ pub struct Board {
     clock: Arc<dyn Clock>,
     watchers: Mutex<Vec<Weak<Watcher>>>,
     switch: watch::Sender<Switch>,
+    pauses: watch::Sender<u64>,
 }
 
 impl Board {
@@ -42,7 +43,8 @@ impl Board {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Arc<Self> {
         let fleet = Mutex::new(Fleet::new(settings));
         let switch = watch::Sender::default();
-        Arc::new(Self { fleet, clock, watchers: Mutex::default(), switch })
+        let pauses = watch::Sender::default();
+        Arc::new(Self { fleet, clock, watchers: Mutex::default(), switch, pauses })
     }
 
     /// Changes the fleet and tells those who watch. Gives back what `change` does, and the
@@ -61,6 +63,8 @@ impl Board {
             }
             is_new
         });
+        let revision = fleet.pauses_revision();
+        self.pauses.send_if_modified(|held| mem::replace(held, revision) != revision);
         drop(fleet);
         if !effects.changed.is_empty() {
             self.tell(&effects.changed);
@@ -77,6 +81,12 @@ impl Board {
     #[must_use]
     pub fn follow_switch(&self) -> watch::Receiver<Switch> {
         self.switch.subscribe()
+    }
+
+    /// Follows which shoots are paused: another number whenever others are.
+    #[must_use]
+    pub fn follow_pauses(&self) -> watch::Receiver<u64> {
+        self.pauses.subscribe()
     }
 
     /// The schedule of one Secret.

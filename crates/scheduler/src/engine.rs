@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use perennial_core::{
     failure::{Failure as _, Kind},
+    pause::Pauses,
     stop::Stop,
 };
 use perennial_process::{crash, supervise::Shutdown};
@@ -32,6 +33,7 @@ use perennial_fleet::{
 pub mod follow;
 mod gates;
 mod outlook;
+mod paused;
 pub mod remote;
 mod waiting;
 
@@ -68,6 +70,8 @@ pub enum Input {
     Target(TargetNews),
     /// The fleet is stopped, or is not.
     Stop(Option<Stop>),
+    /// The shoots that are paused.
+    Pauses(Pauses),
     /// From a token-issuer.
     Generations(GenerationsNews),
     /// The secret-writer's stream cannot be opened or broke.
@@ -208,6 +212,9 @@ impl Engine {
                 }
                 ((), dismissed)
             }
+            Input::Pauses(pauses) => {
+                self.board.update(|fleet, now| fleet.hear_of_pauses(now, pauses))
+            }
             Input::Generations(news) => {
                 self.board.update(|fleet, now| fleet.hear_of_generations(now, news))
             }
@@ -251,7 +258,9 @@ impl Engine {
     }
 
     fn dispatch(&mut self) {
-        let (orders, dismissed) = self.board.update(|fleet, now| fleet.tick(now));
+        let ((orders, turns), dismissed) =
+            self.board.update(|fleet, now| (fleet.tick(now), fleet.take_pause_turns()));
+        paused::log(turns);
         self.waiting.dismiss(dismissed);
         for order in orders {
             // The root of a renewal's trace, unless an operator's call is.

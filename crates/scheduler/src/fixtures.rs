@@ -6,12 +6,18 @@ use futures::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use perennial_core::{failure::Kind, stop::Stop};
+use jiff::Timestamp;
+use perennial_core::{
+    failure::Kind,
+    name::Namespace,
+    pause::{Pause, Pauses},
+    stop::Stop,
+};
 use perennial_fleet::{
     Settings,
     attempts::{Blame, Fault},
 };
-use perennial_kube::own_namespace::Change;
+use perennial_kube::own_namespace::{Change, Made};
 pub(crate) use perennial_testing::records::*;
 
 use crate::stop::Switch;
@@ -45,7 +51,7 @@ pub(crate) fn settings() -> Settings {
 pub(crate) struct Unthrown;
 
 impl Switch for Unthrown {
-    fn watch(&self, _: BoxStream<'static, ()>) -> BoxStream<'static, Change> {
+    fn watch(&self, _: BoxStream<'static, ()>) -> BoxStream<'static, Change<Option<Stop>>> {
         stream::iter([Change::Known(None)]).chain(stream::pending()).boxed()
     }
 
@@ -54,6 +60,26 @@ impl Switch for Unthrown {
     }
 
     fn resume(&self) -> BoxFuture<'static, Result<Option<Stop>, perennial_kube::Error>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn watch_pauses(&self, _: BoxStream<'static, ()>) -> BoxStream<'static, Change<Pauses>> {
+        stream::iter([Change::Known(Pauses::new())]).chain(stream::pending()).boxed()
+    }
+
+    fn pause(
+        &self,
+        _: Namespace,
+        _: Pause,
+        _: Timestamp,
+    ) -> BoxFuture<'static, Result<Made, perennial_kube::Error>> {
+        async { Ok(Made::New) }.boxed()
+    }
+
+    fn resume_shoot(
+        &self,
+        _: Namespace,
+    ) -> BoxFuture<'static, Result<Option<Pause>, perennial_kube::Error>> {
         async { Ok(None) }.boxed()
     }
 }

@@ -33,6 +33,9 @@ pub struct Metrics {
     stopped: Gauge,
     switch_failures: Family<KindLabels, Counter>,
     keys_untold: Gauge,
+    shoots_paused: Gauge,
+    paused_overdue: Gauge,
+    paused_expiring: Gauge,
     lateness: Histogram,
     limits: Limits,
     outages: Family<ClassLabels, Gauge>,
@@ -73,6 +76,9 @@ impl Metrics {
             stopped: Gauge::default(),
             switch_failures: Family::default(),
             keys_untold: Gauge::default(),
+            shoots_paused: Gauge::default(),
+            paused_overdue: Gauge::default(),
+            paused_expiring: Gauge::default(),
             lateness: Histogram::new(LATENESS_SECONDS),
             limits: Limits::default(),
             outages: Family::default(),
@@ -119,7 +125,28 @@ impl Metrics {
             "From the planned moment to the written Secret, for renewals that fell due",
             lateness,
         );
+        metrics.register_pauses(ours);
         metrics
+    }
+
+    fn register_pauses(&self, ours: &mut Registry) {
+        let Self { shoots_paused, paused_overdue, paused_expiring, .. } = self.clone();
+        ours.register(
+            "shoots_paused",
+            "Shoots that are paused, so that nothing is ordered for them",
+            shoots_paused,
+        );
+        ours.register(
+            "paused_overdue",
+            "Secrets of paused shoots past their latest moment of renewal; overdue counts them too",
+            paused_overdue,
+        );
+        ours.register(
+            "paused_expiring",
+            "Tokens of paused shoots that expire before the pause ends; within the hour where it has no \
+             end",
+            paused_expiring,
+        );
     }
 
     pub(crate) fn finished(&self, finished: &Finished, fault: Option<&Fault>) {
@@ -158,6 +185,9 @@ impl Metrics {
         for (class, count) in ["seed", "token_issuer", "shoot"].into_iter().zip(stats.outages) {
             self.outages.get_or_create(&ClassLabels { class }).set(gauge(count));
         }
+        self.shoots_paused.set(gauge(stats.paused.shoots));
+        self.paused_overdue.set(gauge(stats.paused.overdue));
+        self.paused_expiring.set(gauge(stats.paused.expiring));
     }
 }
 
@@ -166,7 +196,7 @@ mod tests {
     use std::time::Duration;
 
     use perennial_core::foresight::Foreseen;
-    use perennial_fleet::limits::View;
+    use perennial_fleet::{limits::View, pauses::PauseStats};
 
     use super::*;
 
@@ -188,7 +218,8 @@ mod tests {
         };
         let foreseen = Foreseen { late: 7, expire: 4 };
         let limits = View { in_flight: 64, per_second: 250.5, hanging: 5, shoots_slowed: 2 };
-        metrics.show(&Stats { stopped: true, foreseen, limits, ..stats });
+        let paused = PauseStats { shoots: 4, overdue: 5, expiring: 6 };
+        metrics.show(&Stats { stopped: true, foreseen, limits, paused, ..stats });
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
         for line in [
@@ -209,6 +240,9 @@ mod tests {
             "perennial_scheduler_limit_rate 250.5",
             "perennial_scheduler_hanging 5",
             "perennial_scheduler_shoots_slowed 2",
+            "perennial_scheduler_shoots_paused 4",
+            "perennial_scheduler_paused_overdue 5",
+            "perennial_scheduler_paused_expiring 6",
             r#"perennial_scheduler_lateness_seconds_bucket{le="0.5"} 1"#,
         ] {
             assert!(page.contains(line), "{line} is missing in\n{page}");

@@ -7,8 +7,9 @@ use perennial_core::name::{Namespace, SecretRef};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::scheduler::v1::{
     ExplainScheduleRequest, ExplainScheduleResponse, GetScheduleRequest, GetScheduleResponse,
-    ListSchedulesRequest, ListSchedulesResponse, RenewNowRequest, RenewNowResponse, ResumeRequest,
-    ResumeResponse, RevokeRequest, RevokeResponse, StopRequest, StopResponse,
+    ListSchedulesRequest, ListSchedulesResponse, PauseShootRequest, PauseShootResponse,
+    RenewNowRequest, RenewNowResponse, ResumeRequest, ResumeResponse, ResumeShootRequest,
+    ResumeShootResponse, RevokeRequest, RevokeResponse, StopRequest, StopResponse,
     WatchSchedulesRequest, WatchSchedulesResponse, scheduler_server::Scheduler,
 };
 use perennial_rpc::{status::to_status, trace};
@@ -22,6 +23,7 @@ use perennial_fleet::request;
 
 mod convert;
 mod error;
+mod pause;
 mod revoke;
 mod stop;
 mod watch;
@@ -72,14 +74,16 @@ impl Service {
         let more = page.len() > size;
         page.truncate(size);
         let last = page.last().filter(|_| more);
-        let (audit, stopped) = self
-            .board
-            .read(|fleet, _| (fleet.is_auditing(), fleet.switch().stopped().map(stop::stopped)));
+        let (audit, stopped, pauses) = self.board.read(|fleet, _| {
+            let stopped = fleet.switch().stopped().map(stop::stopped);
+            (fleet.is_auditing(), stopped, pause::all(fleet, namespace.as_ref()))
+        });
         Ok(ListSchedulesResponse {
             next_page_token: last.map(|last| last.secret.to_string()).unwrap_or_default(),
             schedules: page.into_iter().map(convert::schedule).collect(),
             audit,
             stopped,
+            pauses,
         })
     }
 
@@ -181,6 +185,22 @@ impl Scheduler for Service {
         request: Request<ResumeRequest>,
     ) -> Result<Response<ResumeResponse>, Status> {
         answer(self.resume_fleet(&stop::caller(&request)).await)
+    }
+
+    async fn pause_shoot(
+        &self,
+        request: Request<PauseShootRequest>,
+    ) -> Result<Response<PauseShootResponse>, Status> {
+        let by = stop::caller(&request);
+        answer(self.pause_shoot(request.get_ref(), by).await)
+    }
+
+    async fn resume_shoot(
+        &self,
+        request: Request<ResumeShootRequest>,
+    ) -> Result<Response<ResumeShootResponse>, Status> {
+        let by = stop::caller(&request);
+        answer(self.resume_shoot(&request.get_ref().namespace, &by).await)
     }
 
     async fn revoke(

@@ -1,4 +1,4 @@
-//! The global stop switch: how it is followed, and where it is thrown.
+//! The global stop switch and the pauses of shoots: how they are followed, and where they are made.
 //!
 //! The seed holds it ([`perennial_core::stop`]), and what the seed says is the only truth: also whoever
 //! throws it here waits until the watch, or a look of its own, has said so. [`follow`] hands that to
@@ -7,10 +7,15 @@
 use std::sync::Arc;
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
-use perennial_core::stop::Stop;
+use jiff::Timestamp;
+use perennial_core::{
+    name::Namespace,
+    pause::{Pause, Pauses},
+    stop::Stop,
+};
 use perennial_kube::{
     Error,
-    own_namespace::{Change, OwnNamespace},
+    own_namespace::{Change, Made, OwnNamespace},
 };
 use tokio::sync::mpsc;
 
@@ -22,15 +27,26 @@ const LOOKS_MAX: usize = 8;
 /// Where the switch is.
 pub trait Switch: Send + Sync + std::fmt::Debug + 'static {
     /// Tells of it until dropped, and looks at once for each item of `looks`.
-    fn watch(&self, looks: BoxStream<'static, ()>) -> BoxStream<'static, Change>;
+    fn watch(&self, looks: BoxStream<'static, ()>) -> BoxStream<'static, Change<Option<Stop>>>;
     /// Stops; the stop in force, and whether it was before. Must end by itself.
     fn stop(&self, stop: Stop) -> BoxFuture<'static, Result<(Stop, bool), Error>>;
     /// Ends the stop in force and gives it back. Must end by itself.
     fn resume(&self) -> BoxFuture<'static, Result<Option<Stop>, Error>>;
+    /// Tells of pauses until dropped, and looks at once for each item of `looks`.
+    fn watch_pauses(&self, looks: BoxStream<'static, ()>) -> BoxStream<'static, Change<Pauses>>;
+    /// Pauses a shoot that is not paused at that moment. Must end by itself.
+    fn pause(
+        &self,
+        shoot: Namespace,
+        pause: Pause,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<Made, Error>>;
+    /// Ends the pause of a shoot and gives it back. Must end by itself.
+    fn resume_shoot(&self, shoot: Namespace) -> BoxFuture<'static, Result<Option<Pause>, Error>>;
 }
 
 impl Switch for OwnNamespace {
-    fn watch(&self, looks: BoxStream<'static, ()>) -> BoxStream<'static, Change> {
+    fn watch(&self, looks: BoxStream<'static, ()>) -> BoxStream<'static, Change<Option<Stop>>> {
         self.watch_stop(looks).boxed()
     }
 
@@ -43,6 +59,25 @@ impl Switch for OwnNamespace {
         let own = self.clone();
         async move { Self::resume(&own).await }.boxed()
     }
+
+    fn watch_pauses(&self, looks: BoxStream<'static, ()>) -> BoxStream<'static, Change<Pauses>> {
+        Self::watch_pauses(self, looks).boxed()
+    }
+
+    fn pause(
+        &self,
+        shoot: Namespace,
+        pause: Pause,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<Made, Error>> {
+        let own = self.clone();
+        async move { Self::pause(&own, &shoot, &pause, now).await }.boxed()
+    }
+
+    fn resume_shoot(&self, shoot: Namespace) -> BoxFuture<'static, Result<Option<Pause>, Error>> {
+        let own = self.clone();
+        async move { Self::resume_shoot(&own, &shoot).await }.boxed()
+    }
 }
 
 /// The switch for those who throw it.
@@ -51,22 +86,32 @@ pub struct Handle {
     /// Where it is.
     pub switch: Arc<dyn Switch>,
     looks: mpsc::Sender<()>,
+    looks_at_pauses: mpsc::Sender<()>,
 }
 
 /// Looks that somebody asked for; [`follow`] takes them.
 #[derive(Debug)]
-pub struct Looks(mpsc::Receiver<()>);
+pub struct Looks {
+    stop: mpsc::Receiver<()>,
+    pauses: mpsc::Receiver<()>,
+}
 
 impl Handle {
     /// A handle, and what it asks for.
     #[must_use]
     pub fn new(switch: Arc<dyn Switch>) -> (Self, Looks) {
-        let (looks, asked) = mpsc::channel(LOOKS_MAX);
-        (Self { switch, looks }, Looks(asked))
+        let (looks, stop) = mpsc::channel(LOOKS_MAX);
+        let (looks_at_pauses, pauses) = mpsc::channel(LOOKS_MAX);
+        (Self { switch, looks, looks_at_pauses }, Looks { stop, pauses })
     }
 
     /// Has the switch looked at soon, whatever the watch does.
     pub fn look(&self) {
         let _ = self.looks.try_send(()); // where there is no room, looks enough are to come
+    }
+
+    /// The same of the pauses.
+    pub fn look_at_pauses(&self) {
+        let _ = self.looks_at_pauses.try_send(()); // as above
     }
 }

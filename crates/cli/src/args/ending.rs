@@ -46,6 +46,18 @@ pub(super) const RENEW: &[Exit] = &[
     Exit::Configuration,
 ];
 pub(super) const REVOKE: &[Exit] = RENEW;
+pub(super) const PAUSE: &[Exit] = &[
+    Exit::Ok,
+    Exit::Trouble,
+    Exit::Usage,
+    Exit::NotFound,
+    Exit::Unavailable,
+    Exit::Internal,
+    Exit::Output,
+    Exit::Temporary,
+    Exit::Denied,
+    Exit::Configuration,
+];
 pub(super) const KUBECONFIG: &[Exit] = &[
     Exit::Ok,
     Exit::Usage,

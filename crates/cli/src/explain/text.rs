@@ -76,7 +76,9 @@ impl Page {
         let overdue = if schedule.overdue { ", overdue" } else { "" };
         let audit = if explanation.audit { ", audit mode" } else { "" };
         let stopped = if explanation.stopped.is_some() { ", FLEET STOPPED" } else { "" };
-        self.lines.push(format!("{}  {state}{overdue}{audit}{stopped}", table::name(schedule)));
+        let paused = if explanation.pause.is_some() { ", SHOOT PAUSED" } else { "" };
+        self.lines
+            .push(format!("{}  {state}{overdue}{audit}{stopped}{paused}", table::name(schedule)));
         self.lines.push(String::new());
         self.finding(&explanation.verdict.clone().unwrap_or_default());
         let usable = match &explanation.usable_until {

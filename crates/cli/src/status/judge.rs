@@ -9,6 +9,7 @@ use perennial_proto::{
     scheduler::v1::{Schedule, State},
 };
 
+use super::paused;
 use crate::{
     list::{AUDIT, All},
     moment, stop, table,
@@ -30,6 +31,7 @@ pub fn status(
 ) -> Status {
     let audit = all.as_ref().is_some_and(|all| all.audit);
     let stopped = all.as_ref().and_then(|all| all.stopped.clone());
+    let pauses = all.as_ref().map(|all| paused::of(all, at)).unwrap_or_default();
     let now = Timestamp::from_second(at.seconds).unwrap_or_default();
     let expiry = all.as_ref().and_then(|all| next_expiry(&all.schedules, at));
     let schedules = all.map(|all| all.schedules);
@@ -56,7 +58,12 @@ pub fn status(
         (None, true, None) => format!("{AUDIT}; {}", would_be_done(secrets.as_ref())),
         (None, true, Some(trouble)) => format!("{AUDIT}; {trouble}"),
     };
-    Status { at: Some(at), well, verdict, services, secrets, shoots, audit, stopped }
+    let verdict = match pauses.len() {
+        0 => verdict,
+        1 => format!("{verdict}; 1 shoot is paused"),
+        count => format!("{verdict}; {count} shoots are paused"),
+    };
+    Status { at: Some(at), well, verdict, services, secrets, shoots, audit, stopped, pauses }
 }
 
 /// When the next token expires, by the shoot's clock: exact enough for somebody who has stopped.
@@ -244,6 +251,8 @@ fn counted(count: usize, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use perennial_proto::scheduler::v1::Pause;
+
     use super::*;
 
     fn at(seconds: i64) -> prost_types::Timestamp {
@@ -257,7 +266,7 @@ mod tests {
     #[test]
     fn in_audit_mode_the_verdict_says_that_nothing_is_done_and_what_would_be() {
         let of = |schedules| {
-            let all = All { schedules, audit: true, stopped: None };
+            let all = All { schedules, audit: true, ..All::default() };
             status(serving(), Some(all), vec![], at(9))
         };
         let due = of(vec![schedule("a", State::Due, 1), schedule("b", State::Fresh, 1)]);
@@ -278,7 +287,7 @@ mod tests {
         let expiring =
             |seconds| Schedule { expires_at: Some(at(seconds)), ..schedule("a", State::Fresh, 1) };
         let schedules = vec![schedule("due", State::Due, 1), expiring(7_320), expiring(100)];
-        let all = All { schedules, audit: true, stopped: Some(stopped) };
+        let all = All { schedules, audit: true, stopped: Some(stopped), ..All::default() };
         let told = status(serving(), Some(all), vec![], at(120));
         assert!(!told.well && told.stopped.is_some());
         assert_eq!(
@@ -286,6 +295,22 @@ mod tests {
             "THE FLEET IS STOPPED by spiffe://x since 1970-01-01T00:01:00Z (1m00s ago): wrong tokens; \
              1 Secret would be renewed now; the next token expires 1970-01-01T02:02:00Z (in 2h00m)"
         );
+    }
+
+    #[test]
+    fn a_pause_is_told_and_is_no_trouble_but_a_token_that_is_late_in_it_is() {
+        let pause = || Pause { namespace: "shoot-1".to_owned(), ..Pause::default() };
+        let of = |overdue| {
+            let paused = Schedule { paused: true, overdue, ..schedule("a", State::Due, 1) };
+            let all =
+                All { schedules: vec![paused], pauses: vec![pause(), pause()], ..All::default() };
+            status(serving(), Some(all), vec![], at(9))
+        };
+        let well = of(false);
+        assert!(well.well && well.verdict.ends_with("; 2 shoots are paused"), "{}", well.verdict);
+        assert_eq!(well.secrets.unwrap().states["paused"], 1);
+        let late = of(true);
+        assert!(!late.well && late.verdict.starts_with("trouble: 1 Secret needs somebody"));
     }
 
     fn serving() -> Vec<Service> {

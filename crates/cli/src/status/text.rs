@@ -7,7 +7,7 @@ use perennial_proto::{
     issuer::v1::{Credential, Reach, Shoot},
 };
 
-use super::judge;
+use super::{judge, paused};
 use crate::{
     moment,
     table::{self, aligned},
@@ -23,6 +23,7 @@ pub fn lines(status: &Status, now: Timestamp) -> Vec<String> {
         Some(secrets) => lines.extend(of_secrets(secrets, now)),
         None => lines.push("Secrets: not known, the scheduler did not tell".to_owned()),
     }
+    lines.extend(paused::lines(&status.pauses, now));
     lines.extend(of_shoots(status, now));
     lines
 }

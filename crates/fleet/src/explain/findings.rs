@@ -41,6 +41,7 @@ impl Subject<'_> {
             self.turn(),
             self.last_failed(),
             self.nothing_ordered(),
+            self.paused(),
             self.shoot_away(),
             self.clocks_apart(),
             self.shoot_lacks(),
@@ -98,7 +99,9 @@ impl Subject<'_> {
                 "It holds a token that fits"
             }
         };
-        let held = self.fleet.settings.audit || self.fleet.switch.stopped().is_some();
+        let held = self.fleet.settings.audit
+            || self.fleet.switch.stopped().is_some()
+            || self.pause().is_some();
         let is = if held { "would be" } else { "is" };
         known(format!("{whose}, and {is} renewed at {until:.0} (in {in_words})."))
     }
@@ -110,12 +113,18 @@ impl Subject<'_> {
                 "It is to be renewed ({reason}), and is ordered within a moment."
             ));
         }
-        let code = match self.fleet.held_back(self.now) {
+        let held = self.fleet.held_back_at(self.now, &self.secret.namespace);
+        let keeps = match held {
+            Some(HeldBack::Paused(pause)) => format!("{keeps}; {}", self.expires_in_pause(pause)),
+            _ => keeps,
+        };
+        let code = match held {
             Some(HeldBack::NoRecords | HeldBack::StaleRecords) => "RECORDS_NOT_HEARD",
             Some(HeldBack::NoShoots) => "SHOOTS_NOT_HEARD",
             Some(HeldBack::WriterAway(_)) => "WRITER_AWAY",
             Some(HeldBack::Audit) => "AUDIT_MODE",
             Some(HeldBack::Stopped(_)) => "FLEET_STOPPED",
+            Some(HeldBack::Paused(_)) => "SHOOT_PAUSED",
             Some(HeldBack::SwitchUnread) => "SWITCH_UNREAD",
             None => match self.fleet.outages.keeping(&self.secret.namespace) {
                 Some((Class::Seed, ..)) => "SEED_AWAY",
@@ -232,6 +241,7 @@ impl Subject<'_> {
             why @ HeldBack::WriterAway(_) => (why, "WRITER_AWAY"),
             why @ HeldBack::Audit => (why, "AUDIT_MODE"),
             why @ HeldBack::Stopped(_) => (why, "FLEET_STOPPED"),
+            HeldBack::Paused(_) => return None, // said by `paused`
             why @ HeldBack::SwitchUnread => (why, "SWITCH_UNREAD"),
         };
         let why = words::held_back(why);

@@ -17,6 +17,9 @@ impl Subject<'_> {
             Standing::Due { reason, .. } if self.fleet.switch.stopped().is_some() => {
                 (None, format!("is ordered ({}) once the fleet is resumed", reason.as_str()))
             }
+            Standing::Due { reason, .. } if self.pause().is_some() => {
+                (None, format!("is ordered ({}) once its shoot is resumed", reason.as_str()))
+            }
             Standing::Due { reason, .. } => {
                 (None, format!("is ordered ({}) as soon as the limits admit it", reason.as_str()))
             }

@@ -121,7 +121,7 @@ impl Fleet {
         match &entry.standing {
             Standing::Waiting { until, .. } => (detail, Some(*until)),
             Standing::Renewing { .. } => ("it is being done".to_owned(), None),
-            Standing::Fresh { .. } => match self.held_back(now) {
+            Standing::Fresh { .. } => match self.held_back_at(now, &secret.namespace) {
                 Some(why) => (words::held_back(why), None),
                 None => ("the generations in the shoot are looked at".to_owned(), None),
             },

@@ -60,7 +60,7 @@ impl Fleet {
     /// Why a Secret that is due is not being renewed yet.
     fn turn(&self, now: Timestamp, secret: &SecretRef) -> String {
         let (shared, of_shoot) = (self.limits(now), self.limits_of(now, &secret.namespace));
-        if let Some(why) = self.held_back(now) {
+        if let Some(why) = self.held_back_at(now, &secret.namespace) {
             held_back(why)
         } else if let Some((class, message, until)) = self.outages.keeping(&secret.namespace) {
             keeping(&class, message, until)
@@ -181,6 +181,9 @@ pub(crate) fn away(kind: Away, shoot: &ShootId, view: ShootView<'_>) -> String {
 pub(crate) fn held_back(why: HeldBack<'_>) -> String {
     match why {
         HeldBack::Stopped(stop) => format!("nothing is ordered, because the fleet is {stop}"),
+        HeldBack::Paused(pause) => {
+            format!("nothing is ordered for it, because its shoot is {pause}")
+        }
         HeldBack::SwitchUnread => {
             "whether the fleet is stopped was not read yet; does the seed answer the scheduler?"
                 .to_owned()

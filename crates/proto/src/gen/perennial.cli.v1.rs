@@ -26,6 +26,28 @@ pub struct Status {
     /// Why no scheduler orders anything; absent while the fleet is not stopped.
     #[prost(message, optional, tag = "20")]
     pub stopped: ::core::option::Option<super::super::scheduler::v1::Stopped>,
+    /// Shoots that are paused, by namespace.
+    #[prost(message, repeated, tag = "30")]
+    pub pauses: ::prost::alloc::vec::Vec<PausedShoot>,
+}
+/// A shoot that is paused, and its tokens. Moments are by the shoot's clock.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PausedShoot {
+    /// Who paused it, when, why and until when.
+    #[prost(message, optional, tag = "1")]
+    pub pause: ::core::option::Option<super::super::scheduler::v1::Pause>,
+    /// Its access Secrets.
+    #[prost(uint64, tag = "2")]
+    pub secrets: u64,
+    /// Those past their latest moment of renewal.
+    #[prost(uint64, tag = "3")]
+    pub overdue: u64,
+    /// Tokens that expire during the pause: before its end, or within the hour where it has none.
+    #[prost(uint64, tag = "4")]
+    pub expiring: u64,
+    /// When the next one expires; absent where there is none.
+    #[prost(message, optional, tag = "5")]
+    pub next_expiry: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// A replica of a service.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -31,6 +31,7 @@ pub(super) fn schedule(schedule: Schedule) -> proto::Schedule {
         renewals,
         troubled_since,
         overdue,
+        paused,
     } = schedule;
     proto::Schedule {
         namespace: secret.namespace.into(),
@@ -50,6 +51,7 @@ pub(super) fn schedule(schedule: Schedule) -> proto::Schedule {
         renewals,
         troubled_since: troubled_since.map(timestamp),
         overdue,
+        paused,
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use perennial_core::{
     failure::{Failure, Kind},
-    name::{NameError, SecretRef},
+    name::{NameError, Namespace, SecretRef},
+    pause::{NAME as PAUSES, PAUSES_MAX},
     stop::{NAME, ReasonError},
 };
 
@@ -40,6 +41,25 @@ pub(super) enum Error {
          create configmap {NAME} --from-literal=reason=WHY, and delete configmap to resume"
     )]
     Switch(perennial_kube::Error),
+    /// Not a length of time that a pause can have.
+    #[error("field for must be from 1 s to 365 days; leave it out for a pause without an end")]
+    PauseLength,
+    /// Nobody knows the shoot.
+    #[error(
+        "there is no shoot {0}: no access Secret is in that namespace and no token-issuer names it; to \
+         pause it ahead of time: kubectl -n NAMESPACE patch configmap {PAUSES} --type merge -p \
+         '{{\"data\":{{\"{0}\":\"WHY\"}}}}'"
+    )]
+    NoShoot(Namespace),
+    /// There is no room for more.
+    #[error(
+        "{PAUSES_MAX} shoots are paused already, which is the most; resume some, or stop the fleet \
+         (perennial stop)"
+    )]
+    TooManyPauses,
+    /// The seed did not do it.
+    #[error("the pauses of shoots cannot be changed, ConfigMap {PAUSES}: {0}")]
+    Pauses(perennial_kube::Error),
     /// Stored, and this scheduler does not say so.
     #[error(
         "it is stored on the seed, and this scheduler has not heard of it yet; ask perennial status \
@@ -54,11 +74,14 @@ pub(super) enum Error {
 impl Failure for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Name { .. } | Self::PageToken | Self::Grace | Self::StopReason(_) => {
-                Kind::Invalid
-            }
-            Self::Switch(error) => error.kind(),
-            Self::TooManyWatchers | Self::TooSlow => Kind::Throttled,
+            Self::Name { .. }
+            | Self::PageToken
+            | Self::Grace
+            | Self::StopReason(_)
+            | Self::PauseLength => Kind::Invalid,
+            Self::NoShoot(_) => Kind::NotFound,
+            Self::Switch(error) | Self::Pauses(error) => error.kind(),
+            Self::TooManyWatchers | Self::TooManyPauses | Self::TooSlow => Kind::Throttled,
             Self::StillUnderWay(_) | Self::SwitchNotHeard => Kind::TimedOut,
             Self::Request(error) => error.kind(),
         }
@@ -73,7 +96,10 @@ impl Failure for Error {
             Self::TooSlow => "WATCHER_TOO_SLOW",
             Self::StillUnderWay(_) => "STILL_UNDER_WAY",
             Self::StopReason(_) => "STOP_REASON_INVALID",
-            Self::Switch(error) => error.reason(),
+            Self::PauseLength => "PAUSE_LENGTH_INVALID",
+            Self::NoShoot(_) => "SHOOT_NOT_FOUND",
+            Self::TooManyPauses => "TOO_MANY_PAUSES",
+            Self::Switch(error) | Self::Pauses(error) => error.reason(),
             Self::SwitchNotHeard => "SWITCH_NOT_HEARD",
             Self::Request(error) => error.reason(),
         }
@@ -82,7 +108,7 @@ impl Failure for Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Request(error) => error.retry_after(),
-            Self::Switch(error) => error.retry_after(),
+            Self::Switch(error) | Self::Pauses(error) => error.retry_after(),
             Self::Name { .. }
             | Self::PageToken
             | Self::Grace
@@ -90,6 +116,9 @@ impl Failure for Error {
             | Self::TooSlow
             | Self::StillUnderWay(_)
             | Self::StopReason(_)
+            | Self::PauseLength
+            | Self::NoShoot(_)
+            | Self::TooManyPauses
             | Self::SwitchNotHeard => None,
         }
     }

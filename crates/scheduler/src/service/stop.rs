@@ -13,7 +13,7 @@ use perennial_fleet::stop::{Outlook, Switch};
 
 /// Longest wait until this scheduler has heard of what was stored. A look takes at most 10 s, and
 /// one may be under way. The server gives up after 60 s: 3 × 10 s for the calls before, and this.
-const HEARD_MAX: Duration = Duration::from_secs(20);
+pub(super) const HEARD_MAX: Duration = Duration::from_secs(20);
 
 /// Who throws the switch where the connection does not say, which only tests get to see.
 const NOBODY: &str = "an operator";

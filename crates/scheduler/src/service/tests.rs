@@ -11,6 +11,7 @@ use crate::fixtures::{Unthrown, at, bare, fresh, secret as named, settings, shoo
 use perennial_fleet::feed;
 
 mod explain;
+mod pause;
 mod revoke;
 mod stop;
 
@@ -106,7 +107,9 @@ async fn a_watch_sends_the_set_then_a_mark_then_changes_and_ends_with_the_servic
         Event::Upsert(schedule) => schedule.name,
         Event::Removed(secret) => format!("no {}", secret.name),
         Event::SnapshotComplete(_) => "mark".to_owned(),
-        turned @ (Event::Stopped(_) | Event::Resumed(_)) => panic!("nobody stopped: {turned:?}"),
+        turned @ (Event::Stopped(_) | Event::Resumed(_) | Event::Pauses(_)) => {
+            panic!("nobody stopped: {turned:?}")
+        }
     });
     let watching = async {
         let set: Vec<_> = names.by_ref().take(3).collect().await;

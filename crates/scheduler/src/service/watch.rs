@@ -9,12 +9,12 @@ use futures::{StreamExt as _, stream::BoxStream};
 use perennial_core::name::{Namespace, SecretRef};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::scheduler::v1::{
-    Resumed, SnapshotComplete, WatchSchedulesResponse, watch_schedules_response::Event,
+    Pauses, Resumed, SnapshotComplete, WatchSchedulesResponse, watch_schedules_response::Event,
 };
 use perennial_rpc::status::to_status;
 use tonic::Status;
 
-use super::{convert, error::Error, stop::stopped};
+use super::{convert, error::Error, pause, stop::stopped};
 use crate::board::{Board, TooSlow, Watcher};
 use perennial_fleet::{schedule::Schedule, stop::Switch};
 
@@ -33,6 +33,12 @@ pub(super) fn stream(
         let held = switch.borrow_and_update().clone();
         if let Some(event) = turned(&held, &mut was_stopped) {
             yield event;
+        }
+        let mut revision = board.follow_pauses();
+        revision.mark_unchanged();
+        let paused = pauses(&board, namespace.as_ref());
+        if !paused.pauses.is_empty() {
+            yield Event::Pauses(paused);
         }
         let mut after: Option<SecretRef> = None;
         loop {
@@ -54,6 +60,10 @@ pub(super) fn stream(
                     }
                     continue;
                 }
+                Ok(()) = revision.changed() => {
+                    yield Event::Pauses(pauses(&board, namespace.as_ref()));
+                    continue;
+                }
             };
             let changed = changed.map_err(|TooSlow| to_status(&Error::TooSlow))?;
             for secret in changed {
@@ -66,6 +76,10 @@ pub(super) fn stream(
         event.map(|event| WatchSchedulesResponse { event: Some(event) })
     });
     events.take_until(shutdown.requested_owned()).boxed()
+}
+
+fn pauses(board: &Board, namespace: Option<&Namespace>) -> Pauses {
+    Pauses { pauses: board.read(|fleet, _| pause::all(fleet, namespace)) }
 }
 
 /// What is told of the switch; nothing where the fleet was not stopped and is not.

@@ -1,10 +1,10 @@
-//! From the watch of the stop switch into the engine.
+//! From the watches of the stop switch and of the pauses into the engine.
 
 use std::sync::Arc;
 
-use futures::{StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use perennial_core::failure::Failure as _;
-use perennial_kube::own_namespace::Change;
+use perennial_kube::{Error, own_namespace::Change};
 use perennial_process::{
     outage::{Outage, Refused},
     supervise::Shutdown,
@@ -16,25 +16,26 @@ use crate::{engine::Input, metrics::Metrics};
 
 /// What to do when the seed refuses.
 pub(crate) const RIGHTS: &str = "apply deploy/seed/scheduler-rbac.yaml (Role perennial-scheduler in the \
-     namespace of the services: get, list, watch, create, patch, delete on the configmap \
-     perennial-stop), or correct the credential in --seed-kubeconfig";
+     namespace of the services: get, list, watch, create, patch, delete on the configmaps \
+     perennial-stop and perennial-pauses), or correct the credential in --seed-kubeconfig";
 
-/// Follows the switch until shutdown is requested. Once it was read, what was said last holds over
-/// every failure to read it again.
+/// Follows both until shutdown is requested. Whether the fleet is stopped is told once the pauses were
+/// read too: nothing is ordered before. Once they were read, what was said last holds over every
+/// failure to read it again.
 ///
 /// # Errors
 /// When the seed refuses the first read for too long: nothing was ordered up to then, and a process
 /// that waits for ever looks like one that is about to start.
 pub async fn follow(
     switch: Arc<dyn Switch>,
-    Looks(mut asked): Looks,
+    looks: Looks,
     inputs: mpsc::Sender<Input>,
     mut outage: Outage,
     metrics: Metrics,
     shutdown: Shutdown,
 ) -> Result<(), Refused> {
-    let looks = stream::poll_fn(move |context| asked.poll_recv(context)).boxed();
-    let mut changes = switch.watch(looks);
+    let mut changes = changes(switch.as_ref(), looks);
+    let (mut pauses_known, mut stop_held) = (false, None);
     loop {
         let change = tokio::select! {
             () = shutdown.requested() => return Ok(()),
@@ -42,16 +43,40 @@ pub async fn follow(
             Some(change) = changes.next() => change,
         };
         match change {
-            Change::Known(stop) => {
-                outage.first_list_done();
-                if inputs.send(Input::Stop(stop)).await.is_err() {
-                    return Ok(()); // the engine is gone, and the supervisor has seen it
+            Ok(Input::Stop(stop)) if !pauses_known => stop_held = Some(Input::Stop(stop)),
+            Ok(input) => {
+                pauses_known |= matches!(input, Input::Pauses(_));
+                for input in std::iter::once(input).chain(stop_held.take()) {
+                    if matches!(input, Input::Stop(_)) {
+                        outage.first_list_done();
+                    }
+                    if inputs.send(input).await.is_err() {
+                        return Ok(()); // the engine is gone, and the supervisor has seen it
+                    }
                 }
             }
-            Change::Trouble(error) => {
+            Err(error) => {
                 metrics.switch_failed(error.kind());
                 outage.failed(&error);
             }
         }
+    }
+}
+
+fn changes(
+    switch: &dyn Switch,
+    Looks { mut stop, mut pauses }: Looks,
+) -> impl Stream<Item = Result<Input, Error>> + use<> {
+    let stop = stream::poll_fn(move |context| stop.poll_recv(context)).boxed();
+    let pauses = stream::poll_fn(move |context| pauses.poll_recv(context)).boxed();
+    let stop = switch.watch(stop).map(|change| said(change, Input::Stop));
+    let pauses = switch.watch_pauses(pauses).map(|change| said(change, Input::Pauses));
+    stream::select(stop, pauses)
+}
+
+fn said<T>(change: Change<T>, input: impl FnOnce(T) -> Input) -> Result<Input, Error> {
+    match change {
+        Change::Known(known) => Ok(input(known)),
+        Change::Trouble(error) => Err(error),
     }
 }

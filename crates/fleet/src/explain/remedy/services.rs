@@ -18,6 +18,11 @@ pub(super) fn of_services(code: &str) -> Option<Row> {
             "Resume once what it was stopped for is over; what fell due goes then, most urgent first.",
             "perennial resume",
         ),
+        "SHOOT_PAUSED" => (
+            "Resume the shoot once what it was paused for is over; what fell due goes then, most urgent \
+             first.",
+            "perennial resume {namespace}",
+        ),
         "SWITCH_UNREAD" => (
             "See whether the seed answers the scheduler, and apply deploy/seed; its /readyz says what is \
              missing.",

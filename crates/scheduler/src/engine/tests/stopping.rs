@@ -6,8 +6,16 @@ use futures::{
     future,
     stream::{self, BoxStream},
 };
-use perennial_core::failure::Failure as _;
-use perennial_kube::{Error, own_namespace::Change};
+use jiff::Timestamp;
+use perennial_core::{
+    failure::Failure as _,
+    name::Namespace,
+    pause::{Pause, Pauses},
+};
+use perennial_kube::{
+    Error,
+    own_namespace::{Change, Made},
+};
 use perennial_process::outage::Outage;
 
 use super::*;
@@ -51,10 +59,10 @@ async fn an_operator_who_waits_for_a_renewal_is_told_that_the_fleet_was_stopped(
 
 /// A seed that says these things and then nothing.
 #[derive(Debug)]
-struct Says(Vec<Result<Option<Stop>, u16>>);
+struct Says(Vec<Result<Option<Stop>, u16>>, Option<Pauses>);
 
 impl crate::stop::Switch for Says {
-    fn watch(&self, _: BoxStream<'static, ()>) -> BoxStream<'static, Change> {
+    fn watch(&self, _: BoxStream<'static, ()>) -> BoxStream<'static, Change<Option<Stop>>> {
         let change = |said: Result<Option<Stop>, u16>| match said {
             Ok(stop) => Change::Known(stop),
             Err(code) => Change::Trouble(Error::Refused {
@@ -76,22 +84,49 @@ impl crate::stop::Switch for Says {
     fn resume(&self) -> BoxFuture<'static, Result<Option<Stop>, Error>> {
         future::pending().boxed() // nor resumes
     }
+
+    fn watch_pauses(&self, _: BoxStream<'static, ()>) -> BoxStream<'static, Change<Pauses>> {
+        stream::iter(self.1.clone())
+            .map(|pauses| Change::Known(pauses))
+            .chain(stream::pending())
+            .boxed()
+    }
+
+    fn pause(
+        &self,
+        _: Namespace,
+        _: Pause,
+        _: Timestamp,
+    ) -> BoxFuture<'static, Result<Made, Error>> {
+        future::pending().boxed()
+    }
+
+    fn resume_shoot(&self, _: Namespace) -> BoxFuture<'static, Result<Option<Pause>, Error>> {
+        future::pending().boxed()
+    }
 }
 
 /// How the task ends within a minute, and what the engine is told meanwhile.
 async fn follows(said: Vec<Result<Option<Stop>, u16>>) -> (Option<String>, usize, Readiness) {
+    follows_both(said, Some(Pauses::new())).await
+}
+
+async fn follows_both(
+    said: Vec<Result<Option<Stop>, u16>>,
+    pauses: Option<Pauses>,
+) -> (Option<String>, usize, Readiness) {
     let readiness = Readiness::new();
     let clock = Arc::new(ManualClock::at(at(0)));
     let outage = Outage::new(readiness.gate("stop switch"), "apply it", clock);
     let (inputs, mut told) = mpsc::channel(8);
     let supervisor = Supervisor::new(GRACE);
-    let (handle, looks) = Handle::new(Arc::new(Says(said)));
+    let (handle, looks) = Handle::new(Arc::new(Says(said, pauses)));
     let metrics = Metrics::register(&mut Registry::default());
     let task = pin!(follow(handle.switch, looks, inputs, outage, metrics, supervisor.shutdown()));
     let ended = time::timeout(Duration::from_secs(60), task).await;
     let mut count = 0;
-    while told.try_recv().is_ok() {
-        count += 1;
+    while let Ok(input) = told.try_recv() {
+        count += usize::from(matches!(input, Input::Stop(_)));
     }
     (ended.ok().map(|ended| ended.unwrap_err().to_string()), count, readiness)
 }
@@ -110,4 +145,12 @@ async fn once_it_was_read_no_refusal_ends_the_process_or_takes_back_what_was_sai
     let (ended, told, readiness) = follows(vec![Err(403), Ok(Some(stop())), Err(403)]).await;
     assert_eq!((ended, told), (None, 1));
     assert!(readiness.is_ready(), "a stopped fleet is a ready one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_orders_nothing_before_the_pauses_were_read_too() {
+    let (ended, told, readiness) = follows_both(vec![Ok(None)], None).await;
+    assert_eq!((ended, told, readiness.is_ready()), (None, 0, false));
+    let (ended, told, readiness) = follows_both(vec![Ok(None)], Some(Pauses::new())).await;
+    assert_eq!((ended, told, readiness.is_ready()), (None, 1, true));
 }

@@ -33,9 +33,11 @@ pub(in crate::service) fn explanation(
         next,
         audit,
         stopped,
+        pause,
         generations,
         limits,
     } = explanation;
+    let shoot_namespace = schedule.secret.namespace.clone();
     proto::Explanation {
         at: Some(timestamp(at)),
         verdict: Some(finding(verdict)),
@@ -61,6 +63,7 @@ pub(in crate::service) fn explanation(
         }),
         audit,
         stopped: stopped.as_ref().map(crate::service::stop::stopped),
+        pause: pause.map(|pause| crate::service::pause::paused(&shoot_namespace, &pause)),
         generations: generations.map(self::generations),
     }
 }

@@ -1,6 +1,13 @@
 use futures::{FutureExt as _, future::BoxFuture};
-use perennial_core::stop::Stop;
-use perennial_kube::{Error, own_namespace::Change};
+use jiff::Timestamp;
+use perennial_core::{
+    pause::{Pause, Pauses},
+    stop::Stop,
+};
+use perennial_kube::{
+    Error,
+    own_namespace::{Change, Made},
+};
 use perennial_proto::scheduler::v1::Stopped;
 
 use super::*;
@@ -8,10 +15,10 @@ use crate::stop::Switch;
 
 /// A seed that refuses to have its ConfigMap written.
 #[derive(Debug)]
-struct Refusing;
+pub(super) struct Refusing;
 
 impl Switch for Refusing {
-    fn watch(&self, _: BoxStream<'static, ()>) -> BoxStream<'static, Change> {
+    fn watch(&self, _: BoxStream<'static, ()>) -> BoxStream<'static, Change<Option<Stop>>> {
         futures::stream::pending().boxed()
     }
 
@@ -20,6 +27,23 @@ impl Switch for Refusing {
     }
 
     fn resume(&self) -> BoxFuture<'static, Result<Option<Stop>, Error>> {
+        async { Err(refused()) }.boxed()
+    }
+
+    fn watch_pauses(&self, _: BoxStream<'static, ()>) -> BoxStream<'static, Change<Pauses>> {
+        futures::stream::pending().boxed()
+    }
+
+    fn pause(
+        &self,
+        _: Namespace,
+        _: Pause,
+        _: Timestamp,
+    ) -> BoxFuture<'static, Result<Made, Error>> {
+        async { Err(refused()) }.boxed()
+    }
+
+    fn resume_shoot(&self, _: Namespace) -> BoxFuture<'static, Result<Option<Pause>, Error>> {
         async { Err(refused()) }.boxed()
     }
 }
