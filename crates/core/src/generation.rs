@@ -19,11 +19,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use self::ends::{ENDS_MAX, End, Ends};
+
 use crate::{
     hex::hex,
     name::{Namespace, SecretName, SecretRef},
     token::Claims,
 };
+
+mod ends;
 
 /// How long tokens of a former generation live on after the new one is written. A mounted Secret
 /// takes up to 2 minutes to reach its files, and client-go reads those once a minute: 3 minutes,
@@ -118,6 +122,10 @@ pub struct Noted {
     /// Until then older generations may live; absent where none was revoked. By our clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub older_until: Option<Timestamp>,
+    /// Those of them that go sooner: they were promised to, before the last one was revoked. A
+    /// version that does not know this lets them live until `older_until`.
+    #[serde(default, skip_serializing_if = "Ends::is_empty")]
+    pub sooner: Ends,
 }
 
 impl Noted {
@@ -126,7 +134,8 @@ impl Noted {
     pub fn of(family: &Family, claims: &Claims, older_until: Option<Timestamp>) -> Option<Self> {
         let bound = claims.bound.as_ref()?;
         let number = family.number(&bound.name)?;
-        Some(Self { number, uid: bound.uid.clone(), older_until })
+        let sooner = Ends::default();
+        Some(Self { number, uid: bound.uid.clone(), older_until, sooner })
     }
 }
 

@@ -58,6 +58,9 @@ pub enum Reason {
     TargetLeft,
     /// A former generation is to be deleted, and its tokens with it. Needs no token.
     GenerationLeft,
+    /// An operator wants former generations gone sooner than is noted: it is noted, and kept whoever
+    /// starts anew. Needs no token.
+    GraceShortened,
     /// A reason that a newer version noted on the Secret; this one gives none such.
     #[serde(other)]
     Unknown,
@@ -65,7 +68,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason that this version gives, in the order in which they are looked for.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::NothingHeld,
         Self::Unreadable,
         Self::Damaged,
@@ -91,6 +94,7 @@ impl Reason {
         Self::CaUnwanted,
         Self::TargetLeft,
         Self::GenerationLeft,
+        Self::GraceShortened,
     ];
 
     /// Stable name.
@@ -122,6 +126,7 @@ impl Reason {
             Self::CaUnwanted => "ca_unwanted",
             Self::TargetLeft => "target_left",
             Self::GenerationLeft => "generation_left",
+            Self::GraceShortened => "grace_shortened",
             Self::Unknown => "unknown",
         }
     }
@@ -159,6 +164,7 @@ impl Reason {
             | Self::CaUnwanted
             | Self::TargetLeft
             | Self::GenerationLeft
+            | Self::GraceShortened
             | Self::Unknown => false,
         }
     }
@@ -192,6 +198,7 @@ impl Reason {
             | Self::CaUnwanted
             | Self::TargetLeft
             | Self::GenerationLeft
+            | Self::GraceShortened
             | Self::Unknown => false,
         }
     }
@@ -205,7 +212,8 @@ impl Reason {
             | Self::CaChanged
             | Self::CaUnwanted
             | Self::TargetLeft
-            | Self::GenerationLeft => false,
+            | Self::GenerationLeft
+            | Self::GraceShortened => false,
             Self::NothingHeld
             | Self::Unreadable
             | Self::Damaged

@@ -41,7 +41,7 @@ pub(super) struct Entry {
 }
 
 /// What is known of a Secret beside its record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
     /// It is the token-issuer's own of its shoot.
     pub own: bool,
@@ -142,10 +142,10 @@ impl Entry {
         now: Timestamp,
         shoot: ShootView<'_>,
         policy: &Policy,
-        Asked { own, revoked }: Asked,
+        Asked { own, revoked }: &Asked,
     ) -> Standing {
         let (record, outdated) = (&self.record, self.outdated.as_deref().copied());
-        let decide = match (self.requested, own) {
+        let decide = match (self.requested, *own) {
             (true, _) => decision::decide_requested, // neither keeps nor repairs
             (false, true) => decision::decide_own,
             (false, false) => decision::decide,

@@ -19,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     decision::Policy,
     digest::Digest,
+    generation::Number,
     inputs::Inputs,
     name::{SecretName, SecretRef},
     queue::Queue,
@@ -141,6 +142,8 @@ struct Flight {
     attempt: u64,
     digest: Digest,
     reason: Reason,
+    /// See [`revocation::ordered::Ordered::number`].
+    generation: Number,
     since: Timestamp,
     /// Planned moment of the token that is replaced, by our clock.
     planned: Option<Timestamp>,
@@ -203,12 +206,12 @@ impl Fleet {
         let Some(entry) = self.members.get_mut(secret) else { return };
         let own = secret.name == self.settings.own_secret;
         let asked = Asked { own, revoked: self.revocations.of(&entry.record) };
-        let mut standing = entry.judge(now, view, &self.settings.policy, asked);
+        let mut standing = entry.judge(now, view, &self.settings.policy, &asked);
         if entry.requested && !matches!(standing, Standing::Due { .. }) {
             entry.requested = false;
             let error = request::Error::of(secret, &standing, now, view);
             self.effects.dismissed.push((secret.clone(), error));
-            standing = entry.judge(now, view, &self.settings.policy, asked);
+            standing = entry.judge(now, view, &self.settings.policy, &asked);
         }
         self.stand(now, secret, standing);
     }

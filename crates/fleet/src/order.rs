@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use perennial_core::{
-    decision::bound_to, digest::Digest, generation::Number, name::SecretRef, reason::Reason,
+    digest::Digest,
+    generation::{Ends, Number},
+    name::SecretRef,
+    reason::Reason,
     window::Window,
 };
 
-use super::{Fleet, Flight, entry::Standing, limits::Hang};
+use super::{Fleet, Flight, entry::Standing, limits::Hang, revocation::ordered::Ordered};
 
 /// More Secrets than this without their first token are a mass start: their renewals are spread
 /// over a wide window, so that the load of one moment does not come back as one.
@@ -29,10 +32,12 @@ pub struct Order {
     pub window: Window,
     /// Place in that window, 0 to 1.
     pub place: f64,
-    /// The generation that its token is to be bound to at least; 0 where none is known.
+    /// See [`Ordered::number`].
     pub generation: Number,
-    /// For how long older generations live on, where they are being revoked.
+    /// See [`Ordered::grace`].
     pub grace: Option<Duration>,
+    /// See [`Ordered::ends`].
+    pub ends: Ends,
 }
 
 impl Fleet {
@@ -41,11 +46,9 @@ impl Fleet {
     pub(super) fn order(&mut self, now: Timestamp, secret: &SecretRef) -> Option<Order> {
         self.settle(now, secret);
         let window = self.window();
-        let (generation, grace) = self.generation_to_order(now, secret);
+        let Standing::Due { reason, .. } = self.members.get(secret)?.standing else { return None };
+        let Ordered { number, grace, ends } = self.generations_to_order(now, secret, reason);
         let entry = self.members.get_mut(secret)?;
-        let Standing::Due { reason, .. } = entry.standing else { return None };
-        // A token that is due while older ones are revoked is one of the next generation too.
-        let raises = bound_to(&entry.record).is_some_and(|present| generation > present);
         entry.requested = false;
         self.attempts += 1;
         let order = Order {
@@ -55,8 +58,9 @@ impl Fleet {
             reason,
             window: if reason == Reason::NothingHeld { window } else { Window::ORDINARY },
             place: entry.place(),
-            generation,
-            grace: (reason == Reason::Revoked || raises).then_some(grace),
+            generation: number,
+            grace,
+            ends,
         };
         let planned = entry.planned(&self.settings.policy);
         self.take_off(now, &order, planned);
@@ -69,6 +73,7 @@ impl Fleet {
             attempt: order.attempt,
             digest: order.digest.clone(),
             reason: order.reason,
+            generation: order.generation,
             since: now,
             planned,
             hang: Hang::No,

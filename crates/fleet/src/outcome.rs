@@ -90,7 +90,8 @@ impl Fleet {
         self.writer = None;
         let Answer { record: mut answer, old_token_refused } = answer;
         if flight.reason == Reason::GenerationLeft {
-            self.revocations.deleted(now, &answer, old_token_refused);
+            let done = (flight.generation, old_token_refused);
+            self.revocations.deleted(now, &answer, done);
         }
         self.members.share_texts(&mut answer);
         let Some(entry) = self.members.get_mut(secret) else { return };
@@ -118,7 +119,7 @@ impl Fleet {
         let Some(entry) = self.members.get_mut(secret) else { return };
         let was_tried = fault.blame != Blame::Writer && fault.kind != Kind::Changed;
         if flight.reason == Reason::GenerationLeft && was_tried {
-            self.revocations.not_confirmed(&entry.record);
+            self.revocations.not_confirmed(&entry.record, flight.generation);
         }
         entry.take_fault(now, flight, fault);
         let slow_down = entry.attempts.pause.filter(|_| fault.blame == Blame::Shoot);

@@ -206,7 +206,7 @@ impl Fleet {
         let asked = Asked { own, revoked: self.revocations.of(&entry.record) };
         entry.attempts.hurry();
         entry.requested = true;
-        let standing = entry.judge(now, view, &self.settings.policy, asked);
+        let standing = entry.judge(now, view, &self.settings.policy, &asked);
         if !matches!(standing, Standing::Due { .. }) {
             entry.requested = false;
             let error = Error::of(secret, &standing, now, view);

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     decision::{self, Decision, Policy, ShootView, bound_to},
-    generation::{GRACE_MAX, Number},
+    generation::{End, Ends, GRACE_MAX, Number},
     name::SecretRef,
     reason::Reason,
     record::Record,
@@ -20,6 +20,7 @@ use perennial_core::{
 
 use super::{Fleet, entry::Entry, observe, request::Error};
 
+pub mod ordered;
 pub mod progress;
 mod unbound;
 
@@ -47,6 +48,8 @@ struct Revocation {
     /// When the first token of a newer generation was written: the grace counts from it, and not from
     /// each that is renewed meanwhile.
     newer_since: Option<Timestamp>,
+    /// What was asked for before of generations older than these: it counts on.
+    sooner: Ends,
     /// Since when the older generations are known to be gone, by our clock.
     gone_since: Option<Timestamp>,
     done: Option<Done>,
@@ -60,18 +63,18 @@ struct Done {
 }
 
 /// What a revocation adds to what is decided about a Secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Revoked {
     up_to: Number,
     /// When older generations go by the grace that was asked for, where one was.
-    end: Option<Timestamp>,
+    ends: Ends,
     unconfirmed: bool,
 }
 
 impl Revoked {
     /// Needs another token first: a token for whatever reason is one of the next generation.
     pub(super) fn on_top_of(
-        self,
+        &self,
         decision: Decision,
         now: Timestamp,
         record: &Record,
@@ -83,11 +86,10 @@ impl Revoked {
             Decision::Renew(reason) if !reason.needs_token() => None,
             _ => return decision,
         };
-        let at_once = self.end.is_some_and(|end| end <= now);
-        match decision::decide_revoked(now, record, shoot, policy, (self.up_to, at_once)) {
+        match decision::decide_revoked(now, record, shoot, policy, (self.up_to, &self.ends)) {
             Decision::Keep { .. } if self.unconfirmed => Decision::Renew(Reason::GenerationLeft),
             Decision::Keep { until } => {
-                let end = self.end.filter(|_| !at_once);
+                let end = self.ends.next(now);
                 let until = [earlier, end].into_iter().flatten().fold(until, Timestamp::min);
                 Decision::Keep { until }
             }
@@ -101,20 +103,21 @@ impl Revocations {
     pub(super) fn of(&self, record: &Record) -> Option<Revoked> {
         let revocation =
             self.0.get(&record.secret).filter(|revocation| revocation.done.is_none())?;
-        let newer = bound_to(record).filter(|number| *number > revocation.up_to);
-        let written_at = record.issued.as_ref().filter(|_| newer.is_some()).map(|note| note.at);
-        let written_at = revocation.newer_since.or(written_at).filter(|_| newer.is_some());
-        let end = written_at.zip(revocation.grace);
         Some(Revoked {
             up_to: revocation.up_to,
-            end: end.and_then(|(at, grace)| at.checked_add(grace).ok()),
-            unconfirmed: revocation.unconfirmed && newer.is_some(),
+            ends: revocation.ends(record),
+            unconfirmed: revocation.unconfirmed && revocation.has_newer(record),
         })
     }
 
-    /// Generations older than that of this record were deleted, or were gone already.
-    pub(super) fn deleted(&mut self, now: Timestamp, record: &Record, refused: bool) {
-        let Some(revocation) = self.about_older(record) else { return };
+    /// Generations up to that one were deleted, or were gone already.
+    pub(super) fn deleted(
+        &mut self,
+        now: Timestamp,
+        record: &Record,
+        (up_to, refused): (Number, bool),
+    ) {
+        let Some(revocation) = self.about(record, up_to) else { return };
         revocation.unconfirmed = false;
         revocation.gone_since.get_or_insert(now);
         if refused {
@@ -123,32 +126,63 @@ impl Revocations {
     }
 
     /// Nobody can say whether they were deleted, or a token of one was taken afterwards.
-    pub(super) fn not_confirmed(&mut self, record: &Record) {
-        if let Some(revocation) = self.about_older(record) {
+    pub(super) fn not_confirmed(&mut self, record: &Record, up_to: Number) {
+        if let Some(revocation) = self.about(record, up_to) {
             revocation.unconfirmed = true;
         }
     }
 
-    /// The revocation that generations older than that of this record are all of. Meanwhile somebody
-    /// may have asked for more.
-    fn about_older(&mut self, record: &Record) -> Option<&mut Revocation> {
-        let present = bound_to(record)?;
+    /// The revocation that generations up to that one are all of. Meanwhile somebody may have asked for
+    /// more.
+    fn about(&mut self, record: &Record, up_to: Number) -> Option<&mut Revocation> {
         let revocation = self.0.get_mut(&record.secret)?;
-        (revocation.done.is_none() && present > revocation.up_to).then_some(revocation)
+        let is_all = revocation.has_newer(record) && up_to >= revocation.up_to;
+        (revocation.done.is_none() && is_all).then_some(revocation)
     }
 }
 
 impl Revocation {
     fn new(up_to: Number, grace: Option<Duration>) -> Self {
         let (unconfirmed, newer_since, gone_since, done) = (false, None, None, None);
-        Self { up_to, grace, is_new: true, unconfirmed, newer_since, gone_since, done }
+        let (is_new, sooner) = (true, Ends::default());
+        Self { up_to, grace, is_new, unconfirmed, newer_since, sooner, gone_since, done }
     }
 
-    /// Whoever asks for more begins anew; who asks for the same sooner only shortens the grace.
-    fn join(&mut self, up_to: Number, grace: Option<Duration>) {
+    /// Whether the token is of a newer generation.
+    fn has_newer(&self, record: &Record) -> bool {
+        bound_to(record).is_some_and(|present| present > self.up_to)
+    }
+
+    /// When older generations than that of this record go, as far as somebody said.
+    fn ends(&self, record: &Record) -> Ends {
+        let mut ends = self.sooner.clone();
+        if self.has_newer(record) {
+            let since = self.newer_since.or(record.issued.as_ref().map(|note| note.at));
+            let end = since.zip(self.grace).and_then(|(at, grace)| at.checked_add(grace).ok());
+            end.into_iter().for_each(|until| ends.add(End { up_to: self.up_to, until }));
+        }
+        ends
+    }
+
+    /// Whoever asks for more begins anew, and what was promised of older ones stays; who asks for the
+    /// same sooner shortens the grace, and who asks for older ones alone theirs, from now on.
+    fn join(
+        &mut self,
+        now: Timestamp,
+        record: &Record,
+        (up_to, grace): (Number, Option<Duration>),
+    ) {
         if up_to > self.up_to {
-            *self = Self::new(up_to, grace);
-        } else if let Some(grace) = grace.filter(|g| self.grace.is_none_or(|own| *g < own)) {
+            let sooner = self.ends(record).settled(now);
+            *self = Self { sooner, ..Self::new(up_to, grace) };
+            return;
+        }
+        let Some(grace) = grace else { return };
+        if up_to < self.up_to {
+            let Ok(until) = now.checked_add(grace) else { return };
+            self.is_new |= self.ends(record).of(up_to).is_none_or(|end| until < end);
+            self.sooner.add(End { up_to, until });
+        } else if self.grace.is_none_or(|own| grace < own) {
             (self.grace, self.is_new) = (Some(grace), true);
         }
     }
@@ -196,7 +230,7 @@ impl Fleet {
         }
         let revocation = revocations.entry(secret.clone());
         let revocation = revocation
-            .and_modify(|revocation| revocation.join(up_to, grace))
+            .and_modify(|revocation| revocation.join(now, record, (up_to, grace)))
             .or_insert_with(|| Revocation::new(up_to, grace));
         let (up_to, is_new) = (revocation.up_to, revocation.is_new);
         if let Some(entry) = self.members.get_mut(secret).filter(|_| is_new) {
@@ -238,25 +272,16 @@ impl Fleet {
         numbers.filter(|number| *number < present).collect()
     }
 
-    /// What the next token of a Secret is to be bound to at least, and the grace of what is older.
-    pub(super) fn generation_to_order(
-        &self,
-        now: Timestamp,
-        secret: &SecretRef,
-    ) -> (Number, Duration) {
-        let view = self.shoots.view(&secret.namespace);
-        let Some(entry) = self.members.get(secret) else { return (0, Duration::ZERO) };
+    /// When each generation goes that is older than the token's: by what is noted, or sooner where an
+    /// operator asked for that.
+    pub(super) fn ends(&self, now: Timestamp, entry: &Entry) -> Ends {
+        let view = self.shoots.view(&entry.record.secret.namespace);
         let seen = decision::as_seen(now, &entry.record, view);
-        let revocation = self.revocations.0.get(secret);
-        let up_to = revocation.map(|revocation| revocation.up_to);
-        let number = decision::generation_wanted(&seen.record, view, up_to);
-        let asked = revocation.and_then(|revocation| revocation.grace);
-        (number, asked.unwrap_or_else(|| decision::grace_of(&seen.record, view, number)))
-    }
-
-    /// When older generations go by the grace that an operator asked for, where one did.
-    pub(super) fn grace_end(&self, entry: &Entry) -> Option<Timestamp> {
-        self.revocations.of(&entry.record)?.end
+        let mut ends = decision::ends(&seen.record, view).settled(now);
+        if let Some(revoked) = self.revocations.of(&seen.record) {
+            ends.merge(&revoked.ends.settled(now));
+        }
+        ends
     }
 
     /// Takes up what operators asked for, sees what is done, and forgets what is long done.

@@ -11,7 +11,8 @@ mod shoot;
 mod target;
 
 pub use generation::{
-    family_from_proto, family_to_proto, generations_seen_from_proto, generations_seen_to_proto,
+    ends_from_proto, ends_to_proto, family_from_proto, family_to_proto,
+    generations_seen_from_proto, generations_seen_to_proto,
 };
 pub use record::{record_from_proto, record_to_proto};
 pub use shoot::{

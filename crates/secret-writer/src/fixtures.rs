@@ -172,8 +172,8 @@ pub(crate) struct FakeIssuer {
     pub(crate) bindings: Mutex<Vec<Option<Binding>>>,
     /// The newest generation in the shoot.
     pub(crate) newest: AtomicU32,
-    /// The generations that were to be kept.
-    pub(crate) kept: Mutex<Vec<Number>>,
+    /// The newest generations that were to go, and those to be kept.
+    pub(crate) kept: Mutex<Vec<(Number, Number)>>,
     pub(crate) may_answer: Semaphore,
 }
 
@@ -240,10 +240,10 @@ impl Issue for FakeIssuer {
         &'a self,
         _: &'a SecretRef,
         _: &'a Inputs,
-        keep: Number,
+        (up_to, keep): (Number, Number),
     ) -> BoxFuture<'a, Result<bool, Remote>> {
         Box::pin(async move {
-            self.kept.lock().unwrap().push(keep);
+            self.kept.lock().unwrap().push((up_to, keep));
             match self.answers.lock().unwrap().pop_front() {
                 Some(Err(error)) => Err(error),
                 Some(Ok(old_token)) => Ok(!old_token.is_empty()),

@@ -38,13 +38,13 @@ pub trait Issue: Send + Sync + Debug {
         binding: Option<Binding>,
     ) -> BoxFuture<'a, Result<Issuance, Remote>>;
 
-    /// Has the generations of the Secret deleted that are older than `keep`. Says whether one of
-    /// their tokens was tried and refused.
+    /// Has the generations of the Secret deleted up to the first of these, where the second is there.
+    /// Says whether one of their tokens was tried and refused.
     fn revoke<'a>(
         &'a self,
         secret: &'a SecretRef,
         inputs: &'a Inputs,
-        keep: Number,
+        up_to_and_keep: (Number, Number),
     ) -> BoxFuture<'a, Result<bool, Remote>>;
 
     /// Has the shoot brought to what the Secret asks for, and gives its CA, PEM.
@@ -163,7 +163,7 @@ impl Issue for TokenIssuer {
         &'a self,
         secret: &'a SecretRef,
         inputs: &'a Inputs,
-        keep: Number,
+        (up_to, keep): (Number, Number),
     ) -> BoxFuture<'a, Result<bool, Remote>> {
         Box::pin(async move {
             let request = RevokeGenerationRequest {
@@ -171,6 +171,7 @@ impl Issue for TokenIssuer {
                 name: secret.name.to_string(),
                 account: Some(convert::account_to_proto(&inputs.account)),
                 keep,
+                up_to,
             };
             let request = with_deadline(request, REVOKE_DEADLINE);
             let mut client = TokenIssuerClient::new(self.0.pick(secret.namespace.as_str()));

@@ -77,7 +77,7 @@ impl Issue for Issuer {
         &'a self,
         _: &'a SecretRef,
         _: &'a Inputs,
-        _: Number,
+        _: (Number, Number),
     ) -> BoxFuture<'a, Result<bool, Remote>> {
         Box::pin(async { unreachable!("nothing here is revoked") })
     }

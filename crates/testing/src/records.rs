@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use perennial_core::{
     digest::Digest,
-    generation::{Bound, Family, Noted, Number},
+    generation::{Bound, Ends, Family, Noted, Number},
     inputs::{Audiences, Inputs, Mode, Refusal},
     issued::Issued,
     name::SecretRef,
@@ -112,7 +112,8 @@ pub fn bound(record: &Record, number: Number, older_until: Option<Timestamp>) ->
         claims.bound = Some(Box::new(Bound { name, uid: uid.clone() }));
     }
     let note = record.issued.as_mut().unwrap();
-    note.generation = Some(Box::new(Noted { number, uid, older_until }));
+    let sooner = Ends::default();
+    note.generation = Some(Box::new(Noted { number, uid, older_until, sooner }));
     record
 }
 

@@ -58,15 +58,26 @@ async fn d_a_revocation_that_nobody_waits_for_is_carried_to_its_end_whoever_rest
     house.wait_for_generation(name, 1).await;
     let old = token(&house.secrets(1).get(name).await.unwrap()).unwrap();
     let secret = format!("{}/{name}", namespace(1));
-    let mut command = tokio::process::Command::new("perennial")
-        .args(["revoke", &secret, "--grace=12s"])
-        .envs(house.lab.environment().unwrap())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let renewed = house.wait_for_generation(name, 2).await;
+    let revoke = |more: &[&str]| {
+        tokio::process::Command::new("perennial")
+            .args(["revoke", &secret])
+            .args(more)
+            .envs(house.lab.environment().unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
+    };
+    let mut command = revoke(&["--grace=12s"]);
+    let second = house.wait_for_generation(name, 2).await;
     command.kill().await.unwrap();
-    let until_then = note(&renewed).unwrap().generation.unwrap().older_until.unwrap();
+    let promised = note(&second).unwrap().generation.unwrap().older_until.unwrap();
+    // A second revocation with a longer grace is one of the second token, and of no older one.
+    let mut command = revoke(&["--grace=45s", "--generation=2"]);
+    let third = house.wait_for_generation(name, 3).await;
+    command.kill().await.unwrap();
+    let second = token(&second).unwrap();
+    let last = note(&third).unwrap().generation.unwrap().older_until.unwrap();
+    assert!(last > promised.checked_add(Duration::from_secs(30)).unwrap(), "{promised} {last}");
     // In the grace all forget what they knew.
     for service in perennial_lab::service::SERVICES {
         house.lab.service(service).restart().await.unwrap();
@@ -76,16 +87,25 @@ async fn d_a_revocation_that_nobody_waits_for_is_carried_to_its_end_whoever_rest
     }
     let gone = async || {
         let left = house.generations_of(name).await;
-        let early = left == [2] && SystemClock.now() < until_then;
+        let early = left == [2, 3] && SystemClock.now() < promised;
         assert!(!early, "the grace was not kept");
-        Ok(if left == [2] { Look::Done(()) } else { Look::Waiting(format!("{left:?}")) })
+        Ok(if left == [2, 3] { Look::Done(()) } else { Look::Waiting(format!("{left:?}")) })
     };
-    until("the old generation being gone", MOMENT, gone).await.unwrap();
+    until("the oldest generation being gone", MOMENT, gone).await.unwrap();
     let refused = async || {
         let taken = house.takes(&old).await;
         Ok(if taken { Look::Waiting("taken".to_owned()) } else { Look::Done(()) })
     };
-    until("the old token being refused", MOMENT, refused).await.unwrap();
+    until("the oldest token being refused", MOMENT, refused).await.unwrap();
+    let late = SystemClock.now().duration_since(promised);
+    println!("the oldest token is refused {late:#} after its own end; the longer one is {last}");
+    assert!(SystemClock.now() < last, "by its own end, and not by that of the second");
+    assert!(house.takes(&second).await, "the second keeps its grace");
+    // Whoever shortens, shortens.
+    let output = house.revoke(name, &["--grace=0", "--generation=2"]).await;
+    assert_eq!(code(&output), 0, "{}", errors(&output));
+    assert!(!house.takes(&second).await);
+    assert_eq!(house.generations_of(name).await, [3]);
     house.end().await;
 }
 

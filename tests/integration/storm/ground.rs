@@ -84,7 +84,7 @@ impl Issue for Shoot {
         &'a self,
         _: &'a SecretRef,
         _: &'a Inputs,
-        _: Number,
+        _: (Number, Number),
     ) -> BoxFuture<'a, Result<bool, Remote>> {
         Box::pin(async { unreachable!("no Secret here is revocable") })
     }

@@ -239,7 +239,8 @@ impl World {
 
     /// `RenewToken`.
     async fn carry_out(&mut self, order: Order) {
-        let Order { attempt, secret, digest, reason, window, place, generation, grace } = order;
+        let Order { attempt, secret, digest, reason, window, place, generation, grace, ends } =
+            order;
         let order = renew::Order {
             secret: secret.clone(),
             digest,
@@ -249,6 +250,7 @@ impl World {
             place,
             generation,
             grace,
+            ends,
             request_id: attempt.to_string(),
         };
         let outcome = self.writer.renew(order).await;

@@ -1,6 +1,8 @@
 //! An explanation as text, for a person at night: the verdict first, then the life of the token to
 //! look at, then all the rest. Pure.
 
+use std::iter;
+
 use jiff::Timestamp;
 use perennial_core::length::length;
 use perennial_proto::{
@@ -153,7 +155,7 @@ impl Page {
     }
 
     fn generations(&self, generations: &Generations) -> String {
-        let Generations { present, object, since, older, older_until, .. } = generations;
+        let Generations { present, object, since, each, .. } = generations;
         let mut text = match present {
             0 => "nothing, though the Secret is revocable; the next token is".to_owned(),
             present => format!("generation {present} ({object} in the shoot)"),
@@ -161,10 +163,9 @@ impl Page {
         if since.is_some() {
             text += &format!(", by a revocation {}", both(since.as_ref(), self.now));
         }
-        if !older.is_empty() {
-            let older: Vec<_> = older.iter().map(u32::to_string).collect();
-            let until = both(older_until.as_ref(), self.now);
-            text += &format!("; tokens of generation {} work until {until}", older.join(", "));
+        for (older, before) in each.iter().zip(["; tokens"].into_iter().chain(iter::repeat(","))) {
+            let until = both(older.until.as_ref(), self.now);
+            text += &format!("{before} of generation {} work until {until}", older.number);
         }
         text
     }

@@ -12,7 +12,7 @@ use super::{
     decide, decide_token, permit,
 };
 use crate::{
-    generation::{Family, GRACE_DEFAULT, GenerationsSeen, Number},
+    generation::{Ends, Family, GRACE_DEFAULT, GenerationsSeen, Noted, Number},
     inputs::Inputs,
     reason::Reason,
     record::Record,
@@ -60,24 +60,30 @@ pub(super) fn look(
     speaks_against(now, record, claims, (seen.at, reason), clock)
 }
 
-/// When the generations go that are older than the token's, by our clock; `None` where there are
+/// When the next generation goes that is older than the token's, by our clock; `None` where there is
 /// none.
 pub(super) fn older_go_at(
     record: &Record,
     inputs: &Inputs,
     shoot: ShootView<'_>,
 ) -> Option<Timestamp> {
-    let is_left = seen(record, inputs, shoot)?.has_older(bound_to(record)?);
-    older_until(record, shoot).filter(|_| is_left)
+    let (seen, present) = (seen(record, inputs, shoot)?, bound_to(record)?);
+    let oldest = seen.present.first().map(|oldest| oldest.number);
+    ends(record, shoot).of(oldest.filter(|oldest| *oldest < present)?)
 }
 
-/// Until when generations older than the token's may live, by our clock, whether any is left or not;
-/// `None` without a token of ours that is bound to one.
+/// Until when each generation older than the token's may live, by our clock, whether it is left or
+/// not; nothing without a token of ours that is bound to one.
 #[must_use]
-pub fn older_until(record: &Record, shoot: ShootView<'_>) -> Option<Timestamp> {
-    let (note, number) = (record.issued.as_ref()?, bound_to(record)?);
-    let noted = note.generation.as_ref().and_then(|noted| noted.older_until);
-    noted.or_else(|| note.at.checked_add(grace_of(record, shoot, number)).ok())
+pub fn ends(record: &Record, shoot: ShootView<'_>) -> Ends {
+    let (Some(note), Some(number)) = (record.issued.as_ref(), bound_to(record)) else {
+        return Ends::default();
+    };
+    let usual = note.at.checked_add(grace_of(record, shoot, number)).ok();
+    let of_another =
+        || Noted { number, uid: String::new(), older_until: None, sooner: Ends::default() };
+    let noted = note.generation.as_deref().cloned().filter(|noted| noted.number == number);
+    noted.unwrap_or_else(of_another).ends(usual)
 }
 
 /// For how long generations older than this one live on after a token of it is written, as whoever
@@ -91,24 +97,32 @@ pub fn grace_of(record: &Record, shoot: ShootView<'_>, number: Number) -> Durati
 }
 
 /// Decides about a Secret all whose tokens up to this generation are to be revoked. Where its token
-/// is of a newer one and `at_once`, older generations go whatever the grace.
+/// is of a newer one, older generations go by these ends too. One that is sooner than what is noted
+/// is noted: whoever starts anew keeps it.
 #[must_use]
 pub fn decide_revoked(
     now: Timestamp,
     record: &Record,
     shoot: ShootView<'_>,
     policy: &Policy,
-    (up_to, at_once): (Number, bool),
+    (up_to, asked): (Number, &Ends),
 ) -> Decision {
     let Ok(inputs) = &record.inputs else { return decide(now, record, shoot, policy) };
-    let is_left = || seen(record, inputs, shoot).is_some_and(|seen| seen.has_older(up_to + 1));
+    let left = || seen(record, inputs, shoot).into_iter().flat_map(|seen| &seen.present);
+    let is_over = || left().any(|seen| seen.number <= asked.over(now));
+    let is_sooner = || {
+        let noted = ends(record, shoot);
+        let sooner = |number| asked.of(number).is_some_and(|end| Some(end) < noted.of(number));
+        left().any(|seen| sooner(seen.number))
+    };
     match (decide_token(now, record, shoot, policy), bound_to(record)) {
         (Decision::Keep { .. }, Some(number)) if number <= up_to => {
             permit(now, record, inputs, shoot, policy, Reason::Revoked)
         }
-        (Decision::Keep { .. }, Some(_)) if at_once && is_left() => {
+        (Decision::Keep { .. }, Some(_)) if is_over() => {
             permit(now, record, inputs, shoot, policy, Reason::GenerationLeft)
         }
+        (Decision::Keep { .. }, Some(_)) if is_sooner() => Decision::Renew(Reason::GraceShortened),
         _ => decide(now, record, shoot, policy),
     }
 }

@@ -79,6 +79,7 @@ impl Early {
             | Reason::CaUnwanted
             | Reason::TargetLeft
             | Reason::GenerationLeft
+            | Reason::GraceShortened
             | Reason::Unknown => Self::OutOfTime,
         }
     }

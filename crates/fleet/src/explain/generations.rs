@@ -17,8 +17,7 @@ use crate::observe;
 pub struct Generations {
     pub present: Option<(Number, String)>,
     pub since: Option<Timestamp>,
-    pub older: Vec<Number>,
-    pub older_until: Option<Timestamp>,
+    pub older: Vec<(Number, Option<Timestamp>)>,
     pub seen_at: Option<Timestamp>,
 }
 
@@ -30,12 +29,12 @@ impl Subject<'_> {
         let record = seen.record.as_ref();
         let note = record.issued.as_ref().filter(|note| note.reason == Reason::Revoked);
         let older = self.fleet.older_left(self.secret, self.entry);
+        let ends = self.fleet.ends(self.now, self.entry);
         let object = |number| format!("{}/{}", family.namespace, family.name(number));
         Some(Generations {
             present: bound_to(record).map(|number| (number, object(number))),
             since: note.map(|note| note.at),
-            older_until: self.older_until().filter(|_| !older.is_empty()),
-            older,
+            older: older.into_iter().map(|number| (number, ends.of(number))).collect(),
             seen_at: self.seen(&family),
         })
     }
@@ -44,39 +43,31 @@ impl Subject<'_> {
         self.status()?.generations.get(family).map(|seen| seen.at)
     }
 
-    /// By what was noted, or sooner where an operator shortened it.
-    fn older_until(&self) -> Option<Timestamp> {
-        let asked = self.fleet.grace_end(self.entry);
-        let noted = decision::older_until(&self.entry.record, self.shoot);
-        [noted, asked].into_iter().flatten().min()
-    }
-
     /// Older generations are still there: a revocation is not at its end.
     pub(super) fn older_left(&self) -> Option<Finding> {
-        let Generations { present: Some((present, _)), older, older_until, .. } =
-            self.generations()?
-        else {
+        let Generations { present: Some((present, _)), older, .. } = self.generations()? else {
             return None;
         };
-        let older = match older.as_slice() {
-            [] => return None,
-            [one] => format!("generation {one}, older than that of its token ({present}), is"),
-            many => {
-                let many: Vec<_> = many.iter().map(Number::to_string).collect();
-                format!(
-                    "generations {}, older than that of its token ({present}), are",
-                    many.join(", ")
-                )
-            }
-        };
-        let until = match older_until.filter(|until| *until > self.now) {
+        let goes = |(number, until): &(Number, Option<Timestamp>)| match until
+            .filter(|until| *until > self.now)
+        {
             Some(until) => {
                 let grace = length(until.duration_since(self.now).as_secs());
-                format!("until the grace is over at {until:.0} (in {grace})")
+                format!("{number} until its grace is over at {until:.0} (in {grace})")
             }
-            None => "and to be deleted now".to_owned(),
+            None => format!("{number} to be deleted now"),
         };
-        let cause = format!("Tokens are being revoked: {older} still there, {until}.");
+        let all: Vec<_> = older.iter().map(goes).collect();
+        let generations = match all.len() {
+            0 => return None,
+            1 => "generation",
+            _ => "generations",
+        };
+        let cause = format!(
+            "Tokens are being revoked: older than that of its token ({present}) and still there: \
+             {generations} {}.",
+            all.join(", ")
+        );
         Some(finding(cause, Remedy::default()))
     }
 }

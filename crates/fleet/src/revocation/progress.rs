@@ -75,7 +75,7 @@ impl Fleet {
         let view = self.shoots.view(&secret.namespace);
         let seen = decision::as_seen(now, &entry.record, view);
         let present = bound_to(&seen.record);
-        let (phase, until) = self.phase(now, &seen.record, view, revocation);
+        let (phase, until) = self.phase(now, entry, &seen.record, revocation);
         let (detail, keeps_until) = match phase {
             Phase::Token | Phase::Deleting => self.what_keeps(now, secret, entry),
             Phase::Confirming if revocation.unconfirmed => self.what_keeps(now, secret, entry),
@@ -88,8 +88,8 @@ impl Fleet {
     fn phase(
         &self,
         now: Timestamp,
+        entry: &Entry,
         record: &Record,
-        view: ShootView<'_>,
         revocation: &Revocation,
     ) -> (Phase, Option<Timestamp>) {
         if let Some(Done { refused, .. }) = revocation.done {
@@ -102,8 +102,7 @@ impl Fleet {
             let until = gone.checked_add(REFUSED_WITHIN).ok().filter(|_| !revocation.unconfirmed);
             return (Phase::Confirming, until);
         }
-        let asked = self.revocations.of(record).and_then(|revoked| revoked.end);
-        let until = [decision::older_until(record, view), asked].into_iter().flatten().min();
+        let until = self.ends(now, entry).of(revocation.up_to);
         match until.filter(|until| *until > now) {
             Some(until) => (Phase::Grace, Some(until)),
             None => (Phase::Deleting, None),

@@ -16,6 +16,7 @@ use crate::{
 
 mod asking;
 mod crashes;
+mod ends;
 
 const NAME: &str = "shoot-1/a";
 
@@ -101,9 +102,20 @@ impl Stage {
             let keep = bound_to(&self.record).unwrap();
             assert!(self.numbers().contains(&keep), "what is kept is there");
             let before = self.present.len();
-            self.present.retain(|generation| generation.number >= keep);
+            let goes = |number| number < keep && number <= order.generation;
+            self.present.retain(|generation| !goes(generation.number));
             let refused = self.old_token_at_hand && self.present.len() < before;
             let answer = Answer { record: self.record.clone(), old_token_refused: refused };
+            return crash.is_none().then_some(answer);
+        }
+        if order.reason == Reason::GraceShortened {
+            let note = self.record.issued.as_mut().unwrap();
+            let noted =
+                note.generation.take().unwrap().with(at(self.world.now), order.ends.clone());
+            note.generation = Some(Box::new(noted));
+            self.record.digest =
+                Digest::received(format!("{} {:?}", self.record.digest, order.ends));
+            let answer = Answer { record: self.record.clone(), old_token_refused: false };
             return crash.is_none().then_some(answer);
         }
         let newest = self.present.last().map_or(0, |newest| newest.number);
@@ -117,11 +129,19 @@ impl Stage {
         }
         let now = self.world.now;
         let before = self.record.issued.as_ref().and_then(|note| note.generation.as_ref());
-        let older_until = match before {
-            Some(before) if before.number == number => before.older_until,
-            _ => order.grace.and_then(|grace| at(now).checked_add(grace).ok()),
+        let (older_until, mut ends) = match before {
+            Some(before) if before.number == number => (before.older_until, before.ends(None)),
+            before => (
+                order.grace.and_then(|grace| at(now).checked_add(grace).ok()),
+                before.map(|before| before.ends(None)).unwrap_or_default(),
+            ),
         };
-        self.record = bound(&written(&self.record, now, order.reason), number, older_until);
+        ends.merge(&order.ends);
+        let mut record = bound(&written(&self.record, now, order.reason), number, older_until);
+        let note = record.issued.as_mut().unwrap();
+        note.generation =
+            note.generation.take().map(|noted| Box::new(noted.with(at(now), ends.clone())));
+        self.record = record;
         let answer = Answer { record: self.record.clone(), old_token_refused: false };
         crash.is_none().then_some(answer)
     }

@@ -191,9 +191,12 @@ pub struct RevokeGenerationRequest {
     /// The ServiceAccount in the shoot.
     #[prost(message, optional, tag = "3")]
     pub account: ::core::option::Option<ServiceAccount>,
-    /// The generation to keep, at least 1; all older ones go.
+    /// The generation to keep, at least 1; older ones go.
     #[prost(uint32, tag = "4")]
     pub keep: u32,
+    /// The newest of them that goes; 0 means all.
+    #[prost(uint32, tag = "5")]
+    pub up_to: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeGenerationResponse {
@@ -706,7 +709,7 @@ pub mod token_issuer_client {
                 .insert(GrpcMethod::new("perennial.issuer.v1.TokenIssuer", "SyncShoot"));
             self.inner.unary(req, path, codec).await
         }
-        /// Deletes the generations of an access Secret that are older than the one to keep, and with them
+        /// Deletes the generations of an access Secret that are older than the one to keep, up to one, and with them
         /// every token that is bound to them; the one to keep must be there. Answers when an old token is
         /// refused, or 20 s later; where none is at hand, at once. It may be repeated. Callers:
         /// secret-writer.
@@ -868,7 +871,7 @@ pub mod token_issuer_server {
             tonic::Response<super::SyncShootResponse>,
             tonic::Status,
         >;
-        /// Deletes the generations of an access Secret that are older than the one to keep, and with them
+        /// Deletes the generations of an access Secret that are older than the one to keep, up to one, and with them
         /// every token that is bound to them; the one to keep must be there. Answers when an old token is
         /// refused, or 20 s later; where none is at hand, at once. It may be repeated. Callers:
         /// secret-writer.

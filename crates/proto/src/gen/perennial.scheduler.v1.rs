@@ -551,7 +551,7 @@ pub struct Explanation {
     pub pause: ::core::option::Option<Pause>,
 }
 /// What the tokens of a revocable Secret are bound to.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Generations {
     /// The generation that its token is bound to; 0 while it is bound to none.
     #[prost(uint32, tag = "1")]
@@ -565,12 +565,25 @@ pub struct Generations {
     /// Older ones that are still there: their tokens work.
     #[prost(uint32, repeated, tag = "4")]
     pub older: ::prost::alloc::vec::Vec<u32>,
-    /// When those go; absent where there are none.
+    /// When the first of those goes; absent where there are none.
     #[prost(message, optional, tag = "5")]
     pub older_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// When each of those goes, the oldest first.
+    #[prost(message, repeated, tag = "7")]
+    pub each: ::prost::alloc::vec::Vec<OlderGeneration>,
     /// When the generations were last seen, by the clock of a token-issuer; absent where they were not.
     #[prost(message, optional, tag = "6")]
     pub seen_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A generation that is older than that of the token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OlderGeneration {
+    /// Its number.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// When it goes, and with it its tokens.
+    #[prost(message, optional, tag = "2")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// One thing that somebody should know.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -33,6 +33,9 @@ pub struct RenewTokenRequest {
     /// the token is written.
     #[prost(message, optional, tag = "10")]
     pub grace: ::core::option::Option<::prost_types::Duration>,
+    /// What was promised of older generations before, 16 at most: none lives longer, whatever the grace.
+    #[prost(message, repeated, tag = "11")]
+    pub ends: ::prost::alloc::vec::Vec<GenerationEnd>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RenewTokenResponse {
@@ -40,7 +43,7 @@ pub struct RenewTokenResponse {
     #[prost(message, optional, tag = "1")]
     pub record: ::core::option::Option<AccessSecret>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SyncSecretRequest {
     /// Namespace of the access Secret.
     #[prost(string, tag = "1")]
@@ -57,6 +60,14 @@ pub struct SyncSecretRequest {
     /// Id of this attempt, for logs.
     #[prost(string, tag = "5")]
     pub request_id: ::prost::alloc::string::String,
+    /// With the reason `generation_left`: the newest generation that is to be deleted, and with it all
+    /// older ones; absent means every one that is older than that of the token.
+    #[prost(uint32, optional, tag = "6")]
+    pub up_to: ::core::option::Option<u32>,
+    /// With the reason `grace_shortened`: when older generations go, 16 at most. What is sooner than what
+    /// is noted is noted.
+    #[prost(message, repeated, tag = "7")]
+    pub ends: ::prost::alloc::vec::Vec<GenerationEnd>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SyncSecretResponse {
@@ -345,7 +356,7 @@ pub struct Issued {
     pub spent: u32,
 }
 /// What was noted of the generation of a token.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NotedGeneration {
     /// Its number.
     #[prost(uint32, tag = "1")]
@@ -357,6 +368,19 @@ pub struct NotedGeneration {
     /// revoked.
     #[prost(message, optional, tag = "3")]
     pub older_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Those of them that go sooner.
+    #[prost(message, repeated, tag = "4")]
+    pub sooner: ::prost::alloc::vec::Vec<GenerationEnd>,
+}
+/// All generations up to one go at a moment.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GenerationEnd {
+    /// The newest that goes.
+    #[prost(uint32, tag = "1")]
+    pub up_to: u32,
+    /// When.
+    #[prost(message, optional, tag = "2")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Memory against a storm.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

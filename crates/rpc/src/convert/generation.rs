@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use perennial_core::{
-    generation::{Family, Generation, GenerationsSeen, Number},
+    generation::{End, Ends, Family, Generation, GenerationsSeen, Number},
     shoot::ShootId,
 };
-use perennial_proto::issuer::v1 as proto;
+use perennial_proto::{issuer::v1 as proto, writer::v1 as writer};
 
 use super::{ConvertError, duration, duration_from, parsed, timestamp, timestamp_from};
 
@@ -73,6 +73,35 @@ pub fn generations_seen_from_proto(
     ))
 }
 
+/// Most ends in one message. Ours have at most [`perennial_core::generation::ENDS_MAX`] and one more.
+const ENDS_TAKEN_MAX: usize = 16;
+
+/// The ends of older generations as messages.
+#[must_use]
+pub fn ends_to_proto(ends: &Ends) -> Vec<writer::GenerationEnd> {
+    let message =
+        |end: End| writer::GenerationEnd { up_to: end.up_to, until: Some(timestamp(end.until)) };
+    ends.iter().map(message).collect()
+}
+
+/// The ends of older generations out of messages.
+///
+/// # Errors
+/// When there are too many, or one has no moment.
+pub fn ends_from_proto(
+    field: &'static str,
+    messages: Vec<writer::GenerationEnd>,
+) -> Result<Ends, ConvertError> {
+    if messages.len() > ENDS_TAKEN_MAX {
+        let problem = format!("are more than {ENDS_TAKEN_MAX}");
+        return Err(ConvertError { field, problem });
+    }
+    let end = |message: writer::GenerationEnd| {
+        Ok(End { up_to: message.up_to, until: timestamp_from(field, message.until)? })
+    };
+    messages.into_iter().map(end).collect()
+}
+
 fn number(field: &'static str, number: u32) -> Result<Number, ConvertError> {
     match number {
         0 => Err(ConvertError { field, problem: "must be at least 1".to_owned() }),
@@ -90,6 +119,18 @@ fn optional(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn d_ends_of_older_generations_survive_the_way_and_are_bounded() {
+        let end = |up_to| End { up_to, until: jiff::Timestamp::from_second(up_to.into()).unwrap() };
+        let ends: Ends = [end(1), end(2)].into_iter().collect();
+        let messages = ends_to_proto(&ends);
+        assert_eq!(ends_from_proto("ends", messages.clone()), Ok(ends));
+        let many = messages.iter().cycle().take(17).cloned().collect();
+        assert_eq!(ends_from_proto("ends", many).unwrap_err().field, "ends");
+        let without = vec![writer::GenerationEnd { up_to: 1, until: None }];
+        assert_eq!(ends_from_proto("ends", without).unwrap_err().field, "ends");
+    }
 
     #[test]
     fn d_what_was_seen_of_generations_survives_the_way() {

@@ -12,7 +12,10 @@ use perennial_core::{
 };
 use perennial_proto::writer::v1::{self as proto, access_secret::Asks};
 
-use super::{ConvertError, duration, duration_from, parsed, timestamp, timestamp_from};
+use super::{
+    ConvertError, duration, duration_from, ends_from_proto, ends_to_proto, parsed, timestamp,
+    timestamp_from,
+};
 
 /// A record as a message. It holds no token, as the record holds none.
 #[must_use]
@@ -239,6 +242,7 @@ fn issued_to_proto(issued: &Issued) -> proto::Issued {
             number: noted.number,
             uid: noted.uid.clone(),
             older_until: noted.older_until.map(timestamp),
+            sooner: ends_to_proto(&noted.sooner),
         }),
     }
 }
@@ -265,10 +269,11 @@ fn issued_from_proto(message: proto::Issued, claims: &Claims) -> Result<Issued, 
 }
 
 fn noted_from_proto(message: proto::NotedGeneration) -> Result<Box<Noted>, ConvertError> {
-    let proto::NotedGeneration { number, uid, older_until } = message;
+    let proto::NotedGeneration { number, uid, older_until, sooner } = message;
     let moment = |at| timestamp_from("issued.generation.older_until", Some(at));
     let older_until = older_until.map(moment).transpose()?;
-    Ok(Box::new(Noted { number, uid, older_until }))
+    let sooner = ends_from_proto("issued.generation.sooner", sooner)?;
+    Ok(Box::new(Noted { number, uid, older_until, sooner }))
 }
 
 fn memory_to_proto(memory: Memory) -> proto::Memory {

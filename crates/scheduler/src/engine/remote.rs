@@ -75,6 +75,8 @@ impl Writer {
             digest: order.digest.to_string(),
             reason: order.reason.as_str().to_owned(),
             request_id: self.replica.request_id(order.attempt),
+            up_to: Some(order.generation),
+            ends: convert::ends_to_proto(&order.ends),
         }
     }
 
@@ -90,6 +92,7 @@ impl Writer {
             request_id: self.replica.request_id(order.attempt),
             generation: order.generation,
             grace: order.grace.map(convert::duration),
+            ends: convert::ends_to_proto(&order.ends),
         }
     }
 }

@@ -40,11 +40,9 @@ pub(super) fn noted(
 ) -> Option<Noted> {
     let family = Family::new(&inputs.account.namespace, &order.secret);
     let noted = Noted::of(&family, claims, None).filter(|_| inputs.revocable)?;
+    let before = record.issued.as_ref().and_then(|note| note.generation.as_deref());
     let older_until = match bound_to(record) {
-        Some(present) if present == noted.number => {
-            let before = record.issued.as_ref().and_then(|note| note.generation.as_ref());
-            before.and_then(|before| before.older_until)
-        }
+        Some(present) if present == noted.number => before.and_then(|before| before.older_until),
         // Whatever the token is for: it may have been due in the moment in which it was revoked. The end
         // is noted once, or each renewal would put it off.
         Some(_) => {
@@ -53,5 +51,8 @@ pub(super) fn noted(
         }
         None => None, // the generation itself says how long
     };
-    Some(Noted { older_until, ..noted })
+    // What was promised of each stays, whatever is revoked now.
+    let mut ends = before.map(|before| before.ends(None).settled(at)).unwrap_or_default();
+    ends.merge(&order.ends);
+    Some(Noted { older_until, ..noted }.with(at, ends))
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use perennial_core::{
     digest::Digest,
-    generation::{GRACE_MAX, Number},
+    generation::{Ends, GRACE_MAX, Number},
     name::SecretRef,
     reason::Reason,
     window::Window,
 };
 use perennial_proto::writer::v1::RenewTokenRequest;
-use perennial_rpc::convert::{ConvertError, duration_from, parsed};
+use perennial_rpc::convert::{ConvertError, duration_from, ends_from_proto, parsed};
 
 /// Longest request id that is logged, in bytes. Ours are UUIDs.
 const REQUEST_ID_BYTES_MAX: usize = 64;
@@ -36,6 +36,8 @@ pub struct Order {
     /// For how long older generations live on, where they are being revoked; `None` for as long as
     /// is usual.
     pub grace: Option<Duration>,
+    /// What was promised of older generations before: none lives longer.
+    pub ends: Ends,
     /// Id of this attempt, for logs.
     pub request_id: String,
 }
@@ -70,6 +72,7 @@ impl TryFrom<RenewTokenRequest> for Order {
             place: request.window_place,
             generation: request.generation,
             grace,
+            ends: ends_from_proto("ends", request.ends)?,
             request_id: request_id(request.request_id)?,
         })
     }
@@ -102,6 +105,7 @@ mod tests {
             request_id: "1".to_owned(),
             generation: 0,
             grace: None,
+            ends: Vec::new(),
         }
     }
 

@@ -7,6 +7,7 @@ use perennial_core::{
     decision::bound_to,
     digest::Digest,
     failure::{Failure as _, chain},
+    generation::{Ends, Number},
     inputs::Inputs,
     issued::Issued,
     name::SecretRef,
@@ -15,7 +16,7 @@ use perennial_core::{
 use perennial_kube::access::{CaOrder, NoteOrder, Outcome, Seen, WriteError};
 use perennial_process::crash;
 use perennial_proto::writer::v1::SyncSecretRequest;
-use perennial_rpc::convert::{ConvertError, parsed};
+use perennial_rpc::convert::{ConvertError, ends_from_proto, parsed};
 use tokio::time::timeout;
 use tracing::{debug, info};
 
@@ -35,6 +36,11 @@ pub struct Repair {
     pub digest: Digest,
     /// Why; one that needs no token.
     pub reason: Reason,
+    /// With [`Reason::GenerationLeft`], the newest generation that goes; `None` for all that are older
+    /// than the token's.
+    pub up_to: Option<Number>,
+    /// With [`Reason::GraceShortened`], when older generations go.
+    pub ends: Ends,
     /// Id of this attempt, for logs.
     pub request_id: String,
 }
@@ -66,6 +72,8 @@ impl TryFrom<SyncSecretRequest> for Repair {
             },
             digest: Digest::received(request.digest),
             reason,
+            up_to: request.up_to,
+            ends: ends_from_proto("ends", request.ends)?,
             request_id: request_id(request.request_id)?,
         })
     }
@@ -79,6 +87,7 @@ pub(super) async fn carry_out(
 ) -> Result<Repaired, RenewError> {
     let outcome = match order.reason {
         Reason::GenerationLeft => revoke(means, order, seen, &inputs).await,
+        Reason::GraceShortened => shorten(means, order, seen).await.map(Repaired::from),
         _ => sync_and_write(means, order, seen, &inputs).await.map(Repaired::from),
     };
     let SecretRef { namespace, name } = &order.secret;
@@ -106,13 +115,48 @@ async fn revoke(
     let secret = || order.secret.clone();
     let keep = bound_to(&seen.record).filter(|_| inputs.revocable);
     let keep = keep.ok_or_else(|| RenewError::NotBound { secret: secret() })?;
-    let revoked = timeout(ISSUE_LIMIT, means.issuer.revoke(&order.secret, inputs, keep)).await;
+    let up_to = order.up_to.map_or(keep - 1, |up_to| up_to.min(keep - 1));
+    if up_to == 0 {
+        return Ok(Box::new(Seen::clone(&seen)).into()); // none is older, or to go
+    }
+    let revoked = means.issuer.revoke(&order.secret, inputs, (up_to, keep));
+    let revoked = timeout(ISSUE_LIMIT, revoked).await;
     let late = |_| RenewError::TimedOut { secret: secret(), step: Step::Sync, limit: ISSUE_LIMIT };
     let refused = revoked.map_err(late)?;
     let old_token_refused =
         refused.map_err(|cause| RenewError::Sync { secret: secret(), cause })?;
     crash::point("secret-writer.revoked");
     Ok(Repaired { seen: Box::new(Seen::clone(&seen)), old_token_refused })
+}
+
+/// Notes that older generations go sooner than was noted, and that alone.
+async fn shorten(means: &Means, order: &Repair, seen: Arc<Seen>) -> Result<Box<Seen>, RenewError> {
+    let secret = || order.secret.clone();
+    let unbound = || RenewError::NotBound { secret: secret() };
+    let note = seen.record.issued.clone().ok_or_else(unbound)?;
+    let noted =
+        note.generation.clone().ok_or_else(unbound)?.with(means.clock.now(), order.ends.clone());
+    let note = Issued { generation: Some(Box::new(noted)), ..note };
+    if seen.record.issued.as_ref() == Some(&note) {
+        return Ok(Box::new(Seen::clone(&seen)));
+    }
+    let note = NoteOrder { seen, note };
+    let written = timeout(WRITE_LIMIT, means.writer.write_note(&note)).await;
+    let late = |_| RenewError::TimedOut { secret: secret(), step: Step::Write, limit: WRITE_LIMIT };
+    learned(means, order, written.map_err(late)?.map_err(RenewError::Write)?)
+}
+
+fn learned(means: &Means, order: &Repair, outcome: Outcome) -> Result<Box<Seen>, RenewError> {
+    match outcome {
+        Outcome::Written(seen) => {
+            means.store.learn(seen.clone());
+            Ok(Box::new(seen))
+        }
+        Outcome::Changed(now) => {
+            now.into_iter().for_each(|now| means.store.learn(now));
+            Err(RenewError::Changed { secret: order.secret.clone() })
+        }
+    }
 }
 
 impl From<Box<Seen>> for Repaired {
@@ -136,16 +180,8 @@ async fn sync_and_write(
     crash::point("secret-writer.synced");
     let ca_pem = inputs.inject_ca.then_some(ca_pem);
     let written = timeout(WRITE_LIMIT, write(means, &wanted, &seen, inputs, ca_pem)).await;
-    match written.map_err(|_| late(Step::Write, WRITE_LIMIT))?.map_err(RenewError::Write)? {
-        Outcome::Written(seen) => {
-            means.store.learn(seen.clone());
-            Ok(Box::new(seen))
-        }
-        Outcome::Changed(now) => {
-            now.into_iter().for_each(|now| means.store.learn(now));
-            Err(RenewError::Changed { secret: secret() })
-        }
-    }
+    let written = written.map_err(|_| late(Step::Write, WRITE_LIMIT))?;
+    learned(means, order, written.map_err(RenewError::Write)?)
 }
 
 fn wanted(reason: Reason, seen: &Seen, inputs: &Inputs) -> Wanted {

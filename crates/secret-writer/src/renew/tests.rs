@@ -89,6 +89,7 @@ fn order(digest: perennial_core::digest::Digest, reason: Reason) -> Order {
         place: 0.5,
         generation: 0,
         grace: None,
+        ends: Default::default(),
         request_id: "request-1".to_owned(),
     }
 }
@@ -129,6 +130,8 @@ async fn in_audit_mode_every_order_is_refused_and_nobody_is_called() {
                 secret: secret_ref("a"),
                 digest,
                 reason: Reason::CaChanged,
+                up_to: None,
+                ends: Default::default(),
                 request_id: String::new(),
             };
             let outcome = bench.renewals.repair(repair).await.map(|repaired| repaired.seen);

@@ -46,8 +46,10 @@ pub struct Revoke {
     pub secret: SecretRef,
     /// The ServiceAccount in the shoot.
     pub account: AccountRef,
-    /// The generation to keep; all older ones go.
+    /// The generation to keep: it must be there.
     pub keep: Number,
+    /// The newest of the older ones that goes.
+    pub up_to: Number,
 }
 
 /// What came of it.
@@ -74,7 +76,7 @@ impl Revoke {
     /// # Errors
     /// Names the field that is wrong.
     pub fn parse(message: RevokeGenerationRequest) -> Result<Self, ConvertError> {
-        let RevokeGenerationRequest { namespace, name, account, keep } = message;
+        let RevokeGenerationRequest { namespace, name, account, keep, up_to } = message;
         if keep == 0 {
             let problem = "must be at least 1".to_owned();
             return Err(ConvertError { field: "keep", problem });
@@ -86,6 +88,7 @@ impl Revoke {
             },
             account: convert::account_from_proto(account)?,
             keep,
+            up_to: if up_to == 0 { keep - 1 } else { up_to.min(keep - 1) },
         })
     }
 
@@ -95,7 +98,7 @@ impl Revoke {
 }
 
 impl Issuer {
-    /// Deletes the older generations and waits until an old token is refused, 28 s at most. It may
+    /// Deletes the older generations that are to go and waits until an old token is refused, 28 s at most. It may
     /// be repeated.
     ///
     /// # Errors
@@ -162,7 +165,7 @@ impl Issuer {
             if !present.iter().any(|(number, _)| *number == revoke.keep) {
                 return Ok(Err(Obstacle::KeepMissing));
             }
-            let older = present.into_iter().filter(|(number, _)| *number < revoke.keep);
+            let older = present.into_iter().filter(|(number, _)| *number <= revoke.up_to);
             let older: Vec<_> = older.collect();
             if !older.is_empty() {
                 self.look_at_witness(revoke, candidate).await;
@@ -228,7 +231,7 @@ impl Issuer {
 
     /// An old token, and a connection of its own with it to where we go ourselves.
     fn witness(&self, revoke: &Revoke, candidate: &Candidate) -> Option<(Witness, Arc<dyn Shoot>)> {
-        let witness = self.kept.older(&revoke.secret, revoke.keep, self.clock.now())?;
+        let witness = self.kept.older(&revoke.secret, revoke.up_to + 1, self.clock.now())?;
         let connection = candidate.endpoint.with_token(witness.token.clone());
         let connected = self.directory.connect(&connection);
         let failed = |error: &KubeError| {

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     decision::Policy,
     fixtures::{SecretBuilder, at, jwt_bound},
-    generation::Generation,
+    generation::{End, Ends, Generation},
     keys,
     shoot::{Reach, ShootStatus},
 };
@@ -113,7 +113,9 @@ fn d_who_asks_to_revoke_gets_a_token_of_the_next_generation_and_no_second_one() 
     let one = shoot(&[(1, "uid-1")], 5);
     let both = shoot(&[(1, "uid-1"), (2, "uid-2")], 5);
     let revoked = |record: &Record, status: &ShootStatus, at_once| {
-        decide_revoked(at(10), record, ShootView::Seen(status), &POLICY, (1, at_once))
+        let end = End { up_to: 1, until: at(if at_once { 10 } else { 60 }) };
+        let asked = Ends::from_iter([end]);
+        decide_revoked(at(10), record, ShootView::Seen(status), &POLICY, (1, &asked))
     };
     assert_eq!(revoked(&held(1), &one, false), Decision::Renew(Reason::Revoked));
     assert_eq!(generation_wanted(&held(1), ShootView::Seen(&one), Some(1)), 2);
@@ -129,4 +131,32 @@ fn d_a_secret_that_is_not_revocable_is_not_judged_by_generations() {
     let record = SecretBuilder::new().holding(token, 0).record();
     let decision = decided(10, &record, &shoot(&[], 5));
     assert!(matches!(decision, Decision::Keep { .. }), "{decision:?}");
+}
+
+#[test]
+fn d_each_older_generation_goes_by_its_own_end() {
+    let three = shoot(&[(1, "uid-1"), (2, "uid-2"), (3, "uid-3")], 5);
+    let mut record = held(3);
+    let noted = record.issued.as_mut().unwrap().generation.as_mut().unwrap();
+    noted.older_until = Some(at(240));
+    noted.sooner = Ends::from_iter([End { up_to: 1, until: at(100) }]);
+    assert_eq!(decided(99, &record, &three), Decision::Keep { until: at(100) });
+    assert_eq!(decided(100, &record, &three), Decision::Renew(Reason::GenerationLeft));
+    let two = shoot(&[(2, "uid-2"), (3, "uid-3")], 101);
+    assert_eq!(decided(102, &record, &two), Decision::Keep { until: at(240) });
+}
+
+#[test]
+fn d_an_end_that_is_sooner_than_the_noted_one_is_noted_once() {
+    let both = shoot(&[(1, "uid-1"), (2, "uid-2")], 5);
+    let asked = Ends::from_iter([End { up_to: 1, until: at(30) }]);
+    let revoked = |record: &Record, status: &ShootStatus| {
+        decide_revoked(at(10), record, ShootView::Seen(status), &POLICY, (1, &asked))
+    };
+    let mut record = held(2);
+    assert_eq!(revoked(&record, &both), Decision::Renew(Reason::GraceShortened));
+    let gone = revoked(&record, &shoot(&[(2, "uid-2")], 5));
+    assert!(matches!(gone, Decision::Keep { .. }), "{gone:?}");
+    record.issued.as_mut().unwrap().generation.as_mut().unwrap().older_until = Some(at(30));
+    assert_eq!(revoked(&record, &both), Decision::Keep { until: at(30) });
 }

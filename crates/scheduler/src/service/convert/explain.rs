@@ -74,14 +74,19 @@ fn finding(finding: Finding) -> proto::Finding {
 }
 
 fn generations(generations: Generations) -> proto::Generations {
-    let Generations { present, since, older, older_until, seen_at } = generations;
+    let Generations { present, since, older, seen_at } = generations;
+    let each = older.iter().map(|(number, until)| proto::OlderGeneration {
+        number: *number,
+        until: until.map(timestamp),
+    });
     let (present, object) = present.unwrap_or_default();
     proto::Generations {
         present,
         object,
         since: since.map(timestamp),
-        older,
-        older_until: older_until.map(timestamp),
+        older: older.iter().map(|(number, _)| *number).collect(),
+        older_until: older.iter().find_map(|(_, until)| *until).map(timestamp),
+        each: each.collect(),
         seen_at: seen_at.map(timestamp),
     }
 }

@@ -133,8 +133,8 @@ async fn d_an_explanation_says_the_generation_and_until_when_older_ones_live() {
     assert_eq!(generations.older_until.unwrap().seconds, 240);
     assert_eq!(generations.since.unwrap().seconds, 0);
     let causes: Vec<_> = explanation.more.iter().map(|finding| finding.cause.as_str()).collect();
-    let left = "Tokens are being revoked: generation 1, older than that of its token (2), is still \
-                there, until the grace is over at 1970-01-01T00:04:00Z (in 4m00s).";
+    let left = "Tokens are being revoked: older than that of its token (2) and still there: \
+                generation 1 until its grace is over at 1970-01-01T00:04:00Z (in 4m00s).";
     assert!(causes.contains(&left), "{causes:?}");
     let shown = perennial_cli::explain::text::lines(&explanation).join("\n");
     assert!(

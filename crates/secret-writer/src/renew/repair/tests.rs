@@ -24,7 +24,14 @@ fn bench(inject_ca: &str) -> Bench {
 fn order(bench: &Bench, reason: Reason) -> Repair {
     let digest = bench.store.get(&secret_ref("a")).unwrap().record.digest.clone();
     let request_id = "request-1".to_owned();
-    Repair { secret: secret_ref("a"), digest, reason, request_id }
+    Repair {
+        secret: secret_ref("a"),
+        digest,
+        reason,
+        up_to: None,
+        ends: Default::default(),
+        request_id,
+    }
 }
 
 #[tokio::test]

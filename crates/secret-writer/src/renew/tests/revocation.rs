@@ -1,6 +1,9 @@
 //! Section D: what tokens are bound to, what is noted of it, and how older generations go.
 
-use perennial_core::{decision::bound_to, generation::Noted};
+use perennial_core::{
+    decision::bound_to,
+    generation::{End, Ends, Noted},
+};
 
 use super::*;
 use crate::{
@@ -37,7 +40,8 @@ impl Bench {
 
     fn repair(&self) -> Repair {
         let Order { secret, digest, request_id, .. } = self.order(Reason::Revoked);
-        Repair { secret, digest, reason: Reason::GenerationLeft, request_id }
+        let (reason, ends) = (Reason::GenerationLeft, Ends::default());
+        Repair { secret, digest, reason, up_to: None, ends, request_id }
     }
 
     fn last_binding(&self) -> Option<Binding> {
@@ -52,7 +56,10 @@ async fn d_a_first_token_is_bound_to_a_generation_and_an_ordinary_renewal_stays_
         assert_eq!(bench.last_binding(), binding(0, false, None));
         assert_eq!(bench.present(), Some(1));
         let uid = bench.noted().uid;
-        assert_eq!(bench.noted(), Noted { number: 1, uid, older_until: None });
+        assert_eq!(
+            bench.noted(),
+            Noted { number: 1, uid, older_until: None, sooner: Ends::default() }
+        );
         bench.clock.set(at(28_000));
         bench.renew(Reason::Due).await.unwrap();
         assert_eq!((bench.last_binding(), bench.present()), (binding(1, false, None), Some(1)));
@@ -171,10 +178,13 @@ async fn d_older_generations_are_deleted_without_a_write_on_the_seed() {
         bench.renew(Reason::NothingHeld).await.unwrap();
         let orders = bench.writer.orders();
         let before = bench.store.get(&secret_ref("a")).unwrap();
+        bench.renewals.renew(bench.revoked(2, Some(0))).await.unwrap();
+        let orders = orders + 1;
+        let before = bench.store.get(&secret_ref("a")).unwrap_or(before);
         let repaired = bench.renewals.repair(bench.repair()).await.unwrap();
         assert!(repaired.old_token_refused);
         assert_eq!(repaired.seen.record, before.record);
-        assert_eq!(*bench.issuer.kept.lock().unwrap(), [1]);
+        assert_eq!(*bench.issuer.kept.lock().unwrap(), [(1, 2)]);
         bench.issuer.will_answer(Ok(String::new()));
         let repaired = bench.renewals.repair(bench.repair()).await.unwrap();
         assert!(!repaired.old_token_refused, "no old token was at hand");
@@ -222,4 +232,68 @@ async fn d_a_token_that_was_delivered_into_a_target_is_bound_and_noted_too() {
         assert_eq!((bench.noted().number, bench.noted().older_until), (2, Some(at(0))));
     };
     bench.run(test).await;
+}
+
+fn end(up_to: u32, until: i64) -> End {
+    End { up_to, until: at(until) }
+}
+
+#[tokio::test]
+async fn d_a_second_revocation_does_not_prolong_the_first_and_a_scheduler_cannot_either() {
+    let test = async |bench: &Bench| {
+        bench.renew(Reason::NothingHeld).await.unwrap();
+        bench.clock.set(at(1_000));
+        bench.renewals.renew(bench.revoked(2, Some(12))).await.unwrap();
+        bench.clock.set(at(1_003));
+        let ends = Ends::from_iter([end(1, 9_999), end(9, 1)]);
+        bench.renewals.renew(Order { ends, ..bench.revoked(3, Some(45)) }).await.unwrap();
+        assert_eq!(bench.noted().older_until, Some(at(1_048)));
+        assert_eq!(bench.noted().sooner, Ends::from_iter([end(1, 1_012)]));
+
+        // The next token of the same generation keeps both.
+        let before = bench.noted();
+        bench.clock.set(at(1_200));
+        bench.renew(Reason::Requested).await.unwrap();
+        assert_eq!(bench.noted(), before);
+    };
+    bench().run(test).await;
+}
+
+#[tokio::test]
+async fn d_a_grace_that_is_shortened_is_noted_once_and_never_prolonged() {
+    let test = async |bench: &Bench| {
+        bench.renew(Reason::NothingHeld).await.unwrap();
+        bench.clock.set(at(1_000));
+        bench.renewals.renew(bench.revoked(2, Some(600))).await.unwrap();
+        let shortened = |until| Repair {
+            reason: Reason::GraceShortened,
+            ends: Ends::from_iter([end(1, until)]),
+            ..bench.repair()
+        };
+        let before = bench.noted();
+        bench.renewals.repair(shortened(2_000)).await.unwrap();
+        assert_eq!(bench.noted(), before);
+        assert!(bench.writer.notes.lock().unwrap().is_empty());
+        bench.renewals.repair(shortened(1_060)).await.unwrap();
+        let notes = bench.writer.notes.lock().unwrap();
+        let noted = notes[0].generation.as_ref().unwrap();
+        assert_eq!((notes.len(), noted.older_until), (1, Some(at(1_060))));
+        assert!(bench.issuer.kept.lock().unwrap().is_empty());
+    };
+    bench().run(test).await;
+}
+
+#[tokio::test]
+async fn d_no_more_is_deleted_than_was_ordered_and_never_the_present_generation() {
+    let test = async |bench: &Bench| {
+        bench.renew(Reason::NothingHeld).await.unwrap();
+        bench.renewals.renew(bench.revoked(2, Some(600))).await.unwrap();
+        for (up_to, asked) in [(Some(1), Some((1, 2))), (Some(0), None), (Some(9), Some((1, 2)))] {
+            let repair = Repair { up_to, ..bench.repair() };
+            let repaired = bench.renewals.repair(repair).await.unwrap();
+            assert_eq!(repaired.old_token_refused, asked.is_some());
+            assert_eq!(bench.issuer.kept.lock().unwrap().pop(), asked);
+        }
+    };
+    bench().run(test).await;
 }

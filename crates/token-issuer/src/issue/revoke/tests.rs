@@ -14,7 +14,7 @@ use crate::{
 
 fn revoke(keep: Number) -> Revoke {
     let ask = for_kube_proxy();
-    Revoke { secret: ask.secret, account: ask.account, keep }
+    Revoke { secret: ask.secret, account: ask.account, keep, up_to: keep - 1 }
 }
 
 /// An issuer that has issued a token of each of these generations.
@@ -62,6 +62,22 @@ async fn d_older_generations_of_this_secret_go_and_nothing_else() {
     assert_eq!(world.generations(), [3, 4]);
     assert_eq!(world.set().generations.len(), 3);
     assert_eq!(issuer.revoke(&revoke(3)).await.unwrap().deleted, 0, "it may be repeated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn d_only_what_is_to_go_goes_and_only_a_token_of_that_is_tried() {
+    let world = World::new();
+    let issuer = issued(&world, &[1, 2, 3]).await;
+    world.has_generation(1, "uid-1");
+    let first = Revoke { up_to: 1, ..revoke(3) };
+    let revoked = issuer.revoke(&first).await.unwrap();
+    assert_eq!(
+        revoked,
+        Revoked { deleted: 1, refused: false },
+        "that of 2 lives and tells nothing"
+    );
+    assert_eq!(world.generations(), [2, 3]);
+    assert!(!world.calls().iter().any(|call| call == "new: probe"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,8 +150,13 @@ fn d_a_message_without_a_generation_to_keep_is_refused() {
         namespace: "shoot--lab--1".to_owned(),
         name: "a".to_owned(),
         account: Some(account),
+        up_to: 0,
         keep: 0,
     };
     assert_eq!(Revoke::parse(message.clone()).unwrap_err().field, "keep");
-    assert_eq!(Revoke::parse(RevokeGenerationRequest { keep: 1, ..message }).unwrap().keep, 1);
+    let up_to = |keep, up_to| {
+        let message = RevokeGenerationRequest { keep, up_to, ..message.clone() };
+        Revoke::parse(message).unwrap().up_to
+    };
+    assert_eq!((up_to(1, 0), up_to(4, 0), up_to(4, 2), up_to(4, 9)), (0, 3, 2, 3));
 }

@@ -1,0 +1,52 @@
+//! What an order says of generations.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use perennial_core::{
+    decision::{self, bound_to},
+    generation::{Ends, Number},
+    name::SecretRef,
+    reason::Reason,
+};
+
+use crate::Fleet;
+
+/// What the secret-writer is told of the generations of a Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ordered {
+    /// With a token: the generation that it is to be bound to at least, 0 where none is known.
+    /// Without: all older ones up to this one are to be deleted.
+    pub number: Number,
+    /// For how long older generations live on, where they are being revoked.
+    pub grace: Option<Duration>,
+    /// What was promised of older ones before, or is now: none lives longer.
+    pub ends: Ends,
+}
+
+impl Fleet {
+    pub(crate) fn generations_to_order(
+        &self,
+        now: Timestamp,
+        secret: &SecretRef,
+        reason: Reason,
+    ) -> Ordered {
+        let Some(entry) = self.members.get(secret) else { return Ordered::default() };
+        let (view, ends) = (self.shoots.view(&secret.namespace), self.ends(now, entry));
+        let revocation = self.revocations.0.get(secret);
+        if !reason.needs_token() {
+            let unconfirmed = revocation.filter(|revocation| revocation.unconfirmed);
+            let deleted = unconfirmed.map_or(0, |revocation| revocation.up_to);
+            return Ordered { number: ends.over(now).max(deleted), grace: None, ends };
+        }
+        let seen = decision::as_seen(now, &entry.record, view);
+        let up_to = revocation.map(|revocation| revocation.up_to);
+        let number = decision::generation_wanted(&seen.record, view, up_to);
+        let asked = revocation.and_then(|revocation| revocation.grace);
+        let grace = asked.unwrap_or_else(|| decision::grace_of(&seen.record, view, number));
+        // A token that is due while older ones are revoked is one of the next generation too.
+        let raises = bound_to(&entry.record).is_some_and(|present| number > present);
+        let grace = (reason == Reason::Revoked || raises).then_some(grace);
+        Ordered { number, grace, ends }
+    }
+}
