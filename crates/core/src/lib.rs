@@ -6,8 +6,8 @@
 //!
 //! The way of a Secret through this crate: [`inputs`] and [`token`] read it, [`record`] keeps what
 //! matters, [`decision`] says what is to be done and why, [`signing`] which tokens of a shoot are
-//! outdated together, [`window`] and [`storm`] say when, and [`queue`] holds all of them in the
-//! order they fall due.
+//! outdated together, [`window`], [`levelling`] and [`storm`] say when, and [`queue`] holds all of
+//! them in the order they fall due.
 
 pub mod backoff;
 pub mod ca;
@@ -25,6 +25,7 @@ pub mod issued;
 pub mod keys;
 pub mod kubeconfig;
 pub mod length;
+pub mod levelling;
 pub mod limits;
 pub mod name;
 pub mod pause;

@@ -6,6 +6,8 @@
 //!                                  ▲ planned: chosen once per token
 //! ```
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 
 use crate::token::Claims;
@@ -53,9 +55,13 @@ pub fn latest_of_reference(claims: &Claims) -> Timestamp {
 }
 
 fn after(claims: &Claims, seconds: f64) -> Timestamp {
-    #[expect(clippy::cast_possible_truncation, reason = "whole seconds; floor is never later")]
-    let second = claims.issued_at.as_second().saturating_add(seconds.max(0.0).floor() as i64);
+    let second = claims.issued_at.as_second().saturating_add(whole(seconds));
     Timestamp::from_second(second).unwrap_or(claims.expires_at)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "whole seconds; floor is never later")]
+fn whole(seconds: f64) -> i64 {
+    seconds.max(0.0).floor() as i64
 }
 
 /// Where a window begins, as a share of min(granted, basis).
@@ -90,6 +96,33 @@ impl Window {
     pub fn begin_offset(self, granted_seconds: i64, basis_seconds: i64) -> f64 {
         latest_offset(granted_seconds, basis_seconds) * self.from / LATEST_SHARE
     }
+
+    /// The moments that [`Plan::draw`] can give, in whole seconds after `iat`.
+    #[must_use]
+    pub fn moments(self, granted_seconds: i64, basis_seconds: i64) -> RangeInclusive<i64> {
+        let (begin, last, _) = self.offsets(granted_seconds, basis_seconds);
+        whole(begin)..=whole(last)
+    }
+
+    /// The place, 0 to 1, from which [`Plan::draw`] makes the moment `offset` seconds after `iat`, one
+    /// of [`Window::moments`].
+    #[must_use]
+    pub fn place_of_moment(self, granted_seconds: i64, basis_seconds: i64, offset: i64) -> f64 {
+        let (begin, _, end) = self.offsets(granted_seconds, basis_seconds);
+        // The middle of the second, so that no rounding makes another one of it.
+        let place = (offset as f64 + 0.5 - begin) / (end - begin);
+        if place.is_finite() { place.clamp(0.0, 1.0) } else { 1.0 }
+    }
+
+    /// First and last place, and the end, in seconds after `iat`.
+    fn offsets(self, granted_seconds: i64, basis_seconds: i64) -> (f64, f64, f64) {
+        let begin = self.begin_offset(granted_seconds, basis_seconds);
+        let end = latest_offset(granted_seconds, basis_seconds);
+        match end - begin < WINDOW_MIN_SECONDS {
+            true => (end, end, end),
+            false => (begin, end - LEAD_SECONDS.min((end - begin) / 10.0), end),
+        }
+    }
 }
 
 /// The moment chosen for one token and the moment it must not pass. Made once, when the token is
@@ -106,15 +139,9 @@ impl Plan {
     /// Draws the plan of a token: `place` runs from 0 (begin of the window) to 1 (just before *latest*).
     #[must_use]
     pub fn draw(claims: &Claims, basis_seconds: i64, window: Window, place: f64) -> Self {
-        let granted = claims.granted_seconds();
-        let (begin, end) =
-            (window.begin_offset(granted, basis_seconds), latest_offset(granted, basis_seconds));
+        let (begin, last, end) = window.offsets(claims.granted_seconds(), basis_seconds);
         let place = if place.is_finite() { place.clamp(0.0, 1.0) } else { 1.0 };
-        let last = end - LEAD_SECONDS.min((end - begin) / 10.0);
-        let offset = match end - begin < WINDOW_MIN_SECONDS {
-            true => end,
-            false => (begin + place * (end - begin)).min(last),
-        };
+        let offset = (begin + place * (end - begin)).min(last);
         Self { planned: after(claims, offset), latest: after(claims, end) }
     }
 }
@@ -187,6 +214,20 @@ mod tests {
             prop_assert!(plan.latest < claims.expires_at);
             prop_assert!(plan.latest.as_second() as f64 <= offset);
             prop_assert!(plan.planned.as_second() as f64 >= (offset * 0.30 / 0.80).floor());
+        }
+
+        #[test]
+        fn every_moment_of_a_window_has_a_place_that_draws_it(
+            lifetime in 1_i64..10_000_000, basis in 1_i64..10_000_000,
+            share in 0.30..0.80, pick in any::<u64>(),
+        ) {
+            let window = Window::from_share(share);
+            let moments = window.moments(lifetime, basis);
+            let count = (moments.end() - moments.start() + 1).unsigned_abs();
+            let offset = moments.start() + i64::try_from(pick % count).unwrap();
+            let place = window.place_of_moment(lifetime, basis, offset);
+            let plan = Plan::draw(&granted(lifetime), basis, window, place);
+            prop_assert_eq!(plan.planned, at(offset));
         }
 
         #[test]
