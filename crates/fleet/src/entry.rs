@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub mark: Option<Box<Mark>>,
     /// Its token fits, and is to be replaced all the same.
     pub outdated: Option<Box<Outdated>>,
+    /// Where it is counted in [`super::load`], in seconds since the epoch.
+    pub planned_in: Option<i64>,
 }
 
 /// What is known of a Secret beside its record.
@@ -120,6 +122,7 @@ impl Entry {
             superseded: None,
             mark: None,
             outdated: None,
+            planned_in: None,
         }
     }
 

@@ -21,6 +21,7 @@ use perennial_core::{
     digest::Digest,
     generation::Number,
     inputs::Inputs,
+    levelling::Load,
     name::{SecretName, SecretRef},
     queue::Queue,
     reason::Reason,
@@ -41,6 +42,7 @@ pub mod feed;
 mod foresight;
 pub mod history;
 pub mod limits;
+mod load;
 mod members;
 pub mod observe;
 pub mod order;
@@ -103,6 +105,8 @@ pub struct Fleet {
     outages: outages::Outages,
     /// How many Secrets wait for their first token.
     first_tokens: usize,
+    /// How many renewals are planned when.
+    load: Load,
     /// Whether orders may leave.
     switch: stop::Switch,
     paused: pauses::Paused,
@@ -169,6 +173,7 @@ impl Fleet {
             writer: None,
             outages: outages::Outages::default(),
             first_tokens: 0,
+            load: Load::default(),
             switch: stop::Switch::default(),
             paused: pauses::Paused::default(),
             effects: Effects::default(),
@@ -244,6 +249,7 @@ impl Fleet {
             Some(slot) if self.queue.slot(secret) == Some(slot) => {}
             Some(slot) => self.queue.put(secret.clone(), slot),
         }
+        self.plan(now, secret);
     }
 
     /// Forgets a Secret. An attempt that is under way is still counted until it has ended.
@@ -252,6 +258,7 @@ impl Fleet {
         self.observations.changed(&secret.namespace);
         self.first_tokens -= usize::from(entry.standing.wants_first_token());
         self.queue.remove(secret);
+        entry.planned_in.iter().for_each(|second| self.load.remove(*second));
         if entry.requested {
             let gone = request::Error::NotFound(secret.clone());
             self.effects.dismissed.push((secret.clone(), gone));

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::Bound};
 
 use perennial_core::{
+    levelling::ShootLoad,
     limits::Gate,
     name::{SecretName, SecretRef},
     record::Record,
@@ -33,6 +34,8 @@ pub(super) struct Member {
     pub marks: Marks,
     /// What is known to be outdated by that.
     pub rotation: Rotation,
+    /// What is planned for its Secrets.
+    pub load: ShootLoad,
 }
 
 impl Members {
@@ -67,6 +70,7 @@ impl Members {
         let member = self.0.get_mut(&secret.namespace)?;
         let entry = member.secrets.remove(&secret.name)?;
         entry.mark.iter().for_each(|mark| member.marks.remove(mark));
+        entry.planned_in.iter().for_each(|second| member.load.remove(*second));
         Some(*entry)
     }
 

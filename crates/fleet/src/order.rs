@@ -11,7 +11,9 @@ use perennial_core::{
     window::Window,
 };
 
-use super::{Fleet, Flight, entry::Standing, limits::Hang, revocation::ordered::Ordered};
+use super::{
+    Fleet, Flight, entry::Standing, limits::Hang, load::Place, revocation::ordered::Ordered,
+};
 
 /// More Secrets than this without their first token are a mass start: their renewals are spread
 /// over a wide window, so that the load of one moment does not come back as one.
@@ -49,21 +51,30 @@ impl Fleet {
         let Standing::Due { reason, .. } = self.members.get(secret)?.standing else { return None };
         let Ordered { number, grace, ends } = self.generations_to_order(now, secret, reason);
         let entry = self.members.get_mut(secret)?;
+        let window = if reason == Reason::NothingHeld { window } else { Window::ORDINARY };
         entry.requested = false;
         self.attempts += 1;
-        let order = Order {
+        let mut order = Order {
             attempt: self.attempts,
             secret: secret.clone(),
             digest: entry.record.digest.clone(),
             reason,
-            window: if reason == Reason::NothingHeld { window } else { Window::ORDINARY },
+            window,
             place: entry.place(),
             generation: number,
             grace,
             ends,
         };
         let planned = entry.planned(&self.settings.policy);
+        let chosen = self.choose_place(now, secret, reason, (order.window, order.place));
+        let chosen = chosen.filter(|_| reason.needs_token());
+        if let Some(Place { window, place, .. }) = chosen {
+            (order.window, order.place) = (window, place);
+        }
         self.take_off(now, &order, planned);
+        if let Some(Place { second, .. }) = chosen {
+            self.reserve(secret, second);
+        }
         Some(order)
     }
 

@@ -24,6 +24,7 @@ use crate::fixtures::{
 mod failures;
 mod frozen;
 mod hibernation;
+mod levelling;
 mod limits;
 mod outages;
 mod pauses;

@@ -145,8 +145,13 @@ impl Model {
             fleet.members.all().filter(|(_, _, e)| e.standing.wants_first_token()).count();
         prop_assert_eq!(fleet.first_tokens, wanting);
         prop_assert_eq!(fleet.flights.len(), self.under_way.len());
+        let planned = fleet.members.all().filter(|(_, _, entry)| entry.planned_in.is_some());
+        prop_assert_eq!(fleet.load.count(), planned.count() as u64);
         for (shoot, name, entry) in fleet.members.all() {
             let secret = named(shoot, name);
+            if let Standing::Fresh { until } = entry.standing {
+                prop_assert_eq!(entry.planned_in, Some(until.as_second()));
+            }
             let renewing = matches!(entry.standing, Standing::Renewing { .. });
             prop_assert_eq!(renewing, fleet.flights.contains_key(&secret));
             prop_assert_eq!(
