@@ -52,6 +52,7 @@ pub const METHODS: &[(&str, Callers)] = &[
     ("/perennial.scheduler.v1.Scheduler/Revoke", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/PauseShoot", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/ResumeShoot", Roles(&[Operator])),
+    ("/perennial.scheduler.v1.Scheduler/Forecast", Roles(&[Operator])),
     ("/grpc.health.v1.Health/Check", TrustDomain),
     ("/grpc.health.v1.Health/Watch", TrustDomain),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Roles(&[Operator])),
@@ -252,6 +253,7 @@ mod tests {
             "Revoke",
             "PauseShoot",
             "ResumeShoot",
+            "Forecast",
         ] {
             assert_eq!(scheduler(method), [Operator], "{method}");
         }
