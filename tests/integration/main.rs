@@ -19,6 +19,7 @@ mod contract;
 mod credential;
 mod fake;
 mod first_token;
+mod forecast;
 mod generations;
 mod generic;
 mod hibernation;

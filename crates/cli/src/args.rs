@@ -15,7 +15,7 @@ use crate::{connect::ConnectArgs, exit::Exit};
 mod ending;
 mod length;
 
-use self::ending::{ASKING, EXPLAIN, KUBECONFIG, PAUSE, RENEW, REVOKE, STATUS, ending};
+use self::ending::{ASKING, EXPLAIN, FORECAST, KUBECONFIG, PAUSE, RENEW, REVOKE, STATUS, ending};
 
 const EXAMPLES: &str = "  \
   perennial status
@@ -24,6 +24,7 @@ const EXAMPLES: &str = "  \
   perennial renew shoot--lab--1/shoot-access-kube-scheduler
   perennial revoke shoot--lab--1/shoot-access-kube-scheduler
   perennial watch --namespace shoot--lab--1
+  perennial forecast --for 6h
   perennial kubeconfig shoot--lab--1
   perennial stop --reason 'wrong tokens in shoot--lab--1'
   perennial resume
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Renew(RenewArgs),
     Revoke(RevokeArgs),
     Watch(WatchArgs),
+    Forecast(ForecastArgs),
     Kubeconfig(KubeconfigArgs),
     Stop(StopArgs),
     Pause(PauseArgs),
@@ -187,6 +189,31 @@ pub(crate) struct WatchArgs {
     /// Only those of this namespace on the seed.
     #[arg(long, short)]
     pub(crate) namespace: Option<Namespace>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Say how many renewals are planned when.
+///
+/// One line for each slot of the coming time. Each Secret counts once, with its next renewal: what
+/// follows after that is not planned yet. JSON also has a row for each shoot.
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "perennial forecast [OPTIONS] [NAMESPACE]")]
+#[command(after_help = ending("  \
+  perennial forecast
+  perennial forecast shoot--lab--1 --for 6h --slot 10m
+  perennial forecast -o json | jq '.peak / .mean'", FORECAST))]
+pub(crate) struct ForecastArgs {
+    /// Only Secrets of this namespace on the seed.
+    #[arg(value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<Namespace>,
+    /// How far ahead, 1s to 31 days (744h).
+    #[arg(long = "for", value_name = "DURATION", default_value = "24h")]
+    #[arg(value_parser = perennial_process::args::duration)]
+    pub(crate) ahead: Duration,
+    /// Length of a slot, whole seconds; as long as keeps to a screen when left out.
+    #[arg(long, value_name = "DURATION", value_parser = perennial_process::args::duration)]
+    pub(crate) slot: Option<Duration>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -35,6 +35,7 @@ shown! {
     cli::Status = "perennial.cli.v1.Status",
     issuer::Shoot = "perennial.issuer.v1.Shoot",
     scheduler::Explanation = "perennial.scheduler.v1.Explanation",
+    scheduler::ForecastResponse = "perennial.scheduler.v1.ForecastResponse",
     scheduler::ListSchedulesResponse = "perennial.scheduler.v1.ListSchedulesResponse",
     scheduler::PauseShootResponse = "perennial.scheduler.v1.PauseShootResponse",
     scheduler::ResumeShootResponse = "perennial.scheduler.v1.ResumeShootResponse",

@@ -18,6 +18,7 @@ pub mod connect;
 pub mod error;
 pub mod exit;
 pub mod explain;
+pub mod forecast;
 pub mod json;
 pub mod kubeconfig;
 pub mod list;
@@ -68,6 +69,9 @@ async fn run(args: Args) -> Result<Exit, CliError> {
         Command::Status(args) => status::run(&connect, args).await,
         Command::List(args) => list::run(connect.scheduler()?, args).await.map(|()| Exit::Ok),
         Command::Explain(args) => explain::run(connect.scheduler()?, args).await.map(|()| Exit::Ok),
+        Command::Forecast(args) => {
+            forecast::run(connect.scheduler()?, args).await.map(|()| Exit::Ok)
+        }
         Command::Renew(args) => renew::run(connect.scheduler()?, args).await,
         Command::Stop(args) => stop::stop(connect.scheduler()?, args).await.map(|()| Exit::Ok),
         Command::Resume(args) => stop::resume(connect.scheduler()?, args).await.map(|()| Exit::Ok),

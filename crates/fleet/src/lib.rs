@@ -39,6 +39,7 @@ pub mod attempts;
 mod entry;
 pub mod explain;
 pub mod feed;
+pub mod forecast;
 mod foresight;
 pub mod history;
 pub mod limits;

@@ -112,6 +112,17 @@ impl Members {
         names.map(|name| named(shoot, name))
     }
 
+    /// Shoots behind `after`; only `namespace` where one is given.
+    pub(super) fn shoots_behind<'a>(
+        &'a self,
+        namespace: Option<&'a ShootId>,
+        after: Option<&'a ShootId>,
+    ) -> impl Iterator<Item = (&'a ShootId, &'a Member)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let members = self.0.range::<ShootId, _>((from, Bound::Unbounded));
+        members.filter(move |(shoot, _)| namespace.is_none_or(|namespace| namespace == *shoot))
+    }
+
     /// All Secrets by namespace and name.
     pub(super) fn all(&self) -> impl Iterator<Item = (&ShootId, &SecretName, &Entry)> {
         self.behind(None, None)

@@ -36,7 +36,11 @@ pub struct Stats {
     pub outages: [usize; 3],
     /// Paused shoots and their tokens.
     pub paused: PauseStats,
+    /// Renewals that are planned for the next hour.
+    pub planned_next_hour: usize,
 }
+
+const HOUR_SECONDS: i64 = 60 * 60;
 
 impl Fleet {
     /// Counts everything once; the cost grows with the number of Secrets.
@@ -52,6 +56,8 @@ impl Fleet {
             foreseen: self.foresee(now),
             outages: self.outages.counts(),
             paused: self.pause_stats(now),
+            planned_next_hour: usize::try_from(self.planned_within(now, HOUR_SECONDS))
+                .unwrap_or(usize::MAX),
             ..Stats::default()
         };
         for (shoot, _, entry) in self.members.all() {

@@ -36,6 +36,7 @@ pub struct Metrics {
     shoots_paused: Gauge,
     paused_overdue: Gauge,
     paused_expiring: Gauge,
+    planned_next_hour: Gauge,
     lateness: Histogram,
     limits: Limits,
     outages: Family<ClassLabels, Gauge>,
@@ -79,6 +80,7 @@ impl Metrics {
             shoots_paused: Gauge::default(),
             paused_overdue: Gauge::default(),
             paused_expiring: Gauge::default(),
+            planned_next_hour: Gauge::default(),
             lateness: Histogram::new(LATENESS_SECONDS),
             limits: Limits::default(),
             outages: Family::default(),
@@ -119,6 +121,11 @@ impl Metrics {
             "Secrets whose token names a signing key that its shoot does not publish, where it cannot \
              be told whether it was withdrawn",
             keys_untold,
+        );
+        ours.register(
+            "planned_renewals_next_hour",
+            "Renewals that are planned for the next hour; see `perennial forecast`",
+            metrics.planned_next_hour.clone(),
         );
         ours.register(
             "lateness_seconds",
@@ -188,6 +195,7 @@ impl Metrics {
         self.shoots_paused.set(gauge(stats.paused.shoots));
         self.paused_overdue.set(gauge(stats.paused.overdue));
         self.paused_expiring.set(gauge(stats.paused.expiring));
+        self.planned_next_hour.set(gauge(stats.planned_next_hour));
     }
 }
 
@@ -214,6 +222,7 @@ mod tests {
             overdue: 3,
             audit: true,
             keys_untold: 2,
+            planned_next_hour: 5,
             ..Stats::default()
         };
         let foreseen = Foreseen { late: 7, expire: 4 };
@@ -243,6 +252,7 @@ mod tests {
             "perennial_scheduler_shoots_paused 4",
             "perennial_scheduler_paused_overdue 5",
             "perennial_scheduler_paused_expiring 6",
+            "perennial_scheduler_planned_renewals_next_hour 5",
             r#"perennial_scheduler_lateness_seconds_bucket{le="0.5"} 1"#,
         ] {
             assert!(page.contains(line), "{line} is missing in\n{page}");

@@ -6,11 +6,12 @@ use futures::stream::BoxStream;
 use perennial_core::name::{Namespace, SecretRef};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::scheduler::v1::{
-    ExplainScheduleRequest, ExplainScheduleResponse, GetScheduleRequest, GetScheduleResponse,
-    ListSchedulesRequest, ListSchedulesResponse, PauseShootRequest, PauseShootResponse,
-    RenewNowRequest, RenewNowResponse, ResumeRequest, ResumeResponse, ResumeShootRequest,
-    ResumeShootResponse, RevokeRequest, RevokeResponse, StopRequest, StopResponse,
-    WatchSchedulesRequest, WatchSchedulesResponse, scheduler_server::Scheduler,
+    ExplainScheduleRequest, ExplainScheduleResponse, ForecastRequest, ForecastResponse,
+    GetScheduleRequest, GetScheduleResponse, ListSchedulesRequest, ListSchedulesResponse,
+    PauseShootRequest, PauseShootResponse, RenewNowRequest, RenewNowResponse, ResumeRequest,
+    ResumeResponse, ResumeShootRequest, ResumeShootResponse, RevokeRequest, RevokeResponse,
+    StopRequest, StopResponse, WatchSchedulesRequest, WatchSchedulesResponse,
+    scheduler_server::Scheduler,
 };
 use perennial_rpc::{status::to_status, trace};
 use tokio::{sync::mpsc, time};
@@ -23,6 +24,7 @@ use perennial_fleet::request;
 
 mod convert;
 mod error;
+mod forecast;
 mod pause;
 mod revoke;
 mod stop;
@@ -208,6 +210,13 @@ impl Scheduler for Service {
         request: Request<RevokeRequest>,
     ) -> Result<Response<Self::RevokeStream>, Status> {
         answer(self.revoke_and_watch(request.into_inner()))
+    }
+
+    async fn forecast(
+        &self,
+        request: Request<ForecastRequest>,
+    ) -> Result<Response<ForecastResponse>, Status> {
+        answer(self.forecast(request.get_ref()).await)
     }
 }
 

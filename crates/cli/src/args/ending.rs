@@ -13,6 +13,18 @@ pub(super) const ASKING: &[Exit] = &[
     Exit::Denied,
     Exit::Configuration,
 ];
+/// The same, where what is asked for can be nonsense.
+pub(super) const FORECAST: &[Exit] = &[
+    Exit::Ok,
+    Exit::Usage,
+    Exit::Invalid,
+    Exit::Unavailable,
+    Exit::Internal,
+    Exit::Output,
+    Exit::Temporary,
+    Exit::Denied,
+    Exit::Configuration,
+];
 pub(super) const STATUS: &[Exit] = &[
     Exit::Ok,
     Exit::Trouble,

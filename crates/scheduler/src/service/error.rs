@@ -9,6 +9,7 @@ use perennial_core::{
     stop::{NAME, ReasonError},
 };
 
+use super::forecast::SLOTS_MAX;
 use perennial_fleet::request;
 
 /// Why a call failed.
@@ -29,6 +30,12 @@ pub(super) enum Error {
     /// No length of time that a grace can have.
     #[error("field grace must be from 0 to 24 h")]
     Grace,
+    /// No time that a forecast can be for.
+    #[error("field horizon must be from 1 s to 31 days")]
+    Horizon,
+    /// No slots that a forecast can have.
+    #[error("field slot must be whole seconds, and long enough for at most {SLOTS_MAX} slots")]
+    Slot,
     /// Still waiting for the outcome.
     #[error("{0} is not renewed yet; it stays ahead of the queue, look at its schedule")]
     StillUnderWay(SecretRef),
@@ -77,6 +84,8 @@ impl Failure for Error {
             Self::Name { .. }
             | Self::PageToken
             | Self::Grace
+            | Self::Horizon
+            | Self::Slot
             | Self::StopReason(_)
             | Self::PauseLength => Kind::Invalid,
             Self::NoShoot(_) => Kind::NotFound,
@@ -92,6 +101,8 @@ impl Failure for Error {
             Self::Name { .. } => "NAME_INVALID",
             Self::PageToken => "PAGE_TOKEN_INVALID",
             Self::Grace => "GRACE_INVALID",
+            Self::Horizon => "HORIZON_INVALID",
+            Self::Slot => "SLOT_INVALID",
             Self::TooManyWatchers => "TOO_MANY_WATCHERS",
             Self::TooSlow => "WATCHER_TOO_SLOW",
             Self::StillUnderWay(_) => "STILL_UNDER_WAY",
@@ -112,6 +123,8 @@ impl Failure for Error {
             Self::Name { .. }
             | Self::PageToken
             | Self::Grace
+            | Self::Horizon
+            | Self::Slot
             | Self::TooManyWatchers
             | Self::TooSlow
             | Self::StillUnderWay(_)
