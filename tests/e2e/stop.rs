@@ -1,4 +1,4 @@
-//! The global stop switch on real API servers, under the RBAC of `deploy/`, by the real binary.
+//! The global stop switch and the pauses of shoots on real API servers, under the RBAC of `deploy/`, by the real binary.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
@@ -22,16 +22,19 @@ use crate::{
     operator::{code, errors, perennial, text},
 };
 
+mod pause;
+
 const HELD: &str = "shoot-access-kube-scheduler";
 const NEW: &str = "shoot-access-kube-proxy";
 
 #[tokio::test]
-async fn a_stop_holds_over_kill_9_and_is_ended_by_a_resume_or_by_hand() {
-    let house = House::start(1, &[]).await;
+async fn a_stop_and_a_pause_hold_over_kill_9_and_are_ended_by_a_resume_or_by_hand() {
+    let house = House::start(2, &[]).await;
     house.ask(1, HELD, &[]).await;
+    house.ask(2, HELD, &[]).await;
     let before = house.wait_for_token(1, HELD).await;
     // The own token is proved by then, so nothing is under way.
-    house.all_fresh(2).await;
+    house.all_fresh(4).await;
     let counts = house.counts().await;
 
     let stopped = perennial(&house, &["stop", "--reason", "wrong tokens"]).await;
@@ -68,6 +71,7 @@ async fn a_stop_holds_over_kill_9_and_is_ended_by_a_resume_or_by_hand() {
     // One token each; the account of the new Secret was missing, which the first request for it found.
     assert_eq!(house.counts().await.since(&counts).shoot.token_requests(), 3);
     an_empty_config_map_stops(&house).await;
+    pause::a_pause_holds_for_one_shoot_over_kill_9(&house).await;
     house.end().await;
 }
 

@@ -83,7 +83,7 @@ async fn a_pause_holds_over_a_restart_for_its_shoot_alone_until_it_is_resumed() 
     house.wait_for_token(2, &other).await;
     house.restart(Role::Scheduler).await;
     let second = house.ask_paused(1, "another", "its shoot is paused by spiffe://").await;
-    assert_eq!(house.pauses().await, [pause.clone()], "who, when and why are kept");
+    assert_eq!(house.pauses().await, std::slice::from_ref(&pause), "who, when and why are kept");
     let refused = house.renew_now(1, &held).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
     assert_eq!(refused.get_error_details().error_info().unwrap().reason, "SHOOT_PAUSED");

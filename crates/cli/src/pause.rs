@@ -113,7 +113,8 @@ pub fn paused(answer: &PauseShootResponse, now: Timestamp) -> Vec<String> {
     }
     let outlook = answer.outlook.clone().unwrap_or_default();
     lines.push(format!(
-        "Nothing is ordered for its {}; what is under way ends.",
+        "Nothing {} ordered for its {}; what is under way ends.",
+        if answer.dry_run { "would be" } else { "is" },
         counted(whole(outlook.secrets), "Secret")
     ));
     lines.extend(expiring(&outlook, &pause, now));

@@ -86,10 +86,7 @@ impl crate::stop::Switch for Says {
     }
 
     fn watch_pauses(&self, _: BoxStream<'static, ()>) -> BoxStream<'static, Change<Pauses>> {
-        stream::iter(self.1.clone())
-            .map(|pauses| Change::Known(pauses))
-            .chain(stream::pending())
-            .boxed()
+        stream::iter(self.1.clone()).map(Change::Known).chain(stream::pending()).boxed()
     }
 
     fn pause(

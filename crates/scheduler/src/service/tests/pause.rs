@@ -127,7 +127,7 @@ async fn whoever_lists_explains_or_watches_sees_the_pause_and_its_end() {
         since: Some(perennial_rpc::convert::timestamp(at(0))),
         until: None,
     };
-    assert_eq!(list("shoot-1").await.pauses, [expected.clone()]);
+    assert_eq!(list("shoot-1").await.pauses, std::slice::from_ref(&expected));
     let GetScheduleRequest { namespace, name } = desk.get("shoot-1/a");
     let request = ExplainScheduleRequest { namespace, name };
     let explained = desk.service.explain_schedule(Request::new(request)).await.unwrap();
