@@ -26,6 +26,13 @@ pub struct End {
     pub until: Timestamp,
 }
 
+impl End {
+    /// The token's own generation and newer ones never go.
+    fn at_most(self, up_to: Number) -> Self {
+        Self { up_to: self.up_to.min(up_to), ..self }
+    }
+}
+
 /// The ends of the older generations of one Secret: the older one goes first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "Vec<End>")]
@@ -119,7 +126,7 @@ impl Noted {
     pub fn ends(&self, usual: Option<Timestamp>) -> Ends {
         let up_to = self.number.saturating_sub(1);
         let last = self.older_until.or(usual).map(|until| End { up_to, until });
-        self.sooner.iter().chain(last).filter(|end| end.up_to <= up_to).collect()
+        self.sooner.iter().chain(last).map(|end| end.at_most(up_to)).collect()
     }
 
     /// The same with these ends as well, at that moment.
@@ -127,8 +134,8 @@ impl Noted {
     pub fn with(self, now: Timestamp, ends: Ends) -> Self {
         let up_to = self.number.saturating_sub(1);
         let mut all = self.ends(None).settled(now);
-        let ends = ends.settled(now);
-        all.merge(&ends.iter().filter(|end| end.up_to <= up_to).collect());
+        // One that names more must not hide one that is kept, and then go itself.
+        ends.settled(now).iter().for_each(|end| all.add(end.at_most(up_to)));
         let older_until = all.of(up_to);
         let sooner = all.iter().filter(|end| end.up_to < up_to).collect();
         Self { older_until, sooner, ..self }

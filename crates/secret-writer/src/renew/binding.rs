@@ -52,7 +52,7 @@ pub(super) fn noted(
         None => None, // the generation itself says how long
     };
     // What was promised of each stays, whatever is revoked now.
-    let mut ends = before.map(|before| before.ends(None).settled(at)).unwrap_or_default();
-    ends.merge(&order.ends);
-    Some(Noted { older_until, ..noted }.with(at, ends))
+    let promised = before.map(|before| before.ends(None)).unwrap_or_default();
+    let noted = Noted { older_until, ..noted }.with(at, promised);
+    Some(noted.with(at, order.ends.clone()))
 }

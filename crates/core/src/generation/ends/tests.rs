@@ -72,8 +72,14 @@ fn d_without_a_noted_end_the_usual_one_counts_and_an_earlier_promise_all_the_sam
     assert_eq!(note.older_until, None);
     assert_eq!(note.ends(Some(at(240))), ends(&[(1, 12), (2, 240)]));
     assert_eq!(noted(1, None).ends(Some(at(240))), Ends::default(), "none is older than 1");
-    let wrong = noted(2, None).with(at(0), ends(&[(2, 5), (9, 1)]));
-    assert!(wrong.ends(None).is_empty(), "the token's own generation never goes");
+}
+
+#[test]
+fn d_the_own_generation_of_a_token_never_goes_and_whoever_names_it_prolongs_nothing() {
+    let promised = noted(3, Some(48)).with(at(3), ends(&[(1, 12)]));
+    let after = promised.clone().with(at(3), ends(&[(9, 40)]));
+    assert_eq!(after.ends(None), ends(&[(1, 12), (2, 40)]));
+    assert_eq!(promised.with(at(3), ends(&[(1, 99), (9, 5)])).ends(None), ends(&[(2, 5)]));
 }
 
 proptest! {

@@ -245,7 +245,7 @@ async fn d_a_second_revocation_does_not_prolong_the_first_and_a_scheduler_cannot
         bench.clock.set(at(1_000));
         bench.renewals.renew(bench.revoked(2, Some(12))).await.unwrap();
         bench.clock.set(at(1_003));
-        let ends = Ends::from_iter([end(1, 9_999), end(9, 1)]);
+        let ends = Ends::from_iter([end(1, 9_998), end(9, 9_999)]);
         bench.renewals.renew(Order { ends, ..bench.revoked(3, Some(45)) }).await.unwrap();
         assert_eq!(bench.noted().older_until, Some(at(1_048)));
         assert_eq!(bench.noted().sooner, Ends::from_iter([end(1, 1_012)]));
