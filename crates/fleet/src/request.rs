@@ -52,6 +52,12 @@ pub enum Error {
     Stopped(SecretRef, Stop),
     #[error("{0} is not renewed: its shoot is {1}; perennial resume {ns} ends that", ns = .0.namespace)]
     Paused(SecretRef, ShootPause),
+    #[error(
+        "tokens of {0} are not revoked: the fleet is {1}; perennial resume ends that. Where they must go \
+         before, delete the generation that they are bound to in the shoot by hand: they are refused \
+         10 s later, and consumers have none until the resume (docs/revocation.md, By hand)"
+    )]
+    RevokeStopped(SecretRef, Stop),
     #[error("another token for {0} so soon would be a storm; ask again in {s} s", s = .1.as_secs())]
     Storm(SecretRef, Duration),
     #[error("{0} has to wait because somebody asked us to slow down; ask again in {s} s", s = .1.as_secs())]
@@ -119,6 +125,7 @@ impl Failure for Error {
             | Self::Audit(_)
             | Self::Stopped(..)
             | Self::Paused(..)
+            | Self::RevokeStopped(..)
             | Self::NotRevocable(_) => Kind::Held,
             Self::Throttled(..) | Self::TooMany | Self::TooManyRevocations => Kind::Throttled,
             Self::NotKnownYet(_) | Self::Away(..) | Self::NotReady(_) | Self::Stopping => {
@@ -138,7 +145,7 @@ impl Failure for Error {
             Self::UnderWay(_) => "RENEWAL_UNDER_WAY",
             Self::Storm(..) => "NO_STORM",
             Self::Audit(_) => "AUDIT_MODE",
-            Self::Stopped(..) => "FLEET_STOPPED",
+            Self::Stopped(..) | Self::RevokeStopped(..) => "FLEET_STOPPED",
             Self::Paused(..) => "SHOOT_PAUSED",
             Self::Throttled(..) => "THROTTLED",
             Self::Away(_, Away::NotKnown, _) => "SHOOT_NOT_KNOWN",
@@ -168,6 +175,7 @@ impl Failure for Error {
             | Self::Audit(_)
             | Self::Stopped(..)
             | Self::Paused(..)
+            | Self::RevokeStopped(..)
             | Self::Away(..)
             | Self::NotReady(_)
             | Self::TooMany

@@ -40,6 +40,8 @@ struct Revocation {
     up_to: Number,
     /// The shortest grace that was asked for; `None` where nobody said.
     grace: Option<Duration>,
+    /// A longer grace was asked for since, and counts for nothing.
+    longer: Option<Duration>,
     /// Asked for, or for more than before, and its Secret was not decided about since.
     is_new: bool,
     /// The last call that was to delete older generations failed: whether they are gone, and an old
@@ -145,7 +147,8 @@ impl Revocation {
     fn new(up_to: Number, grace: Option<Duration>) -> Self {
         let (unconfirmed, newer_since, gone_since, done) = (false, None, None, None);
         let (is_new, sooner) = (true, Ends::default());
-        Self { up_to, grace, is_new, unconfirmed, newer_since, sooner, gone_since, done }
+        let longer = None;
+        Self { up_to, grace, longer, is_new, unconfirmed, newer_since, sooner, gone_since, done }
     }
 
     /// Whether the token is of a newer generation.
@@ -184,6 +187,8 @@ impl Revocation {
             self.sooner.add(End { up_to, until });
         } else if self.grace.is_none_or(|own| grace < own) {
             (self.grace, self.is_new) = (Some(grace), true);
+        } else if self.grace.is_some_and(|own| own < grace) {
+            self.longer = Some(grace);
         }
     }
 
@@ -209,7 +214,10 @@ impl Fleet {
     ) -> Result<Number, Error> {
         debug_assert!(grace.is_none_or(|grace| grace <= GRACE_MAX), "whoever asks has looked");
         let entry = self.members.get(secret).ok_or_else(|| self.missing(secret))?;
-        self.take_requests(now, secret)?;
+        self.take_requests(now, secret).map_err(|error| match error {
+            Error::Stopped(secret, stop) => Error::RevokeStopped(secret, stop),
+            error => error,
+        })?;
         let record = &entry.record;
         if let Err(refusal) = &record.inputs {
             return Err(Error::Invalid(secret.clone(), refusal.clone()));

@@ -47,7 +47,14 @@ impl Subject<'_> {
         };
         let planned = self.entry.planned(&self.fleet.settings.policy);
         let outdated = self.entry.outdated.as_ref().filter(|outdated| outdated.at == until);
+        let goes = self.fleet.older_left(self.secret, self.entry).into_iter().next();
+        let ends = self.fleet.ends(self.now, self.entry);
+        let goes = goes.filter(|oldest| ends.of(*oldest) == Some(until));
         match &self.entry.record.issued {
+            _ if let Some(oldest) = goes => format!(
+                "generation {oldest} is deleted, because its grace is over; its tokens are refused \
+                 then, and no token is issued"
+            ),
             _ if outdated.is_some() => {
                 "is renewed: its place among the tokens of its shoot that are outdated together"
                     .to_owned()

@@ -1,9 +1,12 @@
 //! How far a revocation is, for whoever watches it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use perennial_core::{
     decision::{self, ShootView, bound_to},
     generation::{Number, REFUSED_WITHIN},
+    length::length,
     name::SecretRef,
     record::Record,
 };
@@ -46,6 +49,18 @@ impl Revocation {
         let over = self.gone_since?.checked_add(REFUSED_WITHIN).ok()?;
         (over <= now && !self.unconfirmed).then_some(Done { at: now, refused: false })
     }
+
+    fn longer_ignored(&self) -> String {
+        let seconds = |grace: Duration| length(grace.as_secs().cast_signed());
+        match (self.longer, self.grace) {
+            (Some(longer), Some(own)) => format!(
+                "the grace of {} that was asked for first counts; a longer one ({}) changes nothing",
+                seconds(own),
+                seconds(longer)
+            ),
+            (None, _) | (_, None) => String::new(),
+        }
+    }
 }
 
 impl Fleet {
@@ -65,7 +80,7 @@ impl Fleet {
         let revocation = self.revocations.0.get(secret)?;
         let is_off = entry.record.inputs.as_ref().is_ok_and(|inputs| !inputs.revocable);
         if is_off && revocation.done.is_none() {
-            return Some(Err(self.unbound(now, entry)));
+            return Some(Err(self.unbound(now, entry).and_stays(revocation.up_to)));
         }
         Some(Ok(self.progress(now, entry, revocation)))
     }
@@ -79,7 +94,8 @@ impl Fleet {
         let (detail, keeps_until) = match phase {
             Phase::Token | Phase::Deleting => self.what_keeps(now, secret, entry),
             Phase::Confirming if revocation.unconfirmed => self.what_keeps(now, secret, entry),
-            Phase::Grace | Phase::Confirming | Phase::Done { .. } => (String::new(), None),
+            Phase::Grace => (revocation.longer_ignored(), None),
+            Phase::Confirming | Phase::Done { .. } => (String::new(), None),
         };
         let until = until.or(keeps_until);
         Progress { phase, generation: revocation.up_to, present, until, detail }

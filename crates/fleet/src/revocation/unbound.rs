@@ -1,12 +1,26 @@
 //! What can be done where a token is bound to nothing: whoever asks wants it gone all the same.
 
 use jiff::Timestamp;
-use perennial_core::{inputs::Inputs, keys, name::SecretRef, record::Held};
+use perennial_core::{generation::Number, inputs::Inputs, keys, name::SecretRef, record::Held};
 
 use super::super::{Fleet, entry::Entry, named, request::Error};
 
 /// Most other Secrets of an account that are named.
 const OTHERS_MAX: usize = 10;
+
+impl Error {
+    /// The same of a revocation that ends with it before its generations are gone.
+    pub(super) fn and_stays(self, up_to: Number) -> Self {
+        match self {
+            Self::NotRevocable(text) => Self::NotRevocable(format!(
+                "the revocation ended before it was done: generations up to {up_to} stay in the shoot, \
+                 and their tokens work until they expire. Delete them by hand (docs/revocation.md, By \
+                 hand). {text}"
+            )),
+            other => other,
+        }
+    }
+}
 
 impl Fleet {
     /// Says why nothing of a Secret can be revoked, how that is changed, and the only other way with

@@ -1,4 +1,4 @@
-use perennial_core::{failure::Failure as _, generation::REFUSED_WITHIN};
+use perennial_core::{failure::Failure as _, generation::REFUSED_WITHIN, stop::Stop};
 
 use super::*;
 use crate::revocation::REVOCATIONS_MAX;
@@ -79,7 +79,9 @@ fn d_asking_again_begins_nothing_anew_and_the_shortest_grace_wins_at_once() {
         assert_eq!(stage.revoke(generation, Some(1_000)), Ok(1), "a longer one changes nothing");
     }
     stage.run_to(120);
-    assert_eq!(stage.progress().until, Some(at(701)));
+    let progress = stage.progress();
+    assert_eq!(progress.until, Some(at(701)));
+    assert!(progress.detail.contains("a longer one (16m40s) changes nothing"), "{progress:?}");
     stage.revoke(1, Some(60)).unwrap();
     assert_eq!(stage.progress().until, Some(at(161)), "from when the token was written");
     stage.run_to(150);
@@ -198,7 +200,9 @@ fn d_a_secret_that_goes_or_is_revocable_no_longer_ends_its_revocation() {
     stage.record.inputs.as_mut().unwrap().revocable = false;
     stage.world.record(Event::Upsert(stage.record.clone()));
     let ended = stage.world.fleet.revocation(at(110), &secret(NAME)).unwrap();
-    assert_eq!(ended.unwrap_err().reason(), "NOT_REVOCABLE");
+    let ended = ended.unwrap_err();
+    assert_eq!(ended.reason(), "NOT_REVOCABLE");
+    assert!(ended.to_string().contains("generations up to 1 stay in the shoot"), "{ended}");
     stage.world.record(Event::Removed(secret(NAME)));
     let ended = stage.world.fleet.revocation(at(110), &secret(NAME)).unwrap();
     assert_eq!(ended.unwrap_err().kind(), Kind::NotFound);
@@ -263,4 +267,24 @@ fn d_who_fights_over_labels_does_not_keep_old_tokens_alive() {
     stage.revoke(0, Some(0)).unwrap();
     stage.run_to(305);
     assert_eq!((stage.phase(), stage.numbers()), (Phase::Done { refused: true }, vec![2]));
+}
+
+#[test]
+fn d_what_comes_at_the_end_of_a_grace_is_a_deletion_and_no_renewal() {
+    let mut stage = Stage::new();
+    stage.revoke(0, Some(60)).unwrap();
+    stage.run_to(110);
+    let next = || stage.world.fleet.explain(at(110), &secret(NAME)).unwrap().next;
+    assert_eq!(next().at, Some(at(161)));
+    assert!(next().what.starts_with("generation 1 is deleted"), "{}", next().what);
+}
+
+#[test]
+fn d_while_the_fleet_is_stopped_the_other_way_to_revoke_is_told() {
+    let mut stage = Stage::new();
+    let stop = Stop::new("a leak".parse().unwrap(), "spiffe://x".to_owned(), at(100));
+    stage.world.fleet.hear_of_stop(at(100), Some(stop));
+    let error = stage.revoke(0, None).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (Kind::Held, "FLEET_STOPPED"));
+    assert!(error.to_string().contains("by hand"), "{error}");
 }
