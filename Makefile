@@ -29,7 +29,7 @@ demo: build ## Keep the tokens of two shoots fresh for a minute and prove it; KE
 	$(BIN)/perennial-lab demo $(if $(KEEP),--keep)
 
 .PHONY: test
-test: unit e2e ## Everything: unit, property, integration and end to end on real API servers
+test: unit sim-short e2e ## Everything: unit, property, integration, simulation, end to end on real API servers
 
 # Tests drive the binaries of the dev profile, which they share everything with.
 .PHONY: cluster
@@ -61,6 +61,24 @@ else
 	@$(E2E) --list $(ONLY) 2>/dev/null | grep ': test$$' >/dev/null || { echo "no e2e test has '$(ONLY)' in its name"; exit 1; }
 	$(E2E) --test-threads=1 --nocapture $(ONLY)
 endif
+
+# Everything in it is drawn from SEED; docs/simulation.md. A month is the short form, in CI too.
+YEARS ?= 1
+TOKENS ?= 30000
+SEED ?= 1
+SIM := cargo run --locked --release -p perennial-sim --
+
+.PHONY: sim
+sim: ## A virtual year of a fleet where everything goes wrong: YEARS=1 TOKENS=30000 SEED=1
+	$(SIM) year --years $(YEARS) --tokens $(TOKENS) --seed $(SEED)
+
+.PHONY: sim-short
+sim-short: ## A virtual month of it
+	$(SIM) year --years 0.0822 --tokens $(TOKENS) --seed $(SEED) --out target/sim/month.json
+
+.PHONY: sim-plot
+sim-plot: ## Draw docs/mass-start.svg anew: the load after a mass start, and that of three other rules
+	$(SIM) compare --tokens $(TOKENS) --seed $(SEED)
 
 .PHONY: storm
 storm: cluster ## Twenty minutes against a controller that rewrites every token, on real API servers

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// The arrows of docs/ARCHITECTURE.md. A new one is a decision: draw it there first.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("core", &[]),
     ("proto", &[]),
     ("fleet", &["core"]),
@@ -19,6 +19,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("lab", &["cli", "core", "kube", "process", "proto", "rpc"]),
     ("testing", &["core"]),
     ("fuzz", &["core"]),
+    ("sim", &["core", "fleet"]),
 ];
 
 /// Crates that only some of ours may name.
@@ -84,9 +85,9 @@ fn only_the_adapters_name_kube_tonic_tls_and_opentelemetry() {
 }
 
 #[test]
-fn core_and_fleet_know_no_runtime_no_wire_and_no_cluster() {
+fn core_fleet_and_sim_know_no_runtime_no_wire_and_no_cluster() {
     let dependencies = dependencies(&metadata());
-    for name in ["core", "fleet"] {
+    for name in ["core", "fleet", "sim"] {
         for foreign in ["tokio", "futures", "tonic", "prost", "kube", "k8s-openapi", "tracing"] {
             assert!(!dependencies[name].contains(foreign), "{name} must not name {foreign}");
         }

@@ -21,6 +21,7 @@ pub mod generation;
 pub mod go;
 mod hex;
 pub mod inputs;
+pub mod invariants;
 pub mod issued;
 pub mod keys;
 pub mod kubeconfig;

@@ -167,6 +167,22 @@ impl Queue {
         self.slots.get(secret).copied()
     }
 
+    /// The earliest moment at which one that waits is ready.
+    #[must_use]
+    pub fn next_at(&self) -> Option<Timestamp> {
+        self.waiting.first().map(|(at, _)| *at)
+    }
+
+    /// Those that are ready and not taken yet, by shoot and urgency.
+    pub fn ready(&self) -> impl Iterator<Item = &SecretRef> {
+        self.ready.values().flat_map(|ready| &ready.by_urgency).map(|(_, _, secret)| secret)
+    }
+
+    /// Shoots that have something ready.
+    pub fn shoots_ready(&self) -> impl Iterator<Item = &ShootId> {
+        self.ready.keys()
+    }
+
     /// How many are ready and not taken yet.
     #[must_use]
     pub const fn ready_len(&self) -> usize {

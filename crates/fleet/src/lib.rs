@@ -60,6 +60,7 @@ mod speakers;
 pub mod stats;
 pub mod stop;
 mod take;
+pub mod wake;
 
 #[cfg(test)]
 mod fixtures;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use perennial_core::{
     failure::Kind,
+    invariants::limits_never_exceeded,
     limits::{Answer, Crowd, Gate, Most, Turn},
     name::SecretRef,
     shoot::ShootId,
@@ -201,10 +202,10 @@ impl Fleet {
     }
 
     pub(super) fn keeps_limits(&self) -> bool {
-        let limit = self.settings.in_flight_per_shoot_max;
-        self.in_places() <= self.settings.in_flight_max
-            && self.shared.aside <= self.settings.in_flight_max * HANGING_SHARE
-            && self.members.shoots().all(|member| member.in_flight <= limit)
+        let (all, each) = (self.settings.in_flight_max, self.settings.in_flight_per_shoot_max);
+        limits_never_exceeded(self.in_places(), all).is_ok()
+            && limits_never_exceeded(self.shared.aside, all * HANGING_SHARE).is_ok()
+            && self.members.shoots().all(|m| limits_never_exceeded(m.in_flight, each).is_ok())
     }
 }
 

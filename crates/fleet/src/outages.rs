@@ -154,6 +154,12 @@ impl<K: Ord> Circuit<K> {
         self.away.as_ref().is_none_or(|away| away.probe.is_none() && !away.pause.holds(now))
     }
 
+    /// When the next probe may go; `None` while one is under way, whose end tells.
+    fn admits_again_at(&self) -> Option<Timestamp> {
+        let away = self.away.as_ref().filter(|away| away.probe.is_none());
+        away.map(|away| away.pause.until)
+    }
+
     fn ordered(&mut self, attempt: u64) {
         if let Some(away) = &mut self.away {
             away.probe.get_or_insert(attempt);
@@ -250,6 +256,26 @@ impl Outages {
         self.seed.admits(now)
             && self.issuer.admits(now)
             && self.shoots.get(shoot).is_none_or(|circuit| circuit.admits(now))
+    }
+
+    /// When a Secret of this shoot may be ordered that may not be now; `None` while a probe is under
+    /// way, whose end tells.
+    pub(super) fn admits_again_at(&self, shoot: &ShootId) -> Option<Timestamp> {
+        let of_shoot = self.shoots.get(shoot).and_then(|circuit| circuit.away.as_ref());
+        let away = [self.seed.away.as_ref(), self.issuer.away.as_ref(), of_shoot];
+        let mut away = away.into_iter().flatten();
+        away.try_fold(Timestamp::MIN, |latest, away| {
+            away.probe.is_none().then(|| latest.max(away.pause.until))
+        })
+    }
+
+    /// When one that backs off may be a probe.
+    pub(super) fn next_probe_at(&self) -> Option<Timestamp> {
+        fn of<K: Ord>(circuit: &Circuit<K>) -> Option<Timestamp> {
+            circuit.admits_again_at().filter(|_| !circuit.failed.is_empty())
+        }
+        let of_shoots = self.shoots.values().filter_map(of);
+        of_shoots.chain(of(&self.seed)).chain(of(&self.issuer)).min()
     }
 
     pub(super) fn ordered(&mut self, secret: &SecretRef, attempt: u64) {

@@ -116,6 +116,12 @@ impl Fleet {
         self.paused.in_force.get(shoot)
     }
 
+    /// When the next pause is over by itself.
+    pub(super) fn next_pause_end(&self, now: Timestamp) -> Option<Timestamp> {
+        let ends = self.paused.told.values().filter_map(|pause| pause.until);
+        ends.filter(|end| *end > now).min()
+    }
+
     /// Pauses begin and end, by what is told of them or by the clock.
     pub(super) fn turn_pauses(&mut self, now: Timestamp) {
         let Paused { told, in_force, .. } = &self.paused;

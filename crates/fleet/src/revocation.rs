@@ -292,6 +292,10 @@ impl Fleet {
         ends
     }
 
+    pub(super) fn has_revocations(&self) -> bool {
+        !self.revocations.0.is_empty()
+    }
+
     /// Takes up what operators asked for, sees what is done, and forgets what is long done.
     pub(super) fn review_revocations(&mut self, now: Timestamp) {
         if self.revocations.0.is_empty() {

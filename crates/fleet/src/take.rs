@@ -3,11 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{name::SecretRef, pause::Pause, shoot::ShootId, stop::Stop};
 
-use super::{Fleet, RecordsFeed, named, order::Order, stop::Switch};
+use super::{Fleet, RecordsFeed, order::Order, stop::Switch};
 
 /// While more is ready than the limits admit, all that is ready is judged anew this often: tokens
 /// expire while they wait, and those then go first.
-const SWEEP_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+pub(super) const SWEEP_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 
 /// What holds back every order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,11 +96,7 @@ impl Fleet {
             return;
         }
         self.swept = now;
-        let ripe = self
-            .members
-            .all()
-            .filter(|(_, _, entry)| entry.standing.ripe_at().is_some_and(|moment| moment <= now));
-        let ripe = ripe.map(|(shoot, name, _)| named(shoot, name)).collect();
+        let ripe = self.queue.ready().cloned().collect();
         self.settle_each(now, ripe);
         self.queue.advance(now);
     }

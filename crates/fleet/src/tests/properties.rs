@@ -72,6 +72,7 @@ struct Model {
 
 const ALL: usize = 4;
 const EACH: usize = 2;
+const DAY: i64 = 24 * HOUR;
 
 impl Model {
     fn play(&mut self, step: Step) {
@@ -209,6 +210,32 @@ proptest! {
         for (s, n) in names {
             let schedule = model.world.schedule(&format!("shoot-{s}/secret-{n}"));
             prop_assert_eq!(schedule.state, State::Fresh, "{:?}", schedule);
+        }
+    }
+
+    #[test]
+    fn before_the_moment_to_wake_a_tick_orders_nothing(
+        steps in prop::collection::vec(steps(), 0..80),
+        looks in prop::collection::vec(0.0_f64..1.0, 3),
+    ) {
+        let mut model = Model {
+            world: World::limited(ALL, EACH, &[], &[]),
+            under_way: HashMap::new(),
+        };
+        for step in steps {
+            model.play(step);
+            model.tick()?;
+            let now = model.world.now;
+            let wake = model.world.fleet.wake_at(at(now)).map_or(now + DAY, |at| at.as_second());
+            for look in &looks {
+                let between = now + ((wake - now) as f64 * look) as i64;
+                let given = model.world.tick_at(between);
+                prop_assert!(between == wake || given.is_empty(), "at {between}: {given:?}");
+                for order in given {
+                    model.under_way.insert(order.secret.clone(), order);
+                }
+            }
+            model.world.now = now;
         }
     }
 

@@ -1,0 +1,210 @@
+//! What must hold whatever happens, by name. Pure functions: the product asks them in debug
+//! assertions, the simulation and the model ask them after every step.
+//!
+//! Each is given what is true, and not what a process believes: its clock is that of the shoot,
+//! and what stands on the seed is what stands there.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    inputs::Inputs,
+    reason::Reason,
+    record::{Held, Record, Stamp},
+    storm::AT_ONCE_MAX,
+    token::Claims,
+};
+
+/// Most tokens of one Secret in [`STORM_WINDOW`]: eight by the ladder and the allowance (contract B12).
+pub const STORM_TOKENS_MAX: usize = 8 + AT_ONCE_MAX as usize;
+/// The time over which they are counted.
+pub const STORM_WINDOW: SignedDuration = SignedDuration::from_mins(20);
+
+/// The names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Invariant {
+    /// Consumers always have a token that has not expired.
+    NoExpiredSecond,
+    /// What replaces a usable token fits, and is no older.
+    NoUsableTokenReplacedByOneThatDoesNotFit,
+    /// Nobody asks a shoot for a token without a reason that holds.
+    NoCallBetweenRenewals,
+    /// No more is under way than the limits admit.
+    LimitsNeverExceeded,
+    /// Whoever is late is shown as late.
+    EveryOverdueSecretIsKnownToBeOverdue,
+    /// B12.
+    NoStorm,
+    /// A token that was issued in vain has its cause in the table of failures, and each cause one.
+    ExtraTokensWithinTheFailureTable,
+}
+
+impl Invariant {
+    /// Every invariant.
+    pub const ALL: [Self; 7] = [
+        Self::NoExpiredSecond,
+        Self::NoUsableTokenReplacedByOneThatDoesNotFit,
+        Self::NoCallBetweenRenewals,
+        Self::LimitsNeverExceeded,
+        Self::EveryOverdueSecretIsKnownToBeOverdue,
+        Self::NoStorm,
+        Self::ExtraTokensWithinTheFailureTable,
+    ];
+
+    /// Its name, which is that of its function.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoExpiredSecond => "no_expired_second",
+            Self::NoUsableTokenReplacedByOneThatDoesNotFit => {
+                "no_usable_token_replaced_by_one_that_does_not_fit"
+            }
+            Self::NoCallBetweenRenewals => "no_call_between_renewals",
+            Self::LimitsNeverExceeded => "limits_never_exceeded",
+            Self::EveryOverdueSecretIsKnownToBeOverdue => {
+                "every_overdue_secret_is_known_to_be_overdue"
+            }
+            Self::NoStorm => "no_storm",
+            Self::ExtraTokensWithinTheFailureTable => "extra_tokens_within_the_failure_table",
+        }
+    }
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An invariant that does not hold, and what was seen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{invariant} does not hold: {seen}")]
+pub struct Broken {
+    /// Which one.
+    pub invariant: Invariant,
+    /// What was seen.
+    pub seen: String,
+}
+
+fn holds(invariant: Invariant, yes: bool, seen: impl FnOnce() -> String) -> Result<(), Broken> {
+    if yes { Ok(()) } else { Err(Broken { invariant, seen: seen() }) }
+}
+
+/// The token that stands there has not expired, by the shoot's clock.
+///
+/// # Errors
+/// [`Invariant::NoExpiredSecond`]
+pub fn no_expired_second(claims: &Claims, shoot_now: Timestamp) -> Result<(), Broken> {
+    holds(Invariant::NoExpiredSecond, shoot_now < claims.expires_at, || {
+        format!("the token expired at {}, and it is {shoot_now}", claims.expires_at)
+    })
+}
+
+/// What is put in the place of `held` is a token of the account and the audiences that the Secret
+/// asks for, has not expired, and was not issued before it. Moments are the shoot's.
+///
+/// # Errors
+/// [`Invariant::NoUsableTokenReplacedByOneThatDoesNotFit`]
+pub fn no_usable_token_replaced_by_one_that_does_not_fit(
+    held: Option<&Claims>,
+    put: &Claims,
+    inputs: &Inputs,
+    shoot_now: Timestamp,
+) -> Result<(), Broken> {
+    let is_usable = |held: &&Claims| shoot_now < held.expires_at && held.issued_at <= shoot_now;
+    let Some(held) = held.filter(is_usable) else { return Ok(()) };
+    let fits = put.account == inputs.account
+        && (inputs.audiences.is_empty()
+            || inputs.audiences.iter().all(|audience| put.audiences.contains(audience)))
+        && shoot_now < put.expires_at
+        && held.issued_at <= put.issued_at;
+    holds(Invariant::NoUsableTokenReplacedByOneThatDoesNotFit, fits, || {
+        format!(
+            "a token of {} from {} was replaced by one of {} from {} to {}, at {shoot_now}",
+            held.account, held.issued_at, put.account, put.issued_at, put.expires_at
+        )
+    })
+}
+
+/// A token is asked for because of a reason that holds. `slack` is how far the clock that decided
+/// may have been ahead of the shoot's. What only an operator, an account or a key says is not
+/// looked at here: the record does not show it.
+///
+/// # Errors
+/// [`Invariant::NoCallBetweenRenewals`]
+pub fn no_call_between_renewals(
+    reason: Reason,
+    record: &Record,
+    shoot_now: Timestamp,
+    slack: SignedDuration,
+) -> Result<(), Broken> {
+    let latest = shoot_now.saturating_add(slack).unwrap_or(Timestamp::MAX);
+    let planned = record.issued.as_ref().map(|note| note.renew_at);
+    let claims = record.held.claims();
+    let true_reason = match reason {
+        Reason::NothingHeld => record.held == Held::Nothing,
+        Reason::Unreadable => record.held == Held::Unreadable,
+        Reason::Damaged => matches!(record.held, Held::Damaged(_)),
+        Reason::Expired => claims.is_some_and(|claims| claims.expires_at <= latest),
+        Reason::Due => match (planned, record.stamp) {
+            (Some(planned), _) => planned <= latest,
+            (None, Stamp::At(stamp)) => stamp <= latest,
+            (None, Stamp::Absent | Stamp::Unreadable) => true,
+        },
+        Reason::TimestampForward => matches!(record.stamp, Stamp::At(stamp) if stamp <= latest),
+        Reason::TimestampRemoved => record.stamp == Stamp::Absent,
+        Reason::TimestampUnreadable => record.stamp == Stamp::Unreadable,
+        _ => reason.needs_token(),
+    };
+    holds(Invariant::NoCallBetweenRenewals, true_reason, || {
+        format!("{} at {shoot_now}, planned {planned:?}, slack {slack:?}", reason.as_str())
+    })
+}
+
+/// No more is under way than may be.
+///
+/// # Errors
+/// [`Invariant::LimitsNeverExceeded`]
+pub fn limits_never_exceeded(under_way: usize, limit: usize) -> Result<(), Broken> {
+    holds(Invariant::LimitsNeverExceeded, under_way <= limit, || {
+        format!("{under_way} are under way, and {limit} may be")
+    })
+}
+
+/// As many are known to be overdue as are.
+///
+/// # Errors
+/// [`Invariant::EveryOverdueSecretIsKnownToBeOverdue`]
+pub fn every_overdue_secret_is_known_to_be_overdue(
+    overdue: usize,
+    known: usize,
+) -> Result<(), Broken> {
+    holds(Invariant::EveryOverdueSecretIsKnownToBeOverdue, overdue <= known, || {
+        format!("{overdue} are overdue, and {known} are known to be")
+    })
+}
+
+/// One Secret got no more tokens in [`STORM_WINDOW`] than [`STORM_TOKENS_MAX`].
+///
+/// # Errors
+/// [`Invariant::NoStorm`]
+pub fn no_storm(tokens: usize) -> Result<(), Broken> {
+    holds(Invariant::NoStorm, tokens <= STORM_TOKENS_MAX, || {
+        format!("{tokens} tokens in {STORM_WINDOW:#}")
+    })
+}
+
+/// For each token of a Secret that was issued in vain since its last write there is a failure that
+/// cost it: a crash, a lost answer, a stale view, or a second owner.
+///
+/// # Errors
+/// [`Invariant::ExtraTokensWithinTheFailureTable`]
+pub fn extra_tokens_within_the_failure_table(extra: u32, failures: u32) -> Result<(), Broken> {
+    holds(Invariant::ExtraTokensWithinTheFailureTable, extra <= failures, || {
+        format!("{extra} tokens in vain, and {failures} failures that cost one each")
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+use super::*;
+use crate::fixtures::{SecretBuilder, at};
+
+const HOUR: i64 = 3_600;
+
+fn record() -> Record {
+    SecretBuilder::new().renewed(0, 12 * HOUR, 24 * HOUR, 0.5).record()
+}
+
+fn name(held: Result<(), Broken>) -> Option<Invariant> {
+    held.err().map(|broken| broken.invariant)
+}
+
+#[test]
+fn a_token_expires_at_its_exp_and_not_a_second_later() {
+    let record = record();
+    let claims = record.held.claims().unwrap();
+    assert_eq!(no_expired_second(claims, at(12 * HOUR - 1)), Ok(()));
+    let expired = no_expired_second(claims, at(12 * HOUR));
+    assert_eq!(name(expired), Some(Invariant::NoExpiredSecond));
+}
+
+#[test]
+fn a_usable_token_is_replaced_by_a_newer_one_of_the_same_account_only() {
+    let record = record();
+    let inputs = record.inputs.as_ref().unwrap();
+    let held = record.held.claims().unwrap();
+    let replaced = |put: &Claims, now| {
+        name(no_usable_token_replaced_by_one_that_does_not_fit(Some(held), put, inputs, at(now)))
+    };
+    let newer = Claims { issued_at: at(HOUR), ..held.clone() };
+    assert_eq!(replaced(&newer, HOUR), None);
+    let broken = Some(Invariant::NoUsableTokenReplacedByOneThatDoesNotFit);
+    let older = Claims { issued_at: at(-HOUR), ..held.clone() };
+    assert_eq!(replaced(&older, HOUR), broken);
+    let strange = Claims { account: "kube-system/other".parse().unwrap(), ..newer.clone() };
+    assert_eq!(replaced(&strange, HOUR), broken);
+    let dead = Claims { expires_at: at(HOUR), ..newer };
+    assert_eq!(replaced(&dead, HOUR), broken);
+    assert_eq!(replaced(&older, 12 * HOUR), None, "what has expired may be replaced by anything");
+}
+
+#[test]
+fn a_token_is_asked_for_when_its_reason_holds() {
+    let record = record();
+    let planned = record.issued.as_ref().unwrap().renew_at;
+    let zero = SignedDuration::ZERO;
+    let second = SignedDuration::from_secs(1);
+    assert_eq!(no_call_between_renewals(Reason::Due, &record, planned, zero), Ok(()));
+    let early = no_call_between_renewals(Reason::Due, &record, planned - second, zero);
+    assert_eq!(name(early), Some(Invariant::NoCallBetweenRenewals));
+    assert_eq!(no_call_between_renewals(Reason::Due, &record, planned - second, second), Ok(()));
+    for reason in [Reason::Expired, Reason::NothingHeld, Reason::TimestampRemoved] {
+        let untrue = no_call_between_renewals(reason, &record, planned, zero);
+        assert_eq!(name(untrue), Some(Invariant::NoCallBetweenRenewals), "{reason:?}");
+    }
+}
+
+#[test]
+fn counts_are_compared_and_the_message_names_the_invariant() {
+    assert_eq!(limits_never_exceeded(8, 8), Ok(()));
+    assert!(limits_never_exceeded(9, 8).is_err());
+    assert_eq!(no_storm(STORM_TOKENS_MAX), Ok(()));
+    assert!(no_storm(STORM_TOKENS_MAX + 1).is_err());
+    assert!(every_overdue_secret_is_known_to_be_overdue(2, 1).is_err());
+    let broken = extra_tokens_within_the_failure_table(1, 0).unwrap_err();
+    assert!(broken.to_string().starts_with("extra_tokens_within_the_failure_table"), "{broken}");
+}
+
+#[test]
+fn every_invariant_has_a_name_of_its_own() {
+    let names: std::collections::BTreeSet<_> = Invariant::ALL.map(Invariant::as_str).into();
+    assert_eq!(names.len(), Invariant::ALL.len());
+}

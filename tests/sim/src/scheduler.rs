@@ -1,0 +1,245 @@
+//! The scheduler: the real [`Fleet`], its clock, its beat and its two streams.
+
+use std::num::NonZeroU32;
+
+use jiff::{SignedDuration, Timestamp};
+use perennial_core::{decision::Policy, record::Record, shoot::ShootStatus};
+use perennial_fleet::{
+    Fleet, Settings,
+    feed::{Event, RecordEvent, ShootEvent},
+    order::Order,
+    outcome::Finished,
+};
+
+use crate::{
+    refusal::Refusal,
+    time::{Ms, SECOND, stamp, true_moment},
+};
+
+/// The beat of the engine. Orders that no event brings leave on it, so lateness is real.
+pub const BEAT: Ms = 200;
+/// As in `scheduler/engine/remote/apart`: clocks that are no further apart count as one.
+const APART_SAME: Ms = 10 * SECOND;
+/// By so much two clocks must have moved against each other to be noticed.
+const APART_NOTICED: Ms = 60 * SECOND;
+
+/// The settings of the simulation: those that the scheduler ships with, unless a test says else.
+#[must_use]
+pub fn settings() -> Settings {
+    Settings {
+        policy: Policy::default(),
+        in_flight_max: 64,
+        in_flight_per_shoot_max: 8,
+        audit: false,
+        own_secret: "shoot-access-token-issuer".parse().expect("a name"),
+        rate_max: NonZeroU32::new(1_000).expect("not zero"),
+        rate_per_shoot_max: NonZeroU32::new(500).expect("not zero"),
+    }
+}
+
+/// The model around the fleet.
+#[derive(Debug)]
+pub struct Scheduler {
+    /// The real thing.
+    pub fleet: Fleet,
+    /// Whether it runs.
+    pub is_up: bool,
+    /// How often it was started.
+    pub epoch: u32,
+    /// Its clock minus the true one.
+    pub ahead: Ms,
+    /// Whether the stream of records is open, and how often it was opened.
+    pub records: (bool, u32),
+    /// Whether the stream of shoots is open.
+    pub hears_shoots: bool,
+    settings: Settings,
+    /// Its clock minus that of the token-issuer, as it believes.
+    apart: Ms,
+    /// Clock of each shoot minus its own, as it was told.
+    offsets: Vec<Option<Ms>>,
+    /// Something was heard since the last tick.
+    touched: bool,
+    wake: Option<Ms>,
+    /// Under way by its own count, which is of this epoch.
+    under_way: Vec<u32>,
+    under_way_total: usize,
+}
+
+impl Scheduler {
+    /// One that runs and has heard nothing.
+    #[must_use]
+    pub fn new(settings: Settings, shoots: usize, ahead: Ms) -> Self {
+        let mut scheduler = Self {
+            fleet: Fleet::new(settings.clone()),
+            is_up: true,
+            epoch: 0,
+            ahead,
+            records: (false, 0),
+            hears_shoots: false,
+            settings,
+            apart: 0,
+            offsets: vec![None; shoots],
+            touched: true,
+            wake: None,
+            under_way: vec![0; shoots],
+            under_way_total: 0,
+        };
+        scheduler.begin(0);
+        scheduler
+    }
+
+    /// It is started anew and knows nothing.
+    pub fn start(&mut self, now: Ms) {
+        self.fleet = Fleet::new(self.settings.clone());
+        self.is_up = true;
+        self.epoch += 1;
+        self.offsets.fill(None);
+        self.under_way.fill(0);
+        self.under_way_total = 0;
+        self.begin(now);
+    }
+
+    fn begin(&mut self, now: Ms) {
+        (self.records.0, self.hears_shoots) = (false, false);
+        let now = self.now(now);
+        let _ = self.fleet.hear_of_stop(now, None);
+        self.touched = true;
+    }
+
+    /// The present moment by its clock.
+    #[must_use]
+    pub fn now(&self, now: Ms) -> Timestamp {
+        stamp(now, self.ahead)
+    }
+
+    /// The true moment of its next beat at which there is something to do.
+    #[must_use]
+    pub fn next_beat(&self) -> Option<Ms> {
+        self.wake.filter(|_| self.is_up)
+    }
+
+    /// Its clock was set.
+    pub fn set_clock(&mut self, ahead: Ms) {
+        self.ahead = ahead;
+        self.touched = true;
+    }
+
+    /// How far its idea of a shoot's clock is ahead of that clock.
+    #[must_use]
+    pub fn error_of_clock(&self, shoot: usize, shoot_ahead: Ms) -> Ms {
+        self.ahead + self.offsets[shoot].unwrap_or(0) - shoot_ahead
+    }
+
+    /// Hears of a Secret.
+    pub fn hear_of_record(&mut self, now: Ms, event: RecordEvent) {
+        let now = self.now(now);
+        self.fleet.hear_of_records(now, event);
+        self.touched = true;
+    }
+
+    /// Hears all records at the begin of a stream.
+    pub fn hear_all_records(&mut self, now: Ms, records: impl Iterator<Item = Record>) {
+        self.records = (true, self.records.1 + 1);
+        self.hear_of_record(now, Event::Opened);
+        records.for_each(|record| self.hear_of_record(now, Event::Upsert(record)));
+        self.hear_of_record(now, Event::Complete);
+    }
+
+    /// The stream of records breaks.
+    pub fn lose_records(&mut self, now: Ms) {
+        if std::mem::take(&mut self.records.0) {
+            self.hear_of_record(now, Event::Lost);
+        }
+    }
+
+    /// Hears all shoots at the begin of a stream, from a token-issuer whose clock is so much ahead.
+    pub fn hear_all_shoots(
+        &mut self,
+        now: Ms,
+        issuer_ahead: Ms,
+        statuses: impl Iterator<Item = ShootStatus>,
+    ) {
+        let apart = self.ahead - issuer_ahead;
+        self.apart = if apart.abs() <= APART_SAME { 0 } else { apart / SECOND * SECOND };
+        self.hears_shoots = true;
+        self.hear_of_shoots(now, Event::Opened);
+        for (number, status) in statuses.enumerate() {
+            self.hear_of_shoot(now, number, status);
+        }
+        self.hear_of_shoots(now, Event::Complete);
+    }
+
+    /// Hears of one shoot.
+    pub fn hear_of_shoot(&mut self, now: Ms, number: usize, status: ShootStatus) {
+        let status = status.by_a_clock_ahead(SignedDuration::from_millis(self.apart));
+        if let Some(offset) = status.clock_offset {
+            let whole = offset.as_secs() * SECOND;
+            self.offsets[number] = Some(whole);
+        }
+        self.hear_of_shoots(now, Event::Upsert(status));
+    }
+
+    fn hear_of_shoots(&mut self, now: Ms, event: ShootEvent) {
+        let now = self.now(now);
+        self.fleet.hear_of_shoots(now, 0, event);
+        self.touched = true;
+    }
+
+    /// The stream of shoots breaks.
+    pub fn lose_shoots(&mut self, now: Ms) {
+        if std::mem::take(&mut self.hears_shoots) {
+            self.hear_of_shoots(now, Event::Lost);
+        }
+    }
+
+    /// Whether it sees that one of two clocks was set, and opens the stream of shoots anew.
+    #[must_use]
+    pub const fn notices_clocks(&self, issuer_ahead: Ms) -> bool {
+        (self.ahead - issuer_ahead - self.apart).abs() > APART_NOTICED
+    }
+
+    /// Has its attempt at a Secret of this shoot end.
+    pub fn finished(
+        &mut self,
+        now: Ms,
+        shoot: usize,
+        order: &Order,
+        outcome: Result<Record, Refusal>,
+    ) -> Option<Finished> {
+        let outcome = outcome.map_err(Refusal::fault);
+        let at = self.now(now);
+        let finished = self.fleet.finished(at, &order.secret, order.attempt, outcome);
+        if finished.is_some() {
+            self.under_way[shoot] -= 1;
+            self.under_way_total -= 1;
+        }
+        self.touched = true;
+        finished
+    }
+
+    /// What it orders now, if there is anything to do.
+    pub fn tick(&mut self, now: Ms) -> Vec<Order> {
+        if !self.is_up || !(self.touched || self.wake.is_some_and(|wake| wake <= now)) {
+            return Vec::new();
+        }
+        let at = self.now(now);
+        let orders = self.fleet.tick(at);
+        drop(self.fleet.take_effects()); // nobody watches
+        self.touched = false;
+        let wake = self.fleet.wake_at(at).map(|wake| true_moment(wake, self.ahead));
+        self.wake = wake.map(|wake| beat_from(wake.max(now + 1)));
+        orders
+    }
+
+    /// Counts an order in. Gives back how many are under way in all, and for this shoot.
+    pub fn count(&mut self, shoot: usize) -> (usize, usize) {
+        self.under_way_total += 1;
+        self.under_way[shoot] += 1;
+        (self.under_way_total, self.under_way[shoot] as usize)
+    }
+}
+
+/// The first beat that is not before `at`.
+const fn beat_from(at: Ms) -> Ms {
+    at + (-at).rem_euclid(BEAT)
+}

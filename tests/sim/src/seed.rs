@@ -1,0 +1,107 @@
+//! The API server of the seed, and the access Secrets that stand there.
+
+use perennial_core::{digest::Digest, record::Record};
+
+use crate::{
+    draw::Draw,
+    time::{Ms, SECOND},
+    town::Town,
+};
+
+/// For so long a write is repeated while the seed is away or asks to slow down.
+const REPEATED_FOR: Ms = 5 * SECOND;
+
+/// How the seed is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It answers.
+    Well,
+    /// Each call takes a second or two.
+    Slow,
+    /// It answers 429 to some.
+    Throttles,
+    /// Somebody edits Secrets all the time: the first patch meets a conflict, the second does not.
+    Busy,
+    /// Nothing listens there.
+    Away,
+}
+
+/// What comes of a patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It is there after so long.
+    Done(Ms),
+    /// Repeated in vain for so long.
+    Away(Ms),
+}
+
+/// The model.
+#[derive(Debug)]
+pub struct Seed {
+    /// How it is.
+    pub health: Health,
+    /// Access Secrets by number.
+    pub secrets: Vec<Standing>,
+    writes: u64,
+}
+
+/// What stands on one Secret.
+#[derive(Debug)]
+pub struct Standing {
+    /// Now.
+    pub record: Record,
+    /// Before that, for whoever has a stale view.
+    pub before: Option<Record>,
+    /// When it was written.
+    pub written: Ms,
+    /// Which start of the secret-writer wrote it.
+    pub by: u32,
+}
+
+impl Standing {
+    /// What a view that ended then shows.
+    #[must_use]
+    pub fn as_of(&self, view: Ms) -> &Record {
+        match &self.before {
+            Some(before) if self.written > view => before,
+            _ => &self.record,
+        }
+    }
+}
+
+impl Seed {
+    /// Every Secret without a token.
+    #[must_use]
+    pub fn new(town: &Town) -> Self {
+        let standing = |record: &Record| Standing {
+            record: record.clone(),
+            before: None,
+            written: Ms::MIN,
+            by: 0,
+        };
+        let secrets = town.secrets.iter().map(|tenant| standing(&tenant.bare)).collect();
+        Self { health: Health::Well, secrets, writes: 0 }
+    }
+
+    /// What comes of a patch that arrives now.
+    pub fn ask(&self, draw: &mut Draw) -> Reply {
+        let once = draw.latency(6, 12);
+        match self.health {
+            Health::Well => Reply::Done(once),
+            Health::Slow => Reply::Done(draw.latency(SECOND, SECOND).min(9 * SECOND)),
+            Health::Throttles if draw.chance(0.2) => Reply::Done(once + SECOND),
+            Health::Throttles => Reply::Done(once),
+            Health::Busy => Reply::Done(once + draw.latency(6, 12)),
+            Health::Away => Reply::Away(REPEATED_FOR),
+        }
+    }
+
+    /// Writes a record, which gets a digest of its own. The tests of the patch are for its caller.
+    pub fn write(&mut self, now: Ms, secret: usize, by: u32, record: Record) {
+        self.writes += 1;
+        let digest = Digest::received(format!("{:x}", self.writes));
+        let standing = &mut self.secrets[secret];
+        let before = std::mem::replace(&mut standing.record, Record { digest, ..record });
+        (standing.before, standing.written, standing.by) = (Some(before), now, by);
+    }
+}
