@@ -90,7 +90,7 @@ mod tests {
         #[test]
         fn a_hash_comes_back_as_the_text_that_was_sent(text in "[0-9a-fA-F]{0,10}|[0-9a-f]{8}|.*") {
             let hash = Hex::<4>::from(text.clone());
-            prop_assert_eq!(hash.to_string(), text.clone());
+            prop_assert_eq!(hash.to_string(), &*text);
             prop_assert_eq!(serde_json::to_string(&hash)?, serde_json::to_string(&text)?);
         }
     }

@@ -60,10 +60,10 @@ impl Fleet {
         let of = |shoot: &ShootId| {
             let keys = self.shoots.key_set(shoot);
             let untold = |member: &Member| {
-                let of = |entry: &&Box<Entry>| {
+                let of = |entry: &Entry| {
                     Rotation::untold(now, &keys, &member.marks, &entry.record).is_some()
                 };
-                member.secrets.values().filter(of).count()
+                member.secrets.values().filter(|entry| of(entry)).count()
             };
             self.members.shoot(shoot).map_or(0, untold)
         };

@@ -60,7 +60,9 @@ impl Refusal {
             }
             Self::Held(left) => (Kind::Held, "RENEWAL_HELD", Some(left), Blame::Secret),
             Self::IssuerAway => (Kind::Unavailable, "PEER_UNREACHABLE", None, Blame::IssuerAway),
-            Self::ShootAway => (Kind::Unavailable, "API_SERVER_UNREACHABLE", None, Blame::ShootAway),
+            Self::ShootAway => {
+                (Kind::Unavailable, "API_SERVER_UNREACHABLE", None, Blame::ShootAway)
+            }
             Self::ShootSilent => (Kind::TimedOut, "API_SERVER_TIMED_OUT", None, Blame::ShootAway),
             Self::ShootErrs => (Kind::Unavailable, "API_SERVER_REFUSED", None, Blame::ShootAway),
             Self::ShootThrottles(after) => {

@@ -1,7 +1,5 @@
 //! Each invariant can fail: with one guard taken away the simulation names it.
 
-#![expect(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
-
 use perennial_core::invariants::Invariant;
 use perennial_fleet::Settings;
 use perennial_sim::{

@@ -1,6 +1,6 @@
 //! The scenarios, small. `make sim-short` plays a month of 30,000 tokens.
 
-#![expect(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
+#![expect(clippy::panic, reason = "a test panics where it cannot go on")]
 
 use perennial_sim::{
     report::Report,

@@ -257,6 +257,92 @@ impl State {
         }
     }
 }
+/// Which time is asked for, and of whom.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForecastRequest {
+    /// Only Secrets of this namespace; empty means all.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// How far ahead: 1 s to 31 days; where absent, 24 h.
+    #[prost(message, optional, tag = "2")]
+    pub horizon: ::core::option::Option<::prost_types::Duration>,
+    /// Length of a slot, whole seconds. Where absent, 10 minutes, or as many times 10 minutes as keep to
+    /// 2,000 slots. Slots begin at multiples of it since the epoch.
+    #[prost(message, optional, tag = "3")]
+    pub slot: ::core::option::Option<::prost_types::Duration>,
+    /// Whether `shoots` is wanted.
+    #[prost(bool, tag = "4")]
+    pub per_shoot: bool,
+    /// Most shoots in one answer, at most and by default 500.
+    #[prost(uint32, tag = "5")]
+    pub page_size: u32,
+    /// `next_page_token` of the answer before. The totals are of all shoots in each answer.
+    #[prost(string, tag = "6")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// How many renewals are planned when. Each Secret counts once, with its *next* renewal: what follows
+/// after that is not planned yet, so beyond the shortest lifetime of a fleet there are more renewals
+/// than are shown. Moments are by the scheduler's clock.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ForecastResponse {
+    /// Where the first slot begins: at or before the present moment. What is planned for the part of it
+    /// that has passed is done by now, or waits.
+    #[prost(message, optional, tag = "1")]
+    pub begin: ::core::option::Option<::prost_types::Timestamp>,
+    /// Length of a slot.
+    #[prost(message, optional, tag = "2")]
+    pub slot: ::core::option::Option<::prost_types::Duration>,
+    /// How many are planned, slot by slot, and what is not in a slot.
+    #[prost(message, optional, tag = "3")]
+    pub planned: ::core::option::Option<Planned>,
+    /// The slot with most.
+    #[prost(uint32, tag = "4")]
+    pub peak: u32,
+    /// Begin of that slot; absent where nothing is planned.
+    #[prost(message, optional, tag = "5")]
+    pub peak_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// What a slot has on average, up to the last one that has any.
+    #[prost(double, tag = "6")]
+    pub mean: f64,
+    /// The shoots that have Secrets, by namespace; empty unless they are asked for.
+    #[prost(message, repeated, tag = "7")]
+    pub shoots: ::prost::alloc::vec::Vec<ShootForecast>,
+    /// Where the next page of `shoots` begins; empty at the end.
+    #[prost(string, tag = "8")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// Whether this scheduler is in audit mode (`--audit`), so that nothing of it is done.
+    #[prost(bool, tag = "9")]
+    pub audit: bool,
+}
+/// The forecast for one shoot.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShootForecast {
+    /// Its namespace on the seed.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// What is planned for its Secrets.
+    #[prost(message, optional, tag = "2")]
+    pub planned: ::core::option::Option<Planned>,
+}
+/// Secrets by when they are renewed; each is counted in exactly one of these fields.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Planned {
+    /// In each slot, up to the last one that has any.
+    #[prost(uint32, repeated, tag = "1")]
+    pub slots: ::prost::alloc::vec::Vec<u32>,
+    /// After the last slot that was asked for.
+    #[prost(uint64, tag = "2")]
+    pub beyond: u64,
+    /// Now, as soon as the limits admit them or a pause ends; those that are overdue are among them.
+    #[prost(uint64, tag = "3")]
+    pub waiting: u64,
+    /// Being renewed at this moment.
+    #[prost(uint64, tag = "4")]
+    pub under_way: u64,
+    /// At no moment that is known: they are invalid, cannot be written, or their shoot is away.
+    #[prost(uint64, tag = "5")]
+    pub without_moment: u64,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListSchedulesRequest {
     /// Only those of this namespace; empty means all.
@@ -1227,6 +1313,37 @@ pub mod scheduler_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// How many renewals are planned for each slot of the coming time, in all and per shoot. It is put
+        /// together shoot by shoot while renewals go on, so one that is done meanwhile may be counted before
+        /// or after it. Callers: operator.
+        ///
+        /// Errors: INVALID_ARGUMENT where a name is none, the horizon is not from 1 s to 31 days, or the slot
+        /// is not in whole seconds or would make more than 2,000 slots; UNAVAILABLE before the first whole set
+        /// of records is in.
+        pub async fn forecast(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ForecastRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ForecastResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.scheduler.v1.Scheduler/Forecast",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("perennial.scheduler.v1.Scheduler", "Forecast"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1367,6 +1484,20 @@ pub mod scheduler_server {
             request: tonic::Request<super::ResumeShootRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ResumeShootResponse>,
+            tonic::Status,
+        >;
+        /// How many renewals are planned for each slot of the coming time, in all and per shoot. It is put
+        /// together shoot by shoot while renewals go on, so one that is done meanwhile may be counted before
+        /// or after it. Callers: operator.
+        ///
+        /// Errors: INVALID_ARGUMENT where a name is none, the horizon is not from 1 s to 31 days, or the slot
+        /// is not in whole seconds or would make more than 2,000 slots; UNAVAILABLE before the first whole set
+        /// of records is in.
+        async fn forecast(
+            &self,
+            request: tonic::Request<super::ForecastRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ForecastResponse>,
             tonic::Status,
         >;
     }
@@ -1880,6 +2011,51 @@ pub mod scheduler_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResumeShootSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.scheduler.v1.Scheduler/Forecast" => {
+                    #[allow(non_camel_case_types)]
+                    struct ForecastSvc<T: Scheduler>(pub Arc<T>);
+                    impl<
+                        T: Scheduler,
+                    > tonic::server::UnaryService<super::ForecastRequest>
+                    for ForecastSvc<T> {
+                        type Response = super::ForecastResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ForecastRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::forecast(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ForecastSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
