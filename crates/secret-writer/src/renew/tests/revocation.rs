@@ -252,7 +252,7 @@ async fn d_a_second_revocation_does_not_prolong_the_first_and_a_scheduler_cannot
 
         // The next token of the same generation keeps both.
         let before = bench.noted();
-        bench.clock.set(at(1_200));
+        bench.clock.set(at(1_008));
         bench.renew(Reason::Requested).await.unwrap();
         assert_eq!(bench.noted(), before);
     };
