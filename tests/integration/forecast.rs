@@ -7,7 +7,7 @@ use perennial_rpc::{client::with_deadline, identity::Role};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::house::{House, namespace, operator::DEADLINE};
+use crate::house::{House, Setup, namespace, operator::DEADLINE};
 
 const MINUTE: i64 = 60;
 
@@ -23,11 +23,11 @@ impl House {
 
 #[tokio::test]
 async fn each_renewal_is_forecast_once_in_the_slot_of_its_planned_moment() {
-    let house = House::new().await;
+    let house = House::settled(Setup { shoots: 2, ..Setup::default() }).await;
     for number in 0..12 {
         house.ask(1 + number % 2, &format!("component-{number}"));
     }
-    house.all_fresh(12).await;
+    house.all_fresh(14).await;
 
     let request = ForecastRequest {
         slot: Some(length(MINUTE)),
@@ -49,7 +49,7 @@ async fn each_renewal_is_forecast_once_in_the_slot_of_its_planned_moment() {
     let rows: Vec<_> = answer.shoots.iter().map(|shoot| shoot.namespace.as_str()).collect();
     assert_eq!(rows, [namespace(1), namespace(2)]);
     let of = |row: usize| answer.shoots[row].planned.as_ref().unwrap().slots.iter().sum::<u32>();
-    assert_eq!((of(0), of(1)), (6, 6));
+    assert_eq!((of(0), of(1)), (7, 7), "six and the own of the shoot");
 
     let first = ForecastRequest { page_size: 1, ..request.clone() };
     let page = house.forecast(first.clone()).await.unwrap();
@@ -63,7 +63,7 @@ async fn each_renewal_is_forecast_once_in_the_slot_of_its_planned_moment() {
         ..ForecastRequest::default()
     };
     let planned = house.forecast(one).await.unwrap().planned.unwrap();
-    assert_eq!((planned.slots, planned.beyond), (vec![], 6), "a token lives for hours");
+    assert_eq!((planned.slots, planned.beyond), (vec![], 7), "a token lives for hours");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
-use perennial_core::window::Plan;
+use perennial_core::window::{Plan, Window};
 
 use super::*;
+use crate::entry::Entry;
 
 /// Secrets of the first shoots, 25 each, that hold nothing.
 fn many(count: usize) -> Vec<Record> {
@@ -59,14 +60,19 @@ fn a_restart_plans_as_if_there_had_been_none() {
         let held = world.fleet.members.all().map(|(_, _, entry)| entry.record.clone());
         World::limited(500, 25, &held.collect::<Vec<_>>(), &shoots)
     };
-    let mut again = bring_back(&world);
-    let at = 6 * HOUR;
-    let (orders, same) = (world.tick_at(at), again.tick_at(at));
-    let read = |orders: &[Order]| -> BTreeMap<_, _> {
-        orders.iter().map(|o| (o.secret.clone(), (o.window.share(), o.place))).collect()
+    let again = bring_back(&world);
+    let places = |world: &World| -> BTreeMap<_, _> {
+        let fleet = &world.fleet;
+        let place = |secret: &SecretRef, entry: &Entry| {
+            let otherwise = (Window::ORDINARY, entry.place());
+            fleet.choose_place(at(6 * HOUR), secret, Reason::Due, otherwise)
+        };
+        let all = fleet.members.all().map(|(shoot, name, entry)| (named(shoot, name), entry));
+        all.map(|(secret, entry)| (secret.clone(), place(&secret, entry))).collect()
     };
-    assert!(orders.len() > 20, "{}", orders.len());
-    assert_eq!(read(&orders), read(&same));
+    let before = places(&world);
+    assert!(before.len() == 200 && before.values().all(Option::is_some));
+    assert_eq!(before, places(&again));
 }
 
 #[test]
