@@ -13,6 +13,7 @@ use crate::{
 pub mod long_outage;
 pub mod mass_start;
 pub mod one_slow_shoot;
+pub mod verdict;
 pub mod year;
 
 /// What every scenario is given.

@@ -59,6 +59,8 @@ pub struct Scheduler {
     offsets: Vec<Option<Ms>>,
     /// Something was heard since the last tick.
     touched: bool,
+    /// When there is something to do, and the beat on which it is done if nothing is heard before.
+    ripe: Option<Ms>,
     wake: Option<Ms>,
     /// Under way by its own count, which is of this epoch.
     under_way: Vec<u32>,
@@ -80,6 +82,7 @@ impl Scheduler {
             apart: 0,
             offsets: vec![None; shoots],
             touched: true,
+            ripe: None,
             wake: None,
             under_way: vec![0; shoots],
             under_way_total: 0,
@@ -130,11 +133,13 @@ impl Scheduler {
         self.ahead + self.offsets[shoot].unwrap_or(0) - shoot_ahead
     }
 
-    /// Hears of a Secret.
-    pub fn hear_of_record(&mut self, now: Ms, event: RecordEvent) {
-        let now = self.now(now);
+    /// Hears of a Secret. What is known already is no reason to tick.
+    pub fn hear_of_record(&mut self, true_now: Ms, event: RecordEvent) {
+        let now = self.now(true_now);
+        let is_upsert = matches!(event, Event::Upsert(_));
         self.fleet.hear_of_records(now, event);
-        self.touched = true;
+        let is_news = !is_upsert || !self.fleet.take_effects().changed.is_empty();
+        self.touched |= is_news || self.ripe.is_some_and(|ripe| ripe <= true_now);
     }
 
     /// Hears all records at the begin of a stream.
@@ -227,7 +232,7 @@ impl Scheduler {
         drop(self.fleet.take_effects()); // nobody watches
         self.touched = false;
         let wake = self.fleet.wake_at(at).map(|wake| true_moment(wake, self.ahead));
-        self.wake = wake.map(|wake| beat_from(wake.max(now + 1)));
+        (self.ripe, self.wake) = (wake, wake.map(|wake| beat_from(wake.max(now + 1))));
         orders
     }
 

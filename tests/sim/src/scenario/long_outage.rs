@@ -5,13 +5,16 @@ use super::{Ask, Watch, plan, play};
 use crate::{
     faults::{Fault, Outage, Process},
     report::Report,
-    time::{DAY, HOUR},
+    time::{DAY, HOUR, Ms},
     town::Size,
     world::{Violation, World},
 };
 
 /// Longer than a life of 12 h.
 const LENGTH: i64 = 13 * HOUR;
+
+/// How long it is.
+pub const SPAN: Ms = 23 * DAY;
 
 /// What the scenario is made of: one after the other, each three days after the one before.
 #[must_use]
@@ -38,5 +41,5 @@ pub fn long_outage(ask: Ask, watch: Watch<'_>) -> Result<Report, Box<Violation>>
     let size = Size::of(ask.tokens);
     let outages = outages(size.shoots);
     let mut world = World::new(plan(size, ask, outages.clone()));
-    play("long_outage", &mut world, &outages, 23 * DAY, watch)
+    play("long_outage", &mut world, &outages, SPAN, watch)
 }

@@ -4,10 +4,13 @@ use super::{Ask, Watch, plan, play};
 use crate::{
     faults::{Fault, Outage},
     report::Report,
-    time::{DAY, HOUR},
+    time::{DAY, HOUR, Ms},
     town::Size,
     world::{Violation, World},
 };
+
+/// How long it is.
+pub const SPAN: Ms = 4 * DAY;
 
 /// What the one shoot goes through. Its tokens outlive each of it.
 #[must_use]
@@ -29,6 +32,6 @@ pub fn one_slow_shoot(ask: Ask, watch: Watch<'_>) -> Result<(Report, World), Box
     let outages = outages();
     let mut world = World::new(plan(size, ask, outages.clone()));
     world.count_apart(0);
-    let report = play("one_slow_shoot", &mut world, &outages, 4 * DAY, watch)?;
+    let report = play("one_slow_shoot", &mut world, &outages, SPAN, watch)?;
     Ok((report, world))
 }
