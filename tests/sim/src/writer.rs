@@ -30,12 +30,14 @@ pub struct Guards {
     pub one_at_a_time: bool,
     /// No storm.
     pub memory: bool,
+    /// While the seed did not take the last write, a look at the Secret comes before a token.
+    pub look: bool,
 }
 
 impl Guards {
     /// As it is.
     pub const ALL: Self =
-        Self { digest: true, write_tests: true, one_at_a_time: true, memory: true };
+        Self { digest: true, write_tests: true, one_at_a_time: true, memory: true, look: true };
 }
 
 /// The model.
@@ -47,6 +49,8 @@ pub struct Writer {
     pub epoch: u32,
     /// Its clock minus the true one.
     pub ahead: Ms,
+    /// The seed did not take its last write: it looks before it asks for a token.
+    pub doubts_seed: bool,
     /// It sees the seed as it was then; [`Ms::MAX`] where its watch is live.
     pub view: Ms,
     guards: Guards,
@@ -68,12 +72,12 @@ impl Writer {
     #[must_use]
     pub fn new(secrets: usize, ahead: Ms, guards: Guards) -> Self {
         let known = vec![Known::default(); secrets];
-        Self { is_up: true, epoch: 0, ahead, view: Ms::MAX, guards, known }
+        Self { is_up: true, epoch: 0, ahead, doubts_seed: false, view: Ms::MAX, guards, known }
     }
 
     /// It is gone, and so is what it remembered.
     pub fn crash(&mut self) {
-        self.is_up = false;
+        (self.is_up, self.doubts_seed) = (false, false);
         self.known.fill(Known::default());
     }
 
@@ -159,6 +163,12 @@ impl Writer {
     pub fn wrote(&mut self, secret: usize) {
         self.known[secret].memory = None;
         self.known[secret].learned = true;
+    }
+
+    /// Whether it looks at a Secret before it asks for a token.
+    #[must_use]
+    pub const fn looks_first(&self) -> bool {
+        self.doubts_seed && self.guards.look
     }
 
     /// Whether a write tests what stands there.

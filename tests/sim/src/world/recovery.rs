@@ -96,17 +96,17 @@ impl World {
             Scope::All => 0..self.town.shoots.len(),
         };
         let count: usize = shoots.clone().map(|shoot| self.town.shoots[shoot].secrets.len()).sum();
+        let time_for_new_ones = self.now + MINUTE + count as Ms * BACKLOG_EACH;
         for shoot in shoots {
             let ahead = self.shoots[shoot].ahead;
             let expires = |secret: usize| {
                 let claims = self.seed.secrets[secret].record.held.claims();
-                claims.is_some_and(|claims| true_moment(claims.expires_at, ahead) <= self.now)
+                let end = claims.map(|claims| true_moment(claims.expires_at, ahead));
+                end.is_some_and(|end| end <= time_for_new_ones)
             };
             let until = match lasts {
                 true => Ms::MAX,
-                false if self.town.shoots[shoot].secrets.clone().any(expires) => {
-                    self.now + MINUTE + count as Ms * BACKLOG_EACH
-                }
+                false if self.town.shoots[shoot].secrets.clone().any(expires) => time_for_new_ones,
                 false => Ms::MIN,
             };
             self.shoots[shoot].excused_until = until;

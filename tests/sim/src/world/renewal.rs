@@ -121,6 +121,12 @@ impl World {
                 return Ok(());
             }
         }
+        if self.writer.looks_first()
+            && let SeedReply::Away(after) = self.seed.ask(&mut self.draw)
+        {
+            self.agenda.put(self.now + after, What::Failed(number, Refusal::SeedAway));
+            return Ok(());
+        }
         self.ask_shoot(number, shoot)
     }
 
@@ -188,6 +194,7 @@ impl World {
                 Ok(())
             }
             SeedReply::Away(after) => {
+                self.writer.doubts_seed = true;
                 self.lose(number, Some(Cause::SeedAway), Some((after, Refusal::SeedAway)))
             }
         }
@@ -227,6 +234,7 @@ impl World {
         if !is_ours && !is_orphan {
             return self.lose(number, Some(Cause::WriterCrash), None);
         }
+        self.writer.doubts_seed &= !is_ours;
         let as_decided = self.seed.secrets[secret].record.digest == flight.order.digest;
         if !as_decided && self.writer.tests_writes() {
             let is_stale = self.writer.view < self.seed.secrets[secret].written;
