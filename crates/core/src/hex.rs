@@ -24,6 +24,18 @@ impl<const N: usize> Hex<N> {
         let hash: [u8; 32] = hasher.finalize().into();
         Self::Bytes(array::from_fn(|at| hash[at]))
     }
+
+    /// 64 bits that are the same for equal ones.
+    pub(crate) fn short(&self) -> u64 {
+        const { assert!(N >= 8) };
+        u64::from_be_bytes(match self {
+            Self::Bytes(bytes) => array::from_fn(|at| bytes[at]),
+            Self::Other(text) => {
+                let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+                array::from_fn(|at| hash[at])
+            }
+        })
+    }
 }
 
 impl<const N: usize> From<String> for Hex<N> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use arcstr::ArcStr;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -146,7 +147,7 @@ pub enum AccountState {
     /// It is there.
     Present {
         /// `metadata.uid`
-        uid: Box<str>,
+        uid: ArcStr,
         /// `automountServiceAccountToken: false` (B2).
         automount_off: bool,
         /// Its labels that are ours (server-side apply).

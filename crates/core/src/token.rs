@@ -58,6 +58,12 @@ impl TokenHash {
         Self(Hex::Bytes(Sha256::digest(token).into()))
     }
 
+    /// 64 bits of it, for who only has to tell the tokens of one Secret apart.
+    #[must_use]
+    pub fn short(&self) -> u64 {
+        self.0.short()
+    }
+
     /// A hash as another process sent it. Any text will do: it is only compared.
     #[must_use]
     pub fn received(text: String) -> Self {

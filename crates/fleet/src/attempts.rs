@@ -124,11 +124,12 @@ pub(super) struct Attempts {
     /// In a row ended because the record had changed meanwhile.
     aborted: u32,
     pub last_failure: Option<Failure>,
-    pub pause: Option<Pause>,
+    /// Boxed, because hardly any Secret has to wait.
+    pause: Option<Box<Pause>>,
     /// Succeeded.
     pub renewals: u64,
-    /// Duration of the last one that succeeded, and the token it wrote.
-    pub took: Option<(TokenHash, Duration)>,
+    /// The last one that succeeded.
+    took: Option<Took>,
     /// The last ones. Nothing is decided by them.
     pub history: History,
     /// What was repaired lately. Hardly any Secret ever is, so it costs 8 bytes.
@@ -136,6 +137,14 @@ pub(super) struct Attempts {
     /// The same for generations that were deleted: whoever fights over labels must not keep tokens
     /// alive that are revoked.
     pub deletions: Option<Box<Repairs>>,
+}
+
+/// How long it took to write a token.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    /// [`TokenHash::short`] of the token.
+    token: u64,
+    milliseconds: u32,
 }
 
 /// Repairs in a row. Two Secrets that want different things of one account, or a stranger who
@@ -179,10 +188,27 @@ impl Repairs {
 }
 
 impl Attempts {
-    pub(super) fn succeeded(&mut self, took: Option<(TokenHash, Duration)>) {
+    pub(super) fn succeeded(&mut self, token: Option<u64>, took: Duration) {
+        let milliseconds = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+        let took = token.map(|token| Took { token, milliseconds });
         let (history, repairs) = (mem::take(&mut self.history), self.repairs.take());
         let (renewals, deletions) = (self.renewals + 1, self.deletions.take());
         *self = Self { renewals, took, history, repairs, deletions, ..Self::default() };
+    }
+
+    /// How long it took to write this token, where that was done here, in whole milliseconds.
+    pub(super) fn took(&self, token: &TokenHash) -> Option<Duration> {
+        let took = self.took.filter(|took| took.token == token.short())?;
+        Some(Duration::from_millis(took.milliseconds.into()))
+    }
+
+    /// What it has to wait for now.
+    pub(super) fn pause(&self, now: Timestamp) -> Option<Pause> {
+        self.pause.as_deref().copied().filter(|pause| pause.holds(now))
+    }
+
+    fn wait(&mut self, pause: Pause) {
+        self.pause = Some(Box::new(pause));
     }
 
     /// A repair ended, well or not.
@@ -210,7 +236,7 @@ impl Attempts {
 
     /// An operator asks: what is only our own patience is over.
     pub(super) fn hurry(&mut self) {
-        self.pause = self.pause.filter(|pause| match pause.why {
+        self.pause = self.pause.take().filter(|pause| match pause.why {
             Why::Failed | Why::Changed | Why::Repaired => false,
             Why::Throttled | Why::HeldByWriter | Why::Storm => true,
         });
@@ -248,15 +274,15 @@ impl Attempts {
     }
 
     pub(super) fn back_off(&mut self, now: Timestamp, length: Duration) {
-        self.pause = Some(Pause::new(now, PAUSE_LEAST, length, Why::Failed));
+        self.wait(Pause::new(now, PAUSE_LEAST, length, Why::Failed));
     }
 
     pub(super) fn slow_down(&mut self, now: Timestamp, length: Duration) {
-        self.pause = Some(Pause::new(now, length, length, Why::Throttled));
+        self.wait(Pause::new(now, length, length, Why::Throttled));
     }
 
     pub(super) fn held(&mut self, now: Timestamp, length: Duration) {
-        self.pause = Some(Pause::new(now, Duration::ZERO, length, Why::HeldByWriter));
+        self.wait(Pause::new(now, Duration::ZERO, length, Why::HeldByWriter));
     }
 
     /// Waits for the new record. Whoever edits a Secret without pause gets one attempt a second
@@ -264,7 +290,7 @@ impl Attempts {
     pub(super) fn await_record(&mut self, now: Timestamp, length: Duration) {
         let least = if self.aborted == 0 { Duration::ZERO } else { PAUSE_LEAST };
         self.aborted = self.aborted.saturating_add(1);
-        self.pause = Some(Pause::new(now, least, length.max(least), Why::Changed));
+        self.wait(Pause::new(now, least, length.max(least), Why::Changed));
     }
 }
 

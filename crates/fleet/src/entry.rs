@@ -9,13 +9,14 @@ use perennial_core::{
     queue::{Slot, Urgency},
     reason::Reason,
     record::{Obstacle, Record},
-    signing::{Mark, Outdated},
+    signing::Outdated,
     token::Claims,
     window,
 };
 
 use super::{
     attempts::{Attempts, Why},
+    kept::Kept,
     revocation::Revoked,
     schedule::State,
 };
@@ -23,7 +24,7 @@ use super::{
 /// What is known of one Secret.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub record: Record,
+    pub kept: Kept,
     pub standing: Standing,
     pub attempts: Attempts,
     /// Which record stream showed it last.
@@ -34,8 +35,6 @@ pub(super) struct Entry {
     pub troubled_since: Option<Timestamp>,
     /// The record that our last renewal replaced. A stream that lags may show it once more.
     pub superseded: Option<Box<Digest>>,
-    /// What of its record is counted in [`super::members::Member::marks`].
-    pub mark: Option<Box<Mark>>,
     /// Its token fits, and is to be replaced all the same.
     pub outdated: Option<Box<Outdated>>,
     /// Where it is counted in [`super::load`], in seconds since the epoch.
@@ -63,7 +62,7 @@ pub(super) enum Standing {
     /// To be renewed, but not before `until`.
     Waiting { reason: Reason, until: Timestamp, why: Why },
     /// Asks for something impossible.
-    Invalid(Refusal),
+    Invalid(Box<Refusal>),
     /// Cannot be written.
     Obstructed(Obstacle),
     /// To be renewed when its shoot can be asked.
@@ -111,16 +110,20 @@ fn is_short(left: SignedDuration) -> bool {
 }
 
 impl Entry {
+    /// Its record, made anew.
+    pub(super) fn record(&self) -> Record {
+        self.kept.record()
+    }
+
     pub(super) fn new(record: Record, generation: u64) -> Self {
         Self {
-            record,
+            kept: record.into(),
             standing: Standing::Fresh { until: Timestamp::MAX },
             attempts: Attempts::default(),
             generation,
             requested: false,
             troubled_since: None,
             superseded: None,
-            mark: None,
             outdated: None,
             planned_in: None,
         }
@@ -147,7 +150,7 @@ impl Entry {
         policy: &Policy,
         Asked { own, revoked }: &Asked,
     ) -> Standing {
-        let (record, outdated) = (&self.record, self.outdated.as_deref().copied());
+        let (record, outdated) = (&self.record(), self.outdated.as_deref().copied());
         let decide = match (self.requested, *own) {
             (true, _) => decision::decide_requested, // neither keeps nor repairs
             (false, true) => decision::decide_own,
@@ -166,10 +169,10 @@ impl Entry {
             Some(revoked) => revoked.on_top_of(decision, now, record, shoot, policy),
             None => decision,
         };
-        let pause = self.attempts.pause.filter(|pause| pause.holds(now));
+        let pause = self.attempts.pause(now);
         match (decision, pause) {
             (Decision::Keep { until }, _) => Standing::Fresh { until },
-            (Decision::Invalid(refusal), _) => Standing::Invalid(refusal),
+            (Decision::Invalid(refusal), _) => Standing::Invalid(Box::new(refusal)),
             (Decision::Obstructed(obstacle), _) => Standing::Obstructed(obstacle),
             (Decision::WaitForShoot { reason, why }, _) => Standing::Parked { reason, away: why },
             (Decision::Hold { until, reason }, pause) => {
@@ -202,10 +205,10 @@ impl Entry {
         policy: &Policy,
         reason: Reason,
     ) -> Standing {
-        let awaited = self.attempts.pause.filter(|pause| pause.holds(now)).map(|p| p.until);
+        let awaited = self.attempts.pause(now).map(|p| p.until);
         let held = self.attempts.repair_held_until(now, reason);
         let Some(until) = held.max(awaited) else { return self.due(now, reason) };
-        let until = match decision::decide_token(now, &self.record, shoot, policy) {
+        let until = match decision::decide_token(now, &self.record(), shoot, policy) {
             Decision::Keep { until: renewal } => until.min(renewal),
             _ => until,
         };
@@ -244,28 +247,33 @@ impl Entry {
     /// Until when consumers have a usable token, by the shoot's clock; `None` where they have none.
     pub(super) fn usable_until(&self) -> Option<Timestamp> {
         let nothing_usable = self.standing.reason().is_some_and(Reason::leaves_nothing_usable);
-        let claims = self.record.held.claims().filter(|_| !nothing_usable);
-        claims.map(|claims| claims.expires_at)
+        self.kept.expires_at().filter(|_| !nothing_usable)
     }
 
     /// Planned moment of renewal, by the shoot's clock.
     pub(super) fn planned(&self, policy: &Policy) -> Option<Timestamp> {
-        let latest = self.latest(policy)?;
-        Some(self.record.issued.as_ref().map_or(latest, |note| note.renew_at.min(latest)))
+        let record = self.record();
+        let latest = latest_of(&record, policy)?;
+        Some(record.issued.map_or(latest, |note| note.renew_at.min(latest)))
     }
 
     /// Latest moment of renewal, by the shoot's clock (B4).
     pub(super) fn latest(&self, policy: &Policy) -> Option<Timestamp> {
-        let of = |claims: &Claims| match &self.record.issued {
-            Some(_) => window::latest(claims, policy.basis_seconds),
-            None => window::latest_of_reference(claims),
-        };
-        self.record.held.claims().map(of)
+        latest_of(&self.record(), policy)
     }
 
     /// A place from 0 to 1 that stays the same for this record, whoever asks and how often.
     pub(super) fn place(&self) -> f64 {
-        let seed = format!("{}{}", self.record.uid, self.record.digest);
+        let record = self.record();
+        let seed = format!("{}{}", record.uid, record.digest);
         window::place_of(seed.as_bytes())
     }
+}
+
+fn latest_of(record: &Record, policy: &Policy) -> Option<Timestamp> {
+    let of = |claims: &Claims| match &record.issued {
+        Some(_) => window::latest(claims, policy.basis_seconds),
+        None => window::latest_of_reference(claims),
+    };
+    record.held.claims().map(of)
 }

@@ -152,7 +152,7 @@ impl Fleet {
             more,
             usable_until: subject.usable_until(),
             schedule: self.read(now, secret, entry),
-            record: decision::as_seen(now, &entry.record, shoot).record.into_owned(),
+            record: decision::as_seen(now, &entry.record(), shoot).record.into_owned(),
             origin: subject.origin(),
             window: subject.window(),
             renew_timestamp: subject.renew_timestamp(),
@@ -186,7 +186,8 @@ impl Subject<'_> {
     }
 
     fn origin(&self) -> Origin {
-        let seen = decision::as_seen(self.now, &self.entry.record, self.shoot);
+        let own = self.entry.record();
+        let seen = decision::as_seen(self.now, &own, self.shoot);
         match (&seen.record.held, &seen.record.issued) {
             (Held::Nothing, _) => Origin::None,
             (Held::Unreadable, _) => Origin::Unreadable,
@@ -199,7 +200,7 @@ impl Subject<'_> {
 
     /// Until when another token would be a storm (B12).
     fn held_until(&self) -> Option<Timestamp> {
-        let record = &self.entry.record;
+        let record = &self.entry.record();
         let inputs = record.inputs.as_ref().ok()?;
         let (basis, window) = (self.basis_seconds(), Window::ORDINARY);
         let ordinary = decision::ordinary_interval(record, inputs, basis, window);
@@ -229,7 +230,8 @@ impl Subject<'_> {
     }
 
     fn signing_key_published(&self) -> Option<bool> {
-        let key = self.entry.record.held.claims()?.key_id.as_ref()?;
+        let record = self.entry.record();
+        let key = record.held.claims()?.key_id.as_ref()?;
         let keys = &self.status()?.key_ids;
         (!keys.is_empty()).then(|| keys.iter().any(|known| known == key))
     }

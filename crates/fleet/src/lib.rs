@@ -20,7 +20,6 @@ use perennial_core::{
     decision::Policy,
     digest::Digest,
     generation::Number,
-    inputs::Inputs,
     levelling::Load,
     name::{SecretName, SecretRef},
     queue::Queue,
@@ -31,6 +30,7 @@ use perennial_core::{
 use self::{
     attempts::Pause,
     entry::{Asked, Standing},
+    kept::Kept,
     members::{Member, Members, named},
     shoots::Shoots,
 };
@@ -42,6 +42,7 @@ pub mod feed;
 pub mod forecast;
 mod foresight;
 pub mod history;
+mod kept;
 pub mod limits;
 mod load;
 mod members;
@@ -212,7 +213,7 @@ impl Fleet {
         let view = self.shoots.view(&secret.namespace);
         let Some(entry) = self.members.get_mut(secret) else { return };
         let own = secret.name == self.settings.own_secret;
-        let asked = Asked { own, revoked: self.revocations.of(&entry.record) };
+        let asked = Asked { own, revoked: self.revocations.of(&entry.record()) };
         let mut standing = entry.judge(now, view, &self.settings.policy, &asked);
         if entry.requested && !matches!(standing, Standing::Due { .. }) {
             entry.requested = false;
@@ -298,18 +299,19 @@ impl Fleet {
 
     /// What a token-issuer says of a ServiceAccount.
     pub fn hear_of_account(&mut self, now: Timestamp, news: feed::AccountNews) {
-        let feed::AccountNews { shoot, account, seen } = news;
+        let feed::AccountNews { shoot, account, mut seen } = news;
+        let account = self.members.share_account(&shoot, account, &mut seen);
         if !self.shoots.hear_of_account(&shoot, &account, seen) {
             return;
         }
-        self.settle_those(now, &shoot, |inputs| inputs.account == account);
+        self.settle_those(now, &shoot, |kept| kept.account() == Some(&account));
     }
 
     /// What a token-issuer says of a target.
     pub fn hear_of_target(&mut self, now: Timestamp, news: feed::TargetNews) {
         let feed::TargetNews { shoot, target, seen } = news;
         if self.shoots.hear_of_target(&shoot, &target, seen) {
-            self.settle_those(now, &shoot, |inputs| inputs.target.as_ref() == Some(&target));
+            self.settle_those(now, &shoot, |kept| kept.target() == Some(&target));
         }
     }
 
@@ -325,10 +327,9 @@ impl Fleet {
     }
 
     /// Decides anew about the Secrets of a shoot that ask for something.
-    fn settle_those(&mut self, now: Timestamp, shoot: &ShootId, ask: impl Fn(&Inputs) -> bool) {
+    fn settle_those(&mut self, now: Timestamp, shoot: &ShootId, ask: impl Fn(&Kept) -> bool) {
         let Some(member) = self.members.shoot(shoot) else { return };
-        let is_concerned = |entry: &entry::Entry| entry.record.inputs.as_ref().is_ok_and(&ask);
-        let concerned = member.secrets.iter().filter(|(_, entry)| is_concerned(entry));
+        let concerned = member.secrets.iter().filter(|(_, entry)| ask(&entry.kept));
         let secrets = concerned.map(|(name, _)| named(shoot, name)).collect();
         self.settle_each(now, secrets);
     }

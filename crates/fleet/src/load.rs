@@ -99,9 +99,10 @@ impl Entry {
     /// The lifetime that its next token is likely to have: that of the present one, unless something
     /// else is asked for now, because a shoot may grant less than is asked.
     fn expected_seconds(&self, reason: Reason) -> Option<i64> {
-        let asked = self.record.inputs.as_ref().ok()?.lifetime_seconds;
-        let is_ours = self.record.issued.is_some() && reason != Reason::InputsChanged;
-        let granted = self.record.held.claims().filter(|_| is_ours);
+        let record = self.record();
+        let asked = record.inputs.as_ref().ok()?.lifetime_seconds;
+        let is_ours = record.issued.is_some() && reason != Reason::InputsChanged;
+        let granted = record.held.claims().filter(|_| is_ours);
         Some(granted.map_or(asked, Claims::granted_seconds))
     }
 }

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, ops::Bound};
 use perennial_core::{
     levelling::ShootLoad,
     limits::Gate,
-    name::{SecretName, SecretRef},
+    name::{AccountRef, SecretName, SecretRef},
     record::Record,
-    shoot::ShootId,
-    signing::{Marks, Rotation},
+    shoot::{AccountSeen, AccountState, ShootId},
+    signing::{Mark, Marks, Rotation},
 };
 
 use super::{attempts::Pause, entry::Entry};
@@ -56,9 +56,33 @@ impl Members {
         };
         let last = member.last.as_ref().and_then(|last| member.secrets.get(last));
         let before = member.secrets.get(&record.secret.name);
-        [before, last].into_iter().flatten().for_each(|known| record.share_with(&known.record));
+        [before, last].into_iter().flatten().for_each(|known| record.share_with(&known.record()));
         record.share_own();
         member.last = Some(record.secret.name.clone());
+    }
+
+    /// The same for what was seen of an account that a Secret names.
+    pub(super) fn share_account(
+        &self,
+        shoot: &ShootId,
+        account: AccountRef,
+        seen: &mut AccountSeen,
+    ) -> AccountRef {
+        let member = self.0.get(shoot);
+        let mut entries = member.into_iter().flat_map(|member| member.secrets.values());
+        let Some((kept, named)) = entries.find_map(|entry| {
+            let named = entry.kept.account().filter(|named| **named == account)?;
+            Some((&entry.kept, named))
+        }) else {
+            return account;
+        };
+        if let (AccountState::Present { uid, .. }, Some(known)) =
+            (&mut seen.state, kept.account_uid())
+            && uid == known
+        {
+            uid.clone_from(known);
+        }
+        named.clone()
     }
 
     pub(super) fn insert(&mut self, secret: &SecretRef, entry: Entry) {
@@ -69,7 +93,7 @@ impl Members {
     pub(super) fn remove(&mut self, secret: &SecretRef) -> Option<Entry> {
         let member = self.0.get_mut(&secret.namespace)?;
         let entry = member.secrets.remove(&secret.name)?;
-        entry.mark.iter().for_each(|mark| member.marks.remove(mark));
+        Mark::of(&entry.record()).iter().for_each(|mark| member.marks.remove(mark));
         entry.planned_in.iter().for_each(|second| member.load.remove(*second));
         Some(*entry)
     }

@@ -112,11 +112,11 @@ impl Fleet {
         let entries = self.members.shoot(&shoot).into_iter().flat_map(|m| m.secrets.values());
         let (mut accounts, mut targets) = (BTreeSet::new(), BTreeSet::new());
         let mut families = BTreeSet::new();
-        for record in entries.map(|entry| &entry.record) {
-            let Ok(inputs) = &record.inputs else { continue };
-            accounts.insert(inputs.account.clone());
-            targets.extend(inputs.target.clone());
-            families.extend(family(record));
+        for record in entries.map(|entry| entry.record()) {
+            families.extend(family(&record));
+            let Ok(inputs) = record.inputs else { continue };
+            accounts.insert(inputs.account);
+            targets.extend(inputs.target);
         }
         self.shoots.keep(&shoot, &targets, &families);
         Observation { source, shoot, accounts, targets, families }

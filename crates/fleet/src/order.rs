@@ -57,7 +57,7 @@ impl Fleet {
         let mut order = Order {
             attempt: self.attempts,
             secret: secret.clone(),
-            digest: entry.record.digest.clone(),
+            digest: entry.kept.digest().clone(),
             reason,
             window,
             place: entry.place(),

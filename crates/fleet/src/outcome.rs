@@ -76,7 +76,6 @@ impl Fleet {
         let end = End { secret, attempt, needs_token, fault: fault.as_ref(), usable_until };
         finished.turns = self.judge_outages(now, end);
         self.effects.changed.insert(secret.clone());
-        self.mark(secret);
         self.settle(now, secret);
         if self.members.get(secret).is_some_and(|entry| entry.has_moved_from(&flight.digest)) {
             self.absolve(secret); // also where the answer was lost and the stream showed the write
@@ -95,18 +94,21 @@ impl Fleet {
         }
         self.members.share_texts(&mut answer);
         let Some(entry) = self.members.get_mut(secret) else { return };
-        if entry.record.uid != answer.uid {
+        if entry.record().uid != answer.uid {
             return; // deleted and made anew meanwhile
         }
-        let token = answer.issued.as_ref().map(|note| note.sha256.clone());
+        self.unmark(secret);
+        let Some(entry) = self.members.get_mut(secret) else { return };
+        let token = answer.issued.as_ref().map(|note| note.sha256.short());
         let took = elapsed(flight.since, now);
         entry.attempts.history.keep(flight.attempt(took), None);
         if flight.reason.needs_token() {
-            entry.attempts.succeeded(token.map(|token| (token, took)));
+            entry.attempts.succeeded(token, took);
         } else {
             entry.attempts.repair_ended(now, flight.reason);
         }
         entry.take_answer(answer, &flight.digest);
+        self.mark(secret);
     }
 
     fn failed(&mut self, now: Timestamp, secret: &SecretRef, flight: &Flight, fault: &Fault) {
@@ -119,10 +121,10 @@ impl Fleet {
         let Some(entry) = self.members.get_mut(secret) else { return };
         let was_tried = fault.blame != Blame::Writer && fault.kind != Kind::Changed;
         if flight.reason == Reason::GenerationLeft && was_tried {
-            self.revocations.not_confirmed(&entry.record, flight.generation);
+            self.revocations.not_confirmed(&entry.record(), flight.generation);
         }
         entry.take_fault(now, flight, fault);
-        let slow_down = entry.attempts.pause.filter(|_| fault.blame == Blame::Shoot);
+        let slow_down = entry.attempts.pause(now).filter(|_| fault.blame == Blame::Shoot);
         if let (Some(pause), Some(member)) = (slow_down, self.members.shoot_mut(&secret.namespace))
         {
             member.pause = Some(pause);

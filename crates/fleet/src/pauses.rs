@@ -187,7 +187,7 @@ impl Fleet {
         let secrets = &self.members.shoot(shoot)?.secrets;
         let late = secrets.iter().filter(|(_, entry)| self.is_overdue(now, shoot, entry));
         late.filter_map(|(name, entry)| {
-            let end = entry.record.held.claims()?.expires_at;
+            let end = entry.kept.expires_at()?;
             Some((self.our_clock(shoot, end), named(shoot, name)))
         })
         .min()

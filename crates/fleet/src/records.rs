@@ -51,20 +51,24 @@ impl Fleet {
     fn upsert(&mut self, now: Timestamp, mut record: Record) {
         self.members.share_texts(&mut record);
         let (secret, generation) = (record.secret.clone(), self.generation);
-        match self.members.get_mut(&secret) {
-            Some(entry) if entry.record == record => {
+        let known = self.members.get_mut(&secret).map(|entry| (entry.record(), entry));
+        match known {
+            Some((before, entry)) if before == record => {
                 entry.generation = generation;
                 return;
             }
-            Some(entry) if entry.record.uid == record.uid => {
+            Some((before, entry)) if before.uid == record.uid => {
                 entry.generation = generation;
-                if named_in_shoot(&entry.record) != named_in_shoot(&record) {
+                if named_in_shoot(&before) != named_in_shoot(&record) {
                     self.observations.changed(&secret.namespace);
                 }
-                if repaired_to(&entry.record) != repaired_to(&record) {
+                if repaired_to(&before) != repaired_to(&record) {
                     entry.attempts.asks_for_repair();
                 }
-                entry.take_over(now, record);
+                self.unmark(&secret);
+                if let Some(entry) = self.members.get_mut(&secret) {
+                    entry.take_over(now, record);
+                }
             }
             // Deleted and made anew: nothing of the old one counts.
             Some(_) | None => {
@@ -117,24 +121,24 @@ impl Entry {
         } else {
             self.attempts.record_changed();
         }
-        self.record = record;
+        self.kept = record.into();
     }
 
     /// Takes the record that a renewal answered with, unless the stream has already shown that
     /// write or a later one.
     pub(super) fn take_answer(&mut self, answer: Record, ordered: &Digest) {
         let written = |record: &Record| record.memory.map(|memory| (memory.at, memory.streak));
-        let stream_moved = self.record.digest != *ordered;
-        let stream_knows = stream_moved && written(&self.record) >= written(&answer);
+        let stream_moved = *self.kept.digest() != *ordered;
+        let stream_knows = stream_moved && written(&self.record()) >= written(&answer);
         self.superseded = (*ordered != answer.digest).then(|| Box::new(ordered.clone()));
         if !stream_knows {
-            self.record = answer;
+            self.kept = answer.into();
         }
     }
 
     /// Whether the stream has shown another record since the order was given.
     pub(super) fn has_moved_from(&self, ordered: &Digest) -> bool {
-        self.record.digest != *ordered
+        *self.kept.digest() != *ordered
     }
 
     /// How long to wait for a record that is known to be on its way.

@@ -96,7 +96,7 @@ impl Error {
     ) -> Self {
         let secret = secret.clone();
         match standing {
-            Standing::Invalid(refusal) => Self::Invalid(secret, refusal.clone()),
+            Standing::Invalid(refusal) => Self::Invalid(secret, Refusal::clone(refusal)),
             Standing::Obstructed(obstacle) => Self::Obstructed(secret, *obstacle),
             Standing::Parked { away, .. } => {
                 let words = words::away(*away, &secret.namespace, view);
@@ -211,7 +211,7 @@ impl Fleet {
             return Err(Error::Throttled(secret.clone(), elapsed(now, until)));
         }
         let own = secret.name == self.settings.own_secret;
-        let asked = Asked { own, revoked: self.revocations.of(&entry.record) };
+        let asked = Asked { own, revoked: self.revocations.of(&entry.record()) };
         entry.attempts.hurry();
         entry.requested = true;
         let standing = entry.judge(now, view, &self.settings.policy, &asked);

@@ -218,7 +218,7 @@ impl Fleet {
             Error::Stopped(secret, stop) => Error::RevokeStopped(secret, stop),
             error => error,
         })?;
-        let record = &entry.record;
+        let record = &entry.record();
         if let Err(refusal) = &record.inputs {
             return Err(Error::Invalid(secret.clone(), refusal.clone()));
         }
@@ -250,13 +250,13 @@ impl Fleet {
     /// The newest generation that tokens of a Secret are known to be of; `None` where nothing of it
     /// can be revoked. Where its token was taken away, those that were copied are of the newest.
     fn revocable(&self, secret: &SecretRef, entry: &Entry) -> Option<Number> {
-        let family = observe::family(&entry.record)?;
+        let family = observe::family(&entry.record())?;
         let seen = match self.shoots.view(&secret.namespace) {
             ShootView::Seen(status) => status.generations.get(&family),
             ShootView::Missing | ShootView::Unknown => None,
         };
         let newest = || seen?.newest().map(|newest| newest.number);
-        bound_to(&entry.record).or_else(newest)
+        bound_to(&entry.record()).or_else(newest)
     }
 
     /// The newest generation of a revocation that somebody else began, or we before a restart: one
@@ -271,9 +271,9 @@ impl Fleet {
         let ShootView::Seen(status) = self.shoots.view(&secret.namespace) else {
             return Vec::new();
         };
-        let family = observe::family(&entry.record);
+        let family = observe::family(&entry.record());
         let seen = family.and_then(|family| status.generations.get(&family));
-        let (Some(seen), Some(present)) = (seen, bound_to(&entry.record)) else {
+        let (Some(seen), Some(present)) = (seen, bound_to(&entry.record())) else {
             return Vec::new();
         };
         let numbers = seen.present.iter().map(|generation| generation.number);
@@ -283,8 +283,9 @@ impl Fleet {
     /// When each generation goes that is older than the token's: by what is noted, or sooner where an
     /// operator asked for that.
     pub(super) fn ends(&self, now: Timestamp, entry: &Entry) -> Ends {
-        let view = self.shoots.view(&entry.record.secret.namespace);
-        let seen = decision::as_seen(now, &entry.record, view);
+        let own = entry.record();
+        let view = self.shoots.view(&own.secret.namespace);
+        let seen = decision::as_seen(now, &own, view);
         let mut ends = decision::ends(&seen.record, view).settled(now);
         if let Some(revoked) = self.revocations.of(&seen.record) {
             ends.merge(&revoked.ends.settled(now));
@@ -308,7 +309,8 @@ impl Fleet {
                 self.revocations.0.remove(&secret);
                 continue;
             };
-            let (present, note) = (bound_to(&entry.record), entry.record.issued.as_ref());
+            let record = entry.record();
+            let (present, note) = (bound_to(&record), record.issued.as_ref());
             let written = present.zip(note.map(|note| note.at));
             let is_gone = self.older_are_gone(now, &secret);
             let Some(revocation) = self.revocations.0.get_mut(&secret) else { continue };

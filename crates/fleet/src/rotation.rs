@@ -13,16 +13,19 @@ use perennial_core::{
 use super::{Fleet, RecordsFeed, entry::Entry, members::Member};
 
 impl Fleet {
-    /// Counts what the token of a Secret says of key and issuer.
+    /// Counts what the token of a Secret says of key and issuer: after each change of its record,
+    /// where [`Fleet::unmark`] was called before it.
     pub(super) fn mark(&mut self, secret: &SecretRef) {
-        let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
-        let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
-        if Mark::is_of(entry.mark.as_deref(), &entry.record) {
-            return;
-        }
-        entry.mark.iter().for_each(|mark| member.marks.remove(mark));
-        entry.mark = Mark::of(&entry.record).map(Box::new);
-        entry.mark.iter().for_each(|mark| member.marks.add(mark));
+        let mark = self.members.get(secret).and_then(|entry| Mark::of(&entry.record()));
+        let member = self.members.shoot_mut(&secret.namespace);
+        mark.iter().zip(member).for_each(|(mark, member)| member.marks.add(mark));
+    }
+
+    /// Counts it out again.
+    pub(super) fn unmark(&mut self, secret: &SecretRef) {
+        let mark = self.members.get(secret).and_then(|entry| Mark::of(&entry.record()));
+        let member = self.members.shoot_mut(&secret.namespace);
+        mark.iter().zip(member).for_each(|(mark, member)| member.marks.remove(mark));
     }
 
     /// Notes whether the token of a Secret is outdated.
@@ -30,7 +33,7 @@ impl Fleet {
         let first = secret.name == self.settings.own_secret;
         let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
         let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
-        entry.outdated = member.rotation.outdated(&entry.record, first).map(Box::new);
+        entry.outdated = member.rotation.outdated(&entry.record(), first).map(Box::new);
     }
 
     /// Looks at what a shoot says of its keys and its issuer; where that is new, decides about all
@@ -61,7 +64,9 @@ impl Fleet {
             let keys = self.shoots.key_set(shoot);
             let untold = |member: &Member| {
                 let of = |entry: &Entry| {
-                    Rotation::untold(now, &keys, &member.marks, &entry.record).is_some()
+                    let is_published = entry.kept.key_id().is_none_or(|id| keys.ids.contains(id));
+                    !is_published
+                        && Rotation::untold(now, &keys, &member.marks, &entry.record()).is_some()
                 };
                 member.secrets.values().filter(|entry| of(entry)).count()
             };
@@ -74,6 +79,6 @@ impl Fleet {
     /// where it is not in the key set.
     pub(super) fn untold(&self, now: Timestamp, shoot: &ShootId, entry: &Entry) -> Option<Untold> {
         let member = self.members.shoot(shoot)?;
-        Rotation::untold(now, &self.shoots.key_set(shoot), &member.marks, &entry.record)
+        Rotation::untold(now, &self.shoots.key_set(shoot), &member.marks, &entry.record())
     }
 }

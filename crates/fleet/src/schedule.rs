@@ -178,7 +178,7 @@ impl Fleet {
     }
 
     pub(super) fn read(&self, now: Timestamp, secret: &SecretRef, entry: &Entry) -> Schedule {
-        let (record, attempts) = (&entry.record, &entry.attempts);
+        let (record, attempts) = (&entry.record(), &entry.attempts);
         let claims = record.held.claims();
         Schedule {
             secret: secret.clone(),
@@ -197,11 +197,7 @@ impl Fleet {
             last_renewal: record.issued.as_ref().map(|note| Renewal {
                 at: note.at,
                 reason: note.reason,
-                took: attempts
-                    .took
-                    .as_ref()
-                    .filter(|(token, _)| *token == note.sha256)
-                    .map(|t| t.1),
+                took: attempts.took(&note.sha256),
             }),
             failures: attempts.failures,
             last_failure: attempts.last_failure.clone(),

@@ -28,7 +28,7 @@ impl Fleet {
     /// Another Secret whose labels count for the account of this one.
     pub(super) fn other_speaker(&self, secret: &SecretRef) -> Option<&SecretName> {
         let ShootView::Seen(status) = self.shoots.view(&secret.namespace) else { return None };
-        let inputs = self.members.get(secret)?.record.inputs.as_ref().ok()?;
+        let inputs = self.members.get(secret)?.record().inputs.ok()?;
         status.other_speaker(&inputs.account, &secret.name)
     }
 
@@ -36,9 +36,8 @@ impl Fleet {
         let secrets = self.members.shoot(shoot).into_iter().flat_map(|member| &member.secrets);
         let mut named: BTreeMap<&AccountRef, Vec<(bool, &SecretName)>> = BTreeMap::new();
         for (name, entry) in secrets {
-            if let Ok(inputs) = &entry.record.inputs {
-                let bid = (inputs.account_labels.is_empty(), name);
-                named.entry(&inputs.account).or_default().push(bid);
+            if let Some(account) = entry.kept.account() {
+                named.entry(account).or_default().push((!entry.kept.has_labels(), name));
             }
         }
         let shared = named.into_iter().filter(|(_, bids)| bids.len() > 1);

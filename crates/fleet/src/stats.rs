@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use perennial_core::foresight::Foreseen;
 
-use super::{Fleet, limits, pauses::PauseStats, schedule::State};
+use super::{Fleet, entry::Standing, limits, pauses::PauseStats, schedule::State};
 
 /// What there is of what.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,7 +62,9 @@ impl Fleet {
         };
         for (shoot, _, entry) in self.members.all() {
             *stats.secrets.entry(State::of(&entry.standing)).or_default() += 1;
-            stats.overdue += usize::from(self.is_overdue(now, shoot, entry));
+            // What is left alone until later is not late.
+            let is_fresh = matches!(entry.standing, Standing::Fresh { until } if until > now);
+            stats.overdue += usize::from(!is_fresh && self.is_overdue(now, shoot, entry));
         }
         stats
     }

@@ -126,7 +126,7 @@ impl World {
     /// The secret-writer answers with the Secret as it wrote it.
     fn succeed(&mut self, order: &Order) -> Record {
         // What was ordered could be served, whatever stands there by now.
-        let held = self.fleet.members.get(&order.secret).map(|entry| entry.record.clone());
+        let held = self.fleet.members.get(&order.secret).map(|entry| entry.record());
         let held = held.filter(|record| record.inputs.is_ok());
         let held = held.unwrap_or_else(|| bare(&order.secret.to_string()));
         let record = written(&held, self.now, order.reason);

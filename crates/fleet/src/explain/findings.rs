@@ -144,7 +144,7 @@ impl Subject<'_> {
         let trouble = last.trouble()?;
         let is_failure = !matches!(trouble.kind, Kind::Changed | Kind::Held);
         // Notes are cut to whole seconds.
-        let since = self.entry.record.issued.as_ref().map(|note| note.at.as_second());
+        let since = self.entry.record().issued.as_ref().map(|note| note.at.as_second());
         let is_later = since.is_none_or(|written| last.at.as_second() > written);
         (is_failure && is_later).then(|| {
             let ago = length(elapsed(last.at, self.now).as_secs().cast_signed());
@@ -331,8 +331,8 @@ impl Subject<'_> {
         let other = self.fleet.other_speaker(self.secret)?;
         let other = SecretRef { name: other.clone(), ..self.secret.clone() };
         let labels = |secret: &SecretRef| {
-            let inputs = self.fleet.members.get(secret)?.record.inputs.as_ref().ok()?;
-            Some((inputs.account.clone(), inputs.account_labels.clone()))
+            let inputs = self.fleet.members.get(secret)?.record().inputs.ok()?;
+            Some((inputs.account, inputs.account_labels))
         };
         let (account, own) = labels(self.secret)?;
         (!own.is_empty() && Some(&own) != labels(&other).as_ref().map(|(_, labels)| labels)).then(

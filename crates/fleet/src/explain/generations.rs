@@ -24,8 +24,9 @@ pub struct Generations {
 impl Subject<'_> {
     /// `None` where the Secret is not revocable.
     pub(super) fn generations(&self) -> Option<Generations> {
-        let family = observe::family(&self.entry.record)?;
-        let seen = decision::as_seen(self.now, &self.entry.record, self.shoot);
+        let family = observe::family(&self.entry.record())?;
+        let own = self.entry.record();
+        let seen = decision::as_seen(self.now, &own, self.shoot);
         let record = seen.record.as_ref();
         let note = record.issued.as_ref().filter(|note| note.reason == Reason::Revoked);
         let older = self.fleet.older_left(self.secret, self.entry);

@@ -41,7 +41,7 @@ impl Subject<'_> {
     }
 
     fn renewed_then(&self, until: Timestamp) -> String {
-        let stamp = match self.entry.record.stamp {
+        let stamp = match self.entry.record().stamp {
             Stamp::At(stamp) => Some(stamp),
             Stamp::Absent | Stamp::Unreadable => None,
         };
@@ -50,7 +50,7 @@ impl Subject<'_> {
         let goes = self.fleet.older_left(self.secret, self.entry).into_iter().next();
         let ends = self.fleet.ends(self.now, self.entry);
         let goes = goes.filter(|oldest| ends.of(*oldest) == Some(until));
-        match &self.entry.record.issued {
+        match &self.entry.record().issued {
             _ if let Some(oldest) = goes => format!(
                 "generation {oldest} is deleted, because its grace is over; its tokens are refused \
                  then, and no token is issued"

@@ -20,7 +20,7 @@ impl Subject<'_> {
 
     /// Tokens are issued too early, and at this moment nothing is held for it.
     pub(super) fn streak(&self) -> Option<Finding> {
-        let record = &self.entry.record;
+        let record = &self.entry.record();
         let streak = record.memory.map_or(0, |memory| memory.streak);
         let early = self.early();
         let told = match self.standing() {
@@ -38,7 +38,7 @@ impl Subject<'_> {
     }
 
     fn early(&self) -> Early {
-        Early::of(&self.entry.record, self.standing().reason())
+        Early::of(&self.entry.record(), self.standing().reason())
     }
 
     fn against(&self, early: Early) -> Remedy {

@@ -32,11 +32,12 @@ pub struct RenewalWindow {
 
 impl Subject<'_> {
     pub(super) fn window(&self) -> Option<RenewalWindow> {
-        let claims = self.entry.record.held.claims()?;
+        let record = self.entry.record();
+        let claims = record.held.claims()?;
         let seconds = |seconds: i64| Duration::from_secs(seconds.max(0).unsigned_abs());
         let policy = &self.fleet.settings.policy;
         let (latest, planned) = (self.entry.latest(policy)?, self.planned()?);
-        let ours = self.entry.record.issued.is_some();
+        let ours = self.entry.record().issued.is_some();
         Some(RenewalWindow {
             granted: seconds(claims.granted_seconds()),
             basis: seconds(self.basis_seconds()),
@@ -54,7 +55,7 @@ impl Subject<'_> {
     /// The plan by the shoot's clock: of a token of ours as noted, of another as its timestamp says.
     pub(super) fn planned(&self) -> Option<Timestamp> {
         let planned = self.entry.planned(&self.fleet.settings.policy)?;
-        Some(match (&self.entry.record.issued, self.entry.record.stamp) {
+        Some(match (&self.entry.record().issued, self.entry.record().stamp) {
             (None, Stamp::At(stamp)) => planned.min(stamp),
             _ => planned,
         })
@@ -80,7 +81,7 @@ impl Subject<'_> {
     /// What the renew timestamp on the Secret does.
     pub(super) fn renew_timestamp(&self) -> String {
         let policy = &self.fleet.settings.policy;
-        let record = &self.entry.record;
+        let record = &self.entry.record();
         let stamp = match record.stamp {
             Stamp::Absent if record.held.claims().is_none() => {
                 return "absent; it is written together with the token".to_owned();

@@ -39,13 +39,14 @@ impl Fleet {
             let deleted = unconfirmed.map_or(0, |revocation| revocation.up_to);
             return Ordered { number: ends.over(now).max(deleted), grace: None, ends };
         }
-        let seen = decision::as_seen(now, &entry.record, view);
+        let own = entry.record();
+        let seen = decision::as_seen(now, &own, view);
         let up_to = revocation.map(|revocation| revocation.up_to);
         let number = decision::generation_wanted(&seen.record, view, up_to);
         let asked = revocation.and_then(|revocation| revocation.grace);
         let grace = asked.unwrap_or_else(|| decision::grace_of(&seen.record, view, number));
         // A token that is due while older ones are revoked is one of the next generation too.
-        let raises = bound_to(&entry.record).is_some_and(|present| number > present);
+        let raises = bound_to(&own).is_some_and(|present| number > present);
         let grace = (reason == Reason::Revoked || raises).then_some(grace);
         Ordered { number, grace, ends }
     }

@@ -78,7 +78,7 @@ impl Fleet {
             return Some(Err(self.missing(secret)));
         };
         let revocation = self.revocations.0.get(secret)?;
-        let is_off = entry.record.inputs.as_ref().is_ok_and(|inputs| !inputs.revocable);
+        let is_off = entry.record().inputs.as_ref().is_ok_and(|inputs| !inputs.revocable);
         if is_off && revocation.done.is_none() {
             return Some(Err(self.unbound(now, entry).and_stays(revocation.up_to)));
         }
@@ -86,9 +86,10 @@ impl Fleet {
     }
 
     fn progress(&self, now: Timestamp, entry: &Entry, revocation: &Revocation) -> Progress {
-        let secret = &entry.record.secret;
+        let secret = &entry.record().secret;
         let view = self.shoots.view(&secret.namespace);
-        let seen = decision::as_seen(now, &entry.record, view);
+        let own = entry.record();
+        let seen = decision::as_seen(now, &own, view);
         let present = bound_to(&seen.record);
         let (phase, until) = self.phase(now, entry, &seen.record, revocation);
         let (detail, keeps_until) = match phase {
@@ -153,7 +154,8 @@ impl Fleet {
             return false;
         };
         let ShootView::Seen(status) = self.shoots.view(&secret.namespace) else { return false };
-        let record = decision::as_seen(now, &entry.record, ShootView::Seen(status)).record;
+        let own = entry.record();
+        let record = decision::as_seen(now, &own, ShootView::Seen(status)).record;
         let seen = observe::family(&record).and_then(|family| status.generations.get(&family));
         let bound = record.held.claims().and_then(|claims| claims.bound.as_ref());
         let (Some(seen), Some(present), Some(bound)) = (seen, bound_to(&record), bound) else {

@@ -26,7 +26,7 @@ impl Fleet {
     /// Says why nothing of a Secret can be revoked, how that is changed, and the only other way with
     /// what it costs.
     pub(super) fn unbound(&self, now: Timestamp, entry: &Entry) -> Error {
-        let record = &entry.record;
+        let record = &entry.record();
         let secret = &record.secret;
         let inputs = match &record.inputs {
             Ok(inputs) => inputs,
@@ -88,7 +88,7 @@ impl Fleet {
         let member = self.members.shoot(&secret.namespace);
         let entries = member.into_iter().flat_map(|member| &member.secrets);
         let is_other = |name: &&perennial_core::name::SecretName, entry: &Entry| {
-            let own = entry.record.inputs.as_ref().is_ok_and(|own| own.account == inputs.account);
+            let own = entry.record().inputs.as_ref().is_ok_and(|own| own.account == inputs.account);
             own && **name != secret.name
         };
         let others = entries.filter(|(name, entry)| is_other(name, entry));

@@ -38,9 +38,9 @@ impl Fleet {
     }
 
     fn storm(&self, secret: &SecretRef, entry: &Entry) -> String {
-        let streak = entry.record.memory.map_or(0, |memory| memory.streak);
-        let early = Early::of(&entry.record, entry.standing.reason());
-        let why = early.words(&entry.record);
+        let streak = entry.record().memory.map_or(0, |memory| memory.streak);
+        let early = Early::of(&entry.record(), entry.standing.reason());
+        let why = early.words(&entry.record());
         let clocks = match early.may_be_the_clock() && self.may_have_wrong_clock(secret) {
             true => "; compare the clocks of seed and shoot",
             false => "",
@@ -119,7 +119,7 @@ fn waiting(why: Why, until: Timestamp, entry: &Entry) -> String {
 
 /// Why it waits longer than the failure alone would have it wait.
 pub(crate) fn held_after_failure(entry: &Entry, until: Timestamp) -> String {
-    let why = match Early::of(&entry.record, entry.standing.reason()) {
+    let why = match Early::of(&entry.record(), entry.standing.reason()) {
         Early::NotThere => "tokens were issued for it that could not be written",
         Early::Asked
         | Early::AccountReplaced

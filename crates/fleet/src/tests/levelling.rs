@@ -14,7 +14,7 @@ fn all_reachable(count: usize) -> Vec<ShootStatus> {
 
 /// The record as the secret-writer writes it, with the moment that was ordered.
 fn as_ordered(world: &World, order: &Order) -> Record {
-    let held = &world.fleet.members.get(&order.secret).unwrap().record;
+    let held = &world.fleet.members.get(&order.secret).unwrap().record();
     let mut record = written(held, world.now, order.reason);
     let Held::Token(claims) = &record.held else { panic!("a token was written") };
     let basis = Policy::default().basis_seconds;
@@ -57,7 +57,7 @@ fn a_restart_plans_as_if_there_had_been_none() {
     let mut world = World::limited(500, 25, &records, &shoots);
     play(&mut world, 60);
     let bring_back = |world: &World| {
-        let held = world.fleet.members.all().map(|(_, _, entry)| entry.record.clone());
+        let held = world.fleet.members.all().map(|(_, _, entry)| entry.record());
         World::limited(500, 25, &held.collect::<Vec<_>>(), &shoots)
     };
     let again = bring_back(&world);

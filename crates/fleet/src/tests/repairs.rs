@@ -20,7 +20,7 @@ fn with_ca(ca: u64) -> ShootStatus {
 
 impl World {
     fn has_ca(&self, ca: u64) -> Record {
-        let record = &self.fleet.members.get(&secret("shoot-1/a")).unwrap().record;
+        let record = &self.fleet.members.get(&secret("shoot-1/a")).unwrap().record();
         Record { ca: Some(CaHash(ca)), ..record.clone() }
     }
 }

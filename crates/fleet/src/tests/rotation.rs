@@ -47,7 +47,7 @@ fn play(world: &mut World, until: i64, key: &str, issuer: &str) -> Vec<(i64, Str
     for second in world.now..=until {
         for order in world.tick_at(second) {
             ordered.push((second, order.secret.to_string(), order.reason));
-            let held = world.fleet.members.get(&order.secret).unwrap().record.clone();
+            let held = world.fleet.members.get(&order.secret).unwrap().record();
             let record = resigned(written(&held, second, order.reason), key, issuer);
             world.end(&order, Ok(record));
         }

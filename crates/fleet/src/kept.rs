@@ -1,0 +1,279 @@
+//! A record as the fleet keeps it, 100,000 times.
+//!
+//! Most Secrets hold a token that we wrote, as we wrote it: then note and claims say the same, moments
+//! are whole seconds, and half of the fields of a record are empty. Such an *ordinary* record is kept
+//! as the few facts that it can be made from again; any other is kept whole. To make one costs some
+//! clones of pointers.
+
+use std::collections::BTreeMap;
+
+use arcstr::ArcStr;
+use jiff::Timestamp;
+use perennial_core::{
+    ca::CaHash,
+    digest::Digest,
+    inputs::{Audiences, Inputs, InputsHash, Mode},
+    issued::Issued,
+    name::{AccountRef, SecretRef},
+    reason::Reason,
+    record::{Held, Record, Stamp},
+    token::{Claims, TokenHash},
+};
+
+#[derive(Debug)]
+pub(super) enum Kept {
+    Ordinary(Ordinary),
+    Whole(Box<Record>),
+}
+
+#[derive(Debug)]
+pub(super) struct Ordinary {
+    secret: SecretRef,
+    uid: ArcStr,
+    account: AccountRef,
+    account_uid: Option<ArcStr>,
+    /// Hardly any Secret has some.
+    account_labels: Option<Box<BTreeMap<String, String>>>,
+    lifetime_seconds: i64,
+    audiences: Audiences,
+    target: Option<SecretRef>,
+    issuer: ArcStr,
+    key_id: Option<ArcStr>,
+    ca: Option<CaHash>,
+    sha256: TokenHash,
+    inputs: InputsHash,
+    digest: Digest,
+    issued_at: i64,
+    expires_at: i64,
+    renew_at: i64,
+    written_at: i64,
+    stamp: i64,
+    streak: u32,
+    spent: u32,
+    reason: Reason,
+    mode: Mode,
+    inject_ca: bool,
+    revocable: bool,
+}
+
+impl From<Record> for Kept {
+    fn from(record: Record) -> Self {
+        // Whatever an ordinary record cannot say shows here, also what is added to records later.
+        match Ordinary::of(&record) {
+            Some(ordinary) if ordinary.record() == record => Self::Ordinary(ordinary),
+            _ => Self::Whole(Box::new(record)),
+        }
+    }
+}
+
+impl Kept {
+    pub(super) fn record(&self) -> Record {
+        match self {
+            Self::Ordinary(ordinary) => ordinary.record(),
+            Self::Whole(record) => Record::clone(record),
+        }
+    }
+
+    /// The account that it names, where what it asks for can be served.
+    pub(super) fn account(&self) -> Option<&AccountRef> {
+        match self {
+            Self::Ordinary(ordinary) => Some(&ordinary.account),
+            Self::Whole(record) => record.inputs.as_ref().ok().map(|inputs| &inputs.account),
+        }
+    }
+
+    /// Whether it has labels for that account.
+    pub(super) fn has_labels(&self) -> bool {
+        match self {
+            Self::Ordinary(ordinary) => ordinary.account_labels.is_some(),
+            Self::Whole(record) => {
+                record.inputs.as_ref().is_ok_and(|inputs| !inputs.account_labels.is_empty())
+            }
+        }
+    }
+
+    /// The target that it names, where what it asks for can be served.
+    pub(super) fn target(&self) -> Option<&SecretRef> {
+        match self {
+            Self::Ordinary(ordinary) => ordinary.target.as_ref(),
+            Self::Whole(record) => record.inputs.as_ref().ok()?.target.as_ref(),
+        }
+    }
+
+    /// The uid of the account of its token.
+    pub(super) fn account_uid(&self) -> Option<&ArcStr> {
+        match self {
+            Self::Ordinary(ordinary) => ordinary.account_uid.as_ref(),
+            Self::Whole(record) => record.held.claims()?.account_uid.as_ref(),
+        }
+    }
+
+    /// The key that signed its token.
+    pub(super) fn key_id(&self) -> Option<&str> {
+        match self {
+            Self::Ordinary(ordinary) => ordinary.key_id.as_deref(),
+            Self::Whole(record) => record.held.claims()?.key_id.as_deref(),
+        }
+    }
+
+    /// When its token expires, by the shoot's clock, where it has one.
+    pub(super) fn expires_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Ordinary(ordinary) => Some(moment(ordinary.expires_at)),
+            Self::Whole(record) => record.held.claims().map(|claims| claims.expires_at),
+        }
+    }
+
+    pub(super) const fn digest(&self) -> &Digest {
+        match self {
+            Self::Ordinary(ordinary) => &ordinary.digest,
+            Self::Whole(record) => &record.digest,
+        }
+    }
+}
+
+impl Ordinary {
+    fn of(record: &Record) -> Option<Self> {
+        let (Ok(inputs), Held::Token(claims)) = (&record.inputs, &record.held) else { return None };
+        let (Some(note), Stamp::At(stamp)) = (&record.issued, record.stamp) else { return None };
+        let labels = Some(&inputs.account_labels).filter(|labels| !labels.is_empty());
+        Some(Self {
+            secret: record.secret.clone(),
+            uid: record.uid.clone(),
+            account: inputs.account.clone(),
+            account_uid: claims.account_uid.clone(),
+            account_labels: labels.cloned().map(Box::new),
+            lifetime_seconds: inputs.lifetime_seconds,
+            audiences: inputs.audiences.clone(),
+            target: inputs.target.clone(),
+            issuer: claims.issuer.clone(),
+            key_id: claims.key_id.clone(),
+            ca: record.ca,
+            sha256: note.sha256.clone(),
+            inputs: note.inputs.clone(),
+            digest: record.digest.clone(),
+            issued_at: claims.issued_at.as_second(),
+            expires_at: claims.expires_at.as_second(),
+            renew_at: note.renew_at.as_second(),
+            written_at: note.at.as_second(),
+            stamp: stamp.as_second(),
+            streak: note.streak,
+            spent: note.spent,
+            reason: note.reason,
+            mode: inputs.mode,
+            inject_ca: inputs.inject_ca,
+            revocable: inputs.revocable,
+        })
+    }
+
+    fn record(&self) -> Record {
+        let issued = self.note();
+        Record {
+            secret: self.secret.clone(),
+            uid: self.uid.clone(),
+            inputs: Ok(self.inputs()),
+            held: Held::Token(self.claims()),
+            stamp: Stamp::At(moment(self.stamp)),
+            obstacle: None,
+            ca: self.ca,
+            left: Vec::new(),
+            memory: Some(issued.memory()),
+            other_writer: None,
+            digest: self.digest.clone(),
+            issued: Some(issued),
+        }
+    }
+
+    fn inputs(&self) -> Inputs {
+        Inputs {
+            account: self.account.clone(),
+            account_labels: self.account_labels.as_deref().cloned().unwrap_or_default(),
+            lifetime_seconds: self.lifetime_seconds,
+            audiences: self.audiences.clone(),
+            inject_ca: self.inject_ca,
+            mode: self.mode,
+            target: self.target.clone(),
+            revocable: self.revocable,
+        }
+    }
+
+    fn claims(&self) -> Claims {
+        Claims {
+            issued_at: moment(self.issued_at),
+            expires_at: moment(self.expires_at),
+            issuer: self.issuer.clone(),
+            account: self.account.clone(),
+            account_uid: self.account_uid.clone(),
+            audiences: self.audiences.clone(),
+            key_id: self.key_id.clone(),
+            bound: None,
+        }
+    }
+
+    fn note(&self) -> Issued {
+        Issued {
+            sha256: self.sha256.clone(),
+            inputs: self.inputs.clone(),
+            iat: moment(self.issued_at),
+            exp: moment(self.expires_at),
+            kid: self.key_id.clone(),
+            iss: self.issuer.clone(),
+            uid: self.account_uid.clone(),
+            renew_at: moment(self.renew_at),
+            reason: self.reason,
+            at: moment(self.written_at),
+            streak: self.streak,
+            spent: self.spent,
+            target: self.target.clone(),
+            left: Vec::new(),
+            generation: None,
+        }
+    }
+}
+
+fn moment(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).expect("these are the seconds of a moment")
+}
+
+#[cfg(test)]
+mod tests {
+    use perennial_core::storm::Memory;
+
+    use super::*;
+    use crate::fixtures::*;
+
+    fn is_ordinary(record: &Record) -> bool {
+        let kept = Kept::from(record.clone());
+        assert_eq!(kept.record(), *record);
+        assert_eq!(*kept.digest(), record.digest);
+        matches!(kept, Kept::Ordinary(_))
+    }
+
+    #[test]
+    fn whatever_a_record_is_it_comes_back_as_it_was() {
+        let ordinary = fresh("shoot-1/a", 0);
+        assert!(is_ordinary(&ordinary));
+        let with = |change: &dyn Fn(&mut Record)| {
+            let mut record = ordinary.clone();
+            change(&mut record);
+            record
+        };
+        assert!(is_ordinary(&with(&|record| {
+            let inputs = record.inputs.as_mut().unwrap();
+            inputs.account_labels.insert("a".to_owned(), "b".to_owned());
+        })));
+        let whole = [
+            bare("shoot-1/a"),
+            invalid("shoot-1/a"),
+            bound(&ordinary, 1, None),
+            without_timestamp(&ordinary, 1),
+            with(&|record| record.issued = None),
+            with(&|record| record.memory = record.memory.map(Memory::spoilt)),
+            with(&|record| record.stamp = Stamp::At(Timestamp::new(5, 1).unwrap())),
+            with(&|record| record.inputs.as_mut().unwrap().account = "a/b".parse().unwrap()),
+            with(&|record| record.issued.as_mut().unwrap().kid = Some("another".into())),
+            with(&|record| record.obstacle = Some(perennial_core::record::Obstacle::Immutable)),
+        ];
+        assert!(whole.iter().all(|record| !is_ordinary(record)));
+    }
+}
