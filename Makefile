@@ -114,6 +114,10 @@ fuzz: fuzz-build ## Fuzz one parser, guided by coverage: TARGET=kubeconfig SECON
 		-max_total_time=$(SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=1024 -use_value_profile=1 \
 		-artifact_prefix=$(FUZZ_DIR)/found-$(TARGET)/ -print_final_stats=1
 
+.PHONY: bench-fleet
+bench-fleet: ## What 100,000 Secrets cost the scheduler: bytes each, time to decide on all, time of a renewal
+	cargo bench --locked -p perennial-fleet --bench fleet
+
 .PHONY: check
 check: ## The inner loop for one crate, CRATE=core by default: format, lint, its tests
 	@test -d crates/$(CRATE) || { echo "no crate crates/$(CRATE); CRATE is one of: $$(ls crates | tr '\n' ' ')"; exit 1; }

@@ -297,7 +297,8 @@ fn wanted_by_stamp(stamp: Stamp, clock: ShootClock) -> Wanted {
 
 /// Whether the token is one for this Secret at all, by its own claims (contract, section C).
 fn misfit(claims: &Claims, record: &Record, inputs: &Inputs) -> Option<Reason> {
-    let audiences_differ = !inputs.audiences.is_empty() && {
+    let as_asked = inputs.audiences.is_empty() || claims.audiences == inputs.audiences;
+    let audiences_differ = !as_asked && {
         let sorted = |list: &[String]| {
             let mut list = list.to_vec();
             list.sort_unstable();

@@ -29,6 +29,12 @@ impl Digest {
         Self(Hex::of(hasher))
     }
 
+    /// 64 bits of it, for who only has to tell the states of one Secret apart.
+    #[must_use]
+    pub fn short(&self) -> u64 {
+        self.0.short()
+    }
+
     /// A digest as another process sent it. Any text will do: it is only compared.
     #[must_use]
     pub fn received(text: String) -> Self {

@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
+    fmt::{self, Write as _},
 };
 
 use serde::{Deserialize, Serialize};
@@ -142,8 +142,7 @@ impl Inputs {
         let mut hasher = Sha256::new();
         let mut field = |name: &str, value: &str| {
             // Length first, so that no two different inputs feed the same bytes.
-            hasher.update(format!("{name}:{}:", value.len()));
-            hasher.update(value);
+            let _ = write!(Fed(&mut hasher), "{name}:{}:{value}", value.len()); // a hasher takes all
         };
         field("namespace", self.account.namespace.as_str());
         field("name", self.account.name.as_str());
@@ -158,6 +157,16 @@ impl Inputs {
             field("revocable", "true");
         }
         InputsHash(Hex::of(hasher))
+    }
+}
+
+/// A hasher that text is written to, without an allocation between: this is done for each decision.
+struct Fed<'a>(&'a mut Sha256);
+
+impl fmt::Write for Fed<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text);
+        Ok(())
     }
 }
 

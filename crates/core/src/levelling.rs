@@ -36,9 +36,12 @@ pub use load::Load;
 /// A slot is full at this much of the mean. More leaves more of the unevenness; at less, the places
 /// of a fleet at rest crowd at the end of the window, because only there is room.
 const FULL_SHARE: f64 = 1.06;
-/// A slot with fewer than this is no reason to renew a token earlier, however little the fleet has
+/// A minute with fewer than this is no reason to renew a token earlier, however little the fleet has
 /// to do otherwise.
-const CALM: u32 = 10;
+const CALM_MINUTE: u32 = 10;
+/// The same for a second. API servers do hundreds of renewals in one; it is also where a mass start
+/// begins.
+const CALM_SECOND: u32 = 33;
 /// Windows up to this, in seconds, are levelled by the second; longer ones by the minute, and then by
 /// the second within it.
 const BY_SECOND_MAX: i64 = 600;
@@ -89,12 +92,13 @@ impl Choice {
         let (begin, last) = (*self.window.start(), *self.window.end());
         let length = last - begin + 1;
         let width = if length > BY_SECOND_MAX { Width::Minute } else { Width::Second };
+        let calm = if width == Width::Minute { CALM_MINUTE } else { CALM_SECOND };
         let draw = Draw { fleet, shoot, width, full: self.full(fleet, width), seed };
         let mut earlier = iter::successors(Some(begin - 1), |to| Some(to - length))
             .take_while(|to| *to >= self.widest)
             .map(|to| self.widest.max(to - length + 1)..=to);
         draw.with_room(&self.window)
-            .or_else(|| draw.emptiest(&self.window).filter(|(_, planned)| *planned < CALM))
+            .or_else(|| draw.emptiest(&self.window).filter(|(_, planned)| *planned < calm))
             .or_else(|| earlier.find_map(|part| draw.with_room(&part)))
             .or_else(|| draw.emptiest(&(self.widest.min(begin)..=last)))
             .map_or(last, |(second, _)| second)

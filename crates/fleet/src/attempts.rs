@@ -123,11 +123,11 @@ pub(super) struct Attempts {
     pub failures: u32,
     /// In a row ended because the record had changed meanwhile.
     aborted: u32,
-    pub last_failure: Option<Failure>,
+    pub last_failure: Option<Box<Failure>>,
     /// Boxed, because hardly any Secret has to wait.
     pause: Option<Box<Pause>>,
     /// Succeeded.
-    pub renewals: u64,
+    pub renewals: u32,
     /// The last one that succeeded.
     took: Option<Took>,
     /// The last ones. Nothing is decided by them.
@@ -142,8 +142,8 @@ pub(super) struct Attempts {
 /// How long it took to write a token.
 #[derive(Clone, Copy, Debug)]
 struct Took {
-    /// [`TokenHash::short`] of the token.
-    token: u64,
+    /// Of [`TokenHash::short`] of the token: a mistake shows a wrong duration.
+    token: u32,
     milliseconds: u32,
 }
 
@@ -190,7 +190,7 @@ impl Repairs {
 impl Attempts {
     pub(super) fn succeeded(&mut self, token: Option<u64>, took: Duration) {
         let milliseconds = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
-        let took = token.map(|token| Took { token, milliseconds });
+        let took = token.map(|token| Took { token: token as u32, milliseconds });
         let (history, repairs) = (mem::take(&mut self.history), self.repairs.take());
         let (renewals, deletions) = (self.renewals + 1, self.deletions.take());
         *self = Self { renewals, took, history, repairs, deletions, ..Self::default() };
@@ -198,7 +198,7 @@ impl Attempts {
 
     /// How long it took to write this token, where that was done here, in whole milliseconds.
     pub(super) fn took(&self, token: &TokenHash) -> Option<Duration> {
-        let took = self.took.filter(|took| took.token == token.short())?;
+        let took = self.took.filter(|took| took.token == token.short() as u32)?;
         Some(Duration::from_millis(took.milliseconds.into()))
     }
 
@@ -264,7 +264,8 @@ impl Attempts {
 
     /// Shows a failure without counting it.
     pub(super) fn note(&mut self, now: Timestamp, fault: &Fault) {
-        self.last_failure = Some(Failure { at: now, trouble: self.history.trouble(fault) });
+        let trouble = self.history.trouble(fault);
+        self.last_failure = Some(Box::new(Failure { at: now, trouble }));
     }
 
     /// Counts a failure.

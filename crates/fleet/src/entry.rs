@@ -1,9 +1,10 @@
 //! One Secret: its record, where it stands, and the slot in the queue that follows from it.
 
+use std::num::NonZeroU64;
+
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     decision::{self, Away, Decision, Policy, ShootView},
-    digest::Digest,
     failure::Kind,
     inputs::Refusal,
     queue::{Slot, Urgency},
@@ -28,17 +29,18 @@ pub(super) struct Entry {
     pub standing: Standing,
     pub attempts: Attempts,
     /// Which record stream showed it last.
-    pub generation: u64,
+    pub generation: u32,
     /// An operator wants it renewed whether it is due or not.
     pub requested: bool,
     /// Since when it is not as it should be, see [`super::schedule::State::is_trouble`].
-    pub troubled_since: Option<Timestamp>,
-    /// The record that our last renewal replaced. A stream that lags may show it once more.
-    pub superseded: Option<Box<Digest>>,
+    pub troubled_since: Option<Box<Timestamp>>,
+    /// The [short digest](perennial_core::digest::Digest::short) of the record that our last renewal
+    /// replaced. A stream that lags may show it once more.
+    pub superseded: Option<NonZeroU64>,
     /// Its token fits, and is to be replaced all the same.
     pub outdated: Option<Box<Outdated>>,
-    /// Where it is counted in [`super::load`], in seconds since the epoch.
-    pub planned_in: Option<i64>,
+    /// Where it is counted in [`super::load`], in seconds since the epoch; those of 2106 do not fit.
+    pub planned_in: Option<u32>,
 }
 
 /// What is known of a Secret beside its record.
@@ -115,7 +117,7 @@ impl Entry {
         self.kept.record()
     }
 
-    pub(super) fn new(record: Record, generation: u64) -> Self {
+    pub(super) fn new(record: Record, generation: u32) -> Self {
         Self {
             kept: record.into(),
             standing: Standing::Fresh { until: Timestamp::MAX },
@@ -135,7 +137,7 @@ impl Entry {
         match State::of(next) {
             State::Fresh | State::Hibernated => self.troubled_since = None,
             state if state.is_trouble() => {
-                self.troubled_since.get_or_insert(now);
+                self.troubled_since.get_or_insert_with(|| Box::new(now));
             }
             _ => {}
         }

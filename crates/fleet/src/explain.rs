@@ -249,7 +249,7 @@ impl Subject<'_> {
         });
         let ended = self.entry.attempts.history.newest_first().map(|attempt| Tried {
             number: attempt.number,
-            at: attempt.at,
+            at: attempt.at(),
             took: Some(attempt.took()),
             reason: attempt.reason,
             trouble: attempt.trouble().cloned(),

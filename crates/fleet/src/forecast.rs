@@ -53,7 +53,7 @@ impl Planned {
     }
 
     fn count(&mut self, slots: &Slots, entry: &Entry) {
-        match (&entry.standing, entry.planned_in) {
+        match (&entry.standing, entry.planned_second()) {
             (Standing::Renewing { reason, .. }, _) if reason.needs_token() => self.under_way += 1,
             (_, Some(second)) => self.count_at(slots, second),
             // It lies so far ahead that nothing counts it.

@@ -1,7 +1,7 @@
 //! The last attempts at one Secret, for whoever asks why. Nothing is decided by them.
 //!
-//! Fleets have 100,000 Secrets, so this is what it costs: nothing until the first attempt, 40 bytes
-//! for each that is kept, so 80 where all goes well. What went wrong is kept once for attempts in a row that failed
+//! Fleets have 100,000 Secrets, so this is what it costs: nothing until the first attempt, 32 bytes
+//! for each that is kept, so 32 where all goes well. What went wrong is kept once for attempts in a row that failed
 //! alike: a Secret that fails for a day keeps its message once, 48 bytes and the text.
 
 use std::{sync::Arc, time::Duration};
@@ -14,7 +14,7 @@ use super::attempts::Fault;
 /// Attempts that are kept of one Secret.
 pub const ATTEMPTS_KEPT_MAX: usize = 8;
 /// Of those that went well, which tell little.
-pub const WELL_KEPT_MAX: usize = 2;
+pub const WELL_KEPT_MAX: usize = 1;
 /// Longest message that is kept, in characters. Those of API servers are cut to 600 before they are
 /// put into a sentence of ours.
 pub const MESSAGE_CHARS_MAX: usize = 1_000;
@@ -24,8 +24,7 @@ pub const MESSAGE_CHARS_MAX: usize = 1_000;
 pub struct Attempt {
     /// Its number, unique in the life of a fleet.
     pub number: u64,
-    /// When it was ordered.
-    pub at: Timestamp,
+    at_milliseconds: i64,
     /// Why it was made.
     pub reason: Reason,
     took_milliseconds: u32,
@@ -46,7 +45,15 @@ pub struct Trouble {
 impl Attempt {
     pub(super) fn ended(number: u64, at: Timestamp, took: Duration, reason: Reason) -> Self {
         let took_milliseconds = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
-        Self { number, at, reason, took_milliseconds, trouble: None }
+        let at_milliseconds = at.as_millisecond();
+        Self { number, at_milliseconds, reason, took_milliseconds, trouble: None }
+    }
+
+    /// When it was ordered, whole milliseconds.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.at_milliseconds)
+            .expect("these are the milliseconds of a moment")
     }
 
     /// From the order to its end, whole milliseconds.
@@ -123,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn of_those_that_went_well_the_last_two_are_kept_beside_what_failed() {
+    fn of_those_that_went_well_the_last_is_kept_beside_what_failed() {
         let mut history = History::default();
         for number in 0..20 {
             let fault = (number % 5 == 0).then(|| fault(Kind::Denied));
             history.keep(attempt(number), fault.as_ref());
         }
         let numbers: Vec<_> = history.newest_first().map(|attempt| attempt.number).collect();
-        assert_eq!(numbers, [19, 18, 15, 10, 5, 0]);
+        assert_eq!(numbers, [19, 15, 10, 5, 0]);
     }
 
     #[test]
@@ -147,9 +154,8 @@ mod tests {
 
     #[test]
     fn a_secret_costs_what_the_documentation_says() {
-        assert_eq!(size_of::<Attempt>(), 40);
+        assert_eq!(size_of::<Attempt>(), 32);
         assert_eq!(size_of::<Trouble>(), 40);
-        eprintln!("{}", size_of::<crate::kept::Kept>());
         assert!(size_of::<Entry>() <= 512, "{} bytes a Secret", size_of::<Entry>());
     }
 }

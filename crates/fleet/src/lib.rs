@@ -100,7 +100,7 @@ pub struct Fleet {
     shared: limits::Shared,
     records: RecordsFeed,
     /// Number of the record stream; tells what it has shown from what an earlier one had.
-    generation: u64,
+    generation: u32,
     attempts: u64,
     /// Set while the secret-writer cannot be reached.
     writer: Option<WriterAway>,
@@ -261,7 +261,7 @@ impl Fleet {
         self.observations.changed(&secret.namespace);
         self.first_tokens -= usize::from(entry.standing.wants_first_token());
         self.queue.remove(secret);
-        entry.planned_in.iter().for_each(|second| self.load.remove(*second));
+        entry.planned_second().iter().for_each(|second| self.load.remove(*second));
         if entry.requested {
             let gone = request::Error::NotFound(secret.clone());
             self.effects.dismissed.push((secret.clone(), gone));

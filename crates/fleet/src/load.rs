@@ -68,15 +68,17 @@ impl Fleet {
         let planned = match &entry.standing {
             Standing::Fresh { until } => Some(until.as_second()).filter(|at| *at <= horizon),
             // Reserved, see above; what needs no token changes nothing in the plan of the token.
-            Standing::Renewing { .. } => entry.planned_in,
-            other if other.reason().is_some_and(|reason| !reason.needs_token()) => entry.planned_in,
+            Standing::Renewing { .. } => entry.planned_second(),
+            other if other.reason().is_some_and(|reason| !reason.needs_token()) => {
+                entry.planned_second()
+            }
             Standing::Due { .. }
             | Standing::Waiting { .. }
             | Standing::Invalid(_)
             | Standing::Obstructed(_)
             | Standing::Parked { .. } => None,
         };
-        if planned != entry.planned_in {
+        if planned != entry.planned_second() {
             self.count_in(secret, planned);
         }
     }
@@ -84,7 +86,10 @@ impl Fleet {
     fn count_in(&mut self, secret: &SecretRef, planned: Option<i64>) {
         let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
         let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
-        if let Some(before) = std::mem::replace(&mut entry.planned_in, planned) {
+        let before = entry.planned_second();
+        entry.planned_in = planned.and_then(|second| u32::try_from(second).ok());
+        let planned = entry.planned_second();
+        if let Some(before) = before {
             self.load.remove(before);
             member.load.remove(before);
         }
@@ -96,6 +101,11 @@ impl Fleet {
 }
 
 impl Entry {
+    /// The second in which it is counted.
+    pub(super) fn planned_second(&self) -> Option<i64> {
+        self.planned_in.map(i64::from)
+    }
+
     /// The lifetime that its next token is likely to have: that of the present one, unless something
     /// else is asked for now, because a shoot may grant less than is asked.
     fn expected_seconds(&self, reason: Reason) -> Option<i64> {

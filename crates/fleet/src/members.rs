@@ -94,7 +94,7 @@ impl Members {
         let member = self.0.get_mut(&secret.namespace)?;
         let entry = member.secrets.remove(&secret.name)?;
         Mark::of(&entry.record()).iter().for_each(|mark| member.marks.remove(mark));
-        entry.planned_in.iter().for_each(|second| member.load.remove(*second));
+        entry.planned_second().iter().for_each(|second| member.load.remove(*second));
         Some(*entry)
     }
 

@@ -1,6 +1,6 @@
 //! What the record stream says.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
 
 use jiff::Timestamp;
 use perennial_core::{
@@ -114,7 +114,7 @@ fn repaired_to(record: &Record) -> Option<(&BTreeMap<String, String>, bool)> {
 impl Entry {
     /// Takes a record from the stream in place of the one it has.
     fn take_over(&mut self, now: Timestamp, record: Record) {
-        if self.superseded.as_deref() == Some(&record.digest) {
+        if self.superseded.is_some() && self.superseded == NonZeroU64::new(record.digest.short()) {
             // The stream lags behind our own renewal, or somebody put the old state back. Which of
             // the two shows within moments; an order now would be refused as ABORTED.
             self.attempts.await_record(now, RECORD_WAIT);
@@ -130,7 +130,7 @@ impl Entry {
         let written = |record: &Record| record.memory.map(|memory| (memory.at, memory.streak));
         let stream_moved = *self.kept.digest() != *ordered;
         let stream_knows = stream_moved && written(&self.record()) >= written(&answer);
-        self.superseded = (*ordered != answer.digest).then(|| Box::new(ordered.clone()));
+        self.superseded = NonZeroU64::new(ordered.short()).filter(|_| *ordered != answer.digest);
         if !stream_knows {
             self.kept = answer.into();
         }

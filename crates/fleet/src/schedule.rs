@@ -200,9 +200,9 @@ impl Fleet {
                 took: attempts.took(&note.sha256),
             }),
             failures: attempts.failures,
-            last_failure: attempts.last_failure.clone(),
-            renewals: attempts.renewals,
-            troubled_since: entry.troubled_since,
+            last_failure: attempts.last_failure.as_deref().cloned(),
+            renewals: attempts.renewals.into(),
+            troubled_since: entry.troubled_since.as_deref().copied(),
             overdue: self.is_overdue(now, &secret.namespace, entry),
             paused: self.pause_of(&secret.namespace).is_some(),
         }

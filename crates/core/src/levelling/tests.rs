@@ -50,7 +50,7 @@ fn the_renewals_of_one_shoot_go_to_different_minutes() {
 #[test]
 fn a_fleet_with_little_to_do_renews_no_token_earlier() {
     let window = 600 * MINUTE..=658 * MINUTE - 1;
-    let seconds = chosen(&choice(0, window.clone(), 0), &load([]), 58 * CALM as usize);
+    let seconds = chosen(&choice(0, window.clone(), 0), &load([]), 58 * CALM_MINUTE as usize);
     let early: Vec<_> = seconds.iter().enumerate().filter(|(_, s)| !window.contains(s)).collect();
     assert!(early.is_empty(), "{early:?}");
 }
@@ -62,7 +62,7 @@ fn where_the_window_is_full_it_opens_step_by_step_and_then_all_slots_fill_evenly
     let count_of = |range: RangeInclusive<i64>, of: &[i64]| {
         of.iter().filter(|second| range.contains(second)).count()
     };
-    assert_eq!(count_of(54..=80, &seconds[..27 * CALM as usize]), 27 * CALM as usize);
+    assert_eq!(count_of(54..=80, &seconds[..27 * CALM_SECOND as usize]), 27 * CALM_SECOND as usize);
     let counts: Vec<_> = (30..=80).map(|second| count_of(second..=second, &seconds)).collect();
     let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
     assert!(most - least <= 1, "{counts:?}");

@@ -41,87 +41,116 @@ impl Mark {
     }
 }
 
-/// How many tokens were issued when, by whom. Adding and removing take no look at the others.
-#[derive(Debug, Default)]
-pub struct Marks {
-    keys: Moments,
-    issuers: Moments,
+/// Who signs and issues.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct By {
+    /// A token that names no key is of one more key, which is in no set.
+    key: ArcStr,
+    issuer: ArcStr,
 }
 
-type Moments = BTreeMap<ArcStr, BTreeMap<Timestamp, u32>>;
+/// How many tokens were issued when, by whom. Adding and removing take no look at the others.
+///
+/// Moments are whole seconds, as they are in tokens, because there is one for each token of a fleet.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Marks(BTreeMap<By, Moments>);
+
+type Moments = BTreeMap<i64, u32>;
+
+/// The tokens of one key, or of one issuer.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    first: i64,
+    /// The last one that is not from the future.
+    last: Option<i64>,
+}
+
+impl Mark {
+    fn by(&self) -> By {
+        By { key: self.key_id.clone().unwrap_or_default(), issuer: self.issuer.clone() }
+    }
+}
 
 impl Marks {
     /// Counts a token in.
     pub fn add(&mut self, mark: &Mark) {
-        let add = |moments: &mut Moments, by: ArcStr| {
-            let moments = moments.entry(by).or_default();
-            *moments.entry(mark.issued_at).or_default() += 1;
-        };
-        // A token that names no key is one more key, which is in no set.
-        add(&mut self.keys, mark.key_id.clone().unwrap_or_default());
-        add(&mut self.issuers, mark.issuer.clone());
+        let moments = self.0.entry(mark.by()).or_default();
+        *moments.entry(mark.issued_at.as_second()).or_default() += 1;
     }
 
     /// Counts it out again.
     pub fn remove(&mut self, mark: &Mark) {
-        let remove = |moments: &mut Moments, by: &str| {
-            let Some(counts) = moments.get_mut(by) else { return };
-            if let Some(count) = counts.get_mut(&mark.issued_at) {
-                *count -= 1;
-                if *count == 0 {
-                    counts.remove(&mark.issued_at);
-                }
+        let (by, at) = (mark.by(), mark.issued_at.as_second());
+        let Some(moments) = self.0.get_mut(&by) else { return };
+        if let Some(count) = moments.get_mut(&at) {
+            *count -= 1;
+            if *count == 0 {
+                moments.remove(&at);
             }
-            if counts.is_empty() {
-                moments.remove(by);
-            }
-        };
-        remove(&mut self.keys, mark.key_id.as_deref().unwrap_or_default());
-        remove(&mut self.issuers, &mark.issuer);
+        }
+        if moments.is_empty() {
+            self.0.remove(&by);
+        }
     }
 
     /// Ids of the keys of the newest token, or tokens, not issued after `until`.
     pub(super) fn newest_keys(&self, until: Timestamp) -> Vec<&str> {
-        newest(&self.keys, until)
+        newest(&self.keys(until))
     }
 
     /// When this key signed last, not after `until`.
     pub(super) fn last_signed(&self, key_id: &str, until: Timestamp) -> Option<Timestamp> {
-        last(self.keys.get(key_id)?, until)
+        let of_key = self.0.iter().filter(|(by, _)| by.key == key_id);
+        let last = of_key.filter_map(|(_, moments)| last(moments, until)).max()?;
+        Timestamp::from_second(last).ok()
     }
 
     /// The issuer all of whose tokens are newer than every token of any other, where there is
     /// another.
     pub(super) fn successor(&self, until: Timestamp) -> Option<&str> {
-        successor(&self.issuers, until)
+        successor(&self.spans(until, |by| &by.issuer))
     }
 
     /// The same of keys, with the moment of its newest token.
     pub(super) fn next_key(&self, until: Timestamp) -> Option<(&str, Timestamp)> {
-        let key = successor(&self.keys, until)?;
+        let key = successor(&self.keys(until))?;
         Some((key, self.last_signed(key, until)?))
+    }
+
+    fn keys(&self, until: Timestamp) -> BTreeMap<&str, Span> {
+        self.spans(until, |by| &by.key)
+    }
+
+    fn spans(&self, until: Timestamp, of: fn(&By) -> &ArcStr) -> BTreeMap<&str, Span> {
+        let mut spans = BTreeMap::<_, Span>::new();
+        for (by, moments) in &self.0 {
+            let Some((first, _)) = moments.first_key_value() else { continue };
+            let (first, last) = (*first, last(moments, until));
+            let join = |span: &mut Span| {
+                *span = Span { first: first.min(span.first), last: last.max(span.last) };
+            };
+            spans.entry(of(by).as_str()).and_modify(join).or_insert(Span { first, last });
+        }
+        spans
     }
 }
 
-fn successor(moments: &Moments, until: Timestamp) -> Option<&str> {
-    let [newest] = newest(moments, until)[..] else { return None };
-    let (first, _) = moments.get(newest)?.first_key_value()?;
-    let mut others = moments
-        .iter()
-        .filter(|(other, _)| other.as_str() != newest)
-        .filter_map(|(_, moments)| last(moments, until))
-        .peekable();
-    (others.peek().is_some() && others.all(|last| last < *first)).then_some(newest)
+fn successor<'a>(spans: &BTreeMap<&'a str, Span>) -> Option<&'a str> {
+    let [newest] = newest(spans)[..] else { return None };
+    let first = spans.get(newest)?.first;
+    let others = spans.iter().filter(|(other, _)| **other != newest);
+    let mut others = others.filter_map(|(_, span)| span.last).peekable();
+    (others.peek().is_some() && others.all(|last| last < first)).then_some(newest)
 }
 
-fn newest(moments: &Moments, until: Timestamp) -> Vec<&str> {
-    let lasts = || moments.iter().filter_map(|(by, m)| Some((last(m, until)?, by.as_str())));
-    let newest = lasts().map(|(last, _)| last).max();
-    lasts().filter(|(last, _)| Some(*last) == newest).map(|(_, by)| by).collect()
+fn newest<'a>(spans: &BTreeMap<&'a str, Span>) -> Vec<&'a str> {
+    let newest = spans.values().filter_map(|span| span.last).max();
+    let is_newest = |span: &Span| span.last.is_some() && span.last == newest;
+    spans.iter().filter(|(_, span)| is_newest(span)).map(|(by, _)| *by).collect()
 }
 
-fn last(moments: &BTreeMap<Timestamp, u32>, until: Timestamp) -> Option<Timestamp> {
-    moments.range(..=until).next_back().map(|(moment, _)| *moment)
+fn last(moments: &Moments, until: Timestamp) -> Option<i64> {
+    moments.range(..=until.as_second()).next_back().map(|(moment, _)| *moment)
 }
 
 #[cfg(test)]
@@ -170,8 +199,7 @@ mod tests {
             let mut all = marks(&kept);
             gone.iter().for_each(|&token| all.add(&mark(token)));
             gone.iter().for_each(|&token| all.remove(&mark(token)));
-            prop_assert_eq!(all.keys, expected.keys);
-            prop_assert_eq!(all.issuers, expected.issuers);
+            prop_assert_eq!(all, expected);
         }
     }
 }

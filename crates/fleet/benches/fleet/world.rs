@@ -1,6 +1,8 @@
 //! A large fleet that is driven as the engine drives one, for the bench and for the test of what a
 //! Secret costs.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use perennial_core::{decision::Policy, name::SecretRef, reason::Reason, record::Record};
 use perennial_fleet::{
@@ -18,12 +20,25 @@ use perennial_testing::{
 /// Seconds since the epoch when the fleet is started.
 const START: i64 = 1_000_000;
 
+/// Time that this thread has worked: others on the machine do not count.
+pub(crate) fn cpu() -> Duration {
+    rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().unwrap()
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Wire {
+    pub(crate) took: Duration,
+    pub(crate) allocations: u64,
+}
+
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) crowd: Crowd,
     pub(crate) fleet: Fleet,
     pub(crate) now: i64,
     pub(crate) renewals: usize,
+    /// What it took to make the records that the wire brings.
+    pub(crate) wire: Wire,
     /// What the secret-writer and its stream have to work with: the names, and whose they are.
     numbers: std::collections::HashMap<SecretRef, usize>,
 }
@@ -41,7 +56,14 @@ impl World {
             rate_per_shoot_max: u32::MAX.try_into().unwrap(),
         };
         let numbers = (0..crowd.secrets).map(|number| (crowd.secret(number), number)).collect();
-        Self { crowd, fleet: Fleet::new(settings), now: START, renewals: 0, numbers }
+        Self {
+            crowd,
+            fleet: Fleet::new(settings),
+            now: START,
+            renewals: 0,
+            wire: Wire::default(),
+            numbers,
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -123,9 +145,16 @@ impl World {
     }
 
     /// The record after an order. It comes off the wire twice: in the answer, and in the stream.
-    fn renewed(&self, order: &Order) -> Record {
+    fn renewed(&mut self, order: &Order) -> Record {
         let number = self.numbers[&order.secret];
-        let secret = self.crowd.secret(number);
-        crowd::written(&crowd::bare(secret, number), self.now, Reason::Due)
+        let begun = cpu();
+        let mut record = None;
+        let allocated = allocation_counter::measure(|| {
+            let bare = crowd::bare(self.crowd.secret(number), number);
+            record = Some(crowd::written(&bare, self.now, Reason::Due));
+        });
+        self.wire.took += cpu() - begun;
+        self.wire.allocations += allocated.count_total;
+        record.unwrap()
     }
 }

@@ -145,9 +145,9 @@ impl Subject<'_> {
         let is_failure = !matches!(trouble.kind, Kind::Changed | Kind::Held);
         // Notes are cut to whole seconds.
         let since = self.entry.record().issued.as_ref().map(|note| note.at.as_second());
-        let is_later = since.is_none_or(|written| last.at.as_second() > written);
+        let is_later = since.is_none_or(|written| last.at().as_second() > written);
         (is_failure && is_later).then(|| {
-            let ago = length(elapsed(last.at, self.now).as_secs().cast_signed());
+            let ago = length(elapsed(last.at(), self.now).as_secs().cast_signed());
             let cause = format!(
                 "It holds a token that fits, but the last renewal ({}, {ago} ago) failed ({}): {}.",
                 last.reason.as_str(),

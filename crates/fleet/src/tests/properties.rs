@@ -151,7 +151,7 @@ impl Model {
         for (shoot, name, entry) in fleet.members.all() {
             let secret = named(shoot, name);
             if let Standing::Fresh { until } = entry.standing {
-                prop_assert_eq!(entry.planned_in, Some(until.as_second()));
+                prop_assert_eq!(entry.planned_second(), Some(until.as_second()));
             }
             let renewing = matches!(entry.standing, Standing::Renewing { .. });
             prop_assert_eq!(renewing, fleet.flights.contains_key(&secret));

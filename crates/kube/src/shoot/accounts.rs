@@ -98,7 +98,7 @@ fn reduce(object: &ServiceAccount) -> Option<SeenAccount> {
     let state = match meta.deletion_timestamp {
         Some(_) => AccountState::Terminating,
         None => AccountState::Present {
-            uid: uid.clone(),
+            uid: (*uid).into(),
             automount_off: object.automount_service_account_token == Some(false),
             labels: LabelsHash::of(&ownership::labels(meta)),
         },

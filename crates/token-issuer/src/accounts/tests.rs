@@ -114,7 +114,7 @@ impl Lab {
             None => "?".to_owned(),
             Some(AccountState::Absent) => "absent".to_owned(),
             Some(AccountState::Terminating) => "terminating".to_owned(),
-            Some(AccountState::Present { uid, .. }) => uid.into(),
+            Some(AccountState::Present { uid, .. }) => uid.to_string(),
         }
     }
 }
