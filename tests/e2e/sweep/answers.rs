@@ -55,13 +55,14 @@ pub(super) async fn look(house: &House, sweep: &Sweep, swept: &mut Swept) {
 fn inputs() -> BTreeMap<String, Vec<String>> {
     let set = FileDescriptorSet::decode(perennial_proto::FILE_DESCRIPTOR_SET).unwrap();
     let mut inputs = BTreeMap::new();
+    let fields = |type_name: &str| -> Vec<String> {
+        let (package, name) = type_name.trim_start_matches('.').rsplit_once('.').unwrap();
+        let files = set.file.iter().filter(|file| file.package() == package);
+        let named = |message: &&DescriptorProto| message.name() == name;
+        let message = files.flat_map(|file| &file.message_type).find(named).unwrap();
+        message.field.iter().map(|field| field.name().to_owned()).collect()
+    };
     for file in &set.file {
-        let fields = |type_name: &str| -> Vec<String> {
-            let name = type_name.rsplit('.').next().unwrap();
-            let named = |message: &&DescriptorProto| message.name() == name;
-            let message = file.message_type.iter().find(named).unwrap();
-            message.field.iter().map(|field| field.name().to_owned()).collect()
-        };
         for service in &file.service {
             for method in &service.method {
                 let path = format!("{}.{}/{}", file.package(), service.name(), method.name());
