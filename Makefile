@@ -67,7 +67,7 @@ YEARS ?= 1
 TOKENS ?= 30000
 SEED ?= 1
 # A renewal touches memory all over the place: with huge pages it takes a sixth less.
-SIM := GLIBC_TUNABLES=glibc.malloc.hugetlb=1 cargo run --locked --release -p perennial-sim --
+SIM := GLIBC_TUNABLES=glibc.malloc.hugetlb=1 cargo run --locked --profile simulation -p perennial-sim --
 
 .PHONY: sim
 sim: ## A virtual year of a fleet where everything goes wrong: YEARS=1 TOKENS=30000 SEED=1
