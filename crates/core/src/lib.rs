@@ -28,6 +28,7 @@ pub mod kubeconfig;
 pub mod length;
 pub mod levelling;
 pub mod limits;
+pub mod membership;
 pub mod name;
 pub mod pause;
 pub mod queue;

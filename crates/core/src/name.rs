@@ -130,6 +130,11 @@ name!(
     AccountName,
     subdomain
 );
+name!(
+    /// Name of a replica of a service: a part of the name of its Lease.
+    ReplicaName,
+    subdomain
+);
 
 /// A Secret on the seed, or in the shoot where the context says so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

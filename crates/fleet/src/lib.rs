@@ -50,6 +50,7 @@ pub mod observe;
 pub mod order;
 pub mod outages;
 pub mod outcome;
+pub mod ownership;
 pub mod pauses;
 mod records;
 pub mod request;
@@ -113,6 +114,7 @@ pub struct Fleet {
     /// Whether orders may leave.
     switch: stop::Switch,
     paused: pauses::Paused,
+    ownership: ownership::Ownership,
     effects: Effects,
     ticked: Timestamp,
     swept: Timestamp,
@@ -179,6 +181,7 @@ impl Fleet {
             load: Load::default(),
             switch: stop::Switch::default(),
             paused: pauses::Paused::default(),
+            ownership: ownership::Ownership::default(),
             effects: Effects::default(),
             ticked: Timestamp::MIN,
             swept: Timestamp::MIN,
@@ -247,7 +250,10 @@ impl Fleet {
         }
         let offset = self.shoots.clock_offset(&secret.namespace);
         let theirs = now.saturating_add(offset).unwrap_or(now);
-        match entry.slot(theirs, secret.name == self.settings.own_secret) {
+        let slot = entry.slot(theirs, secret.name == self.settings.own_secret);
+        let is_asked = self.is_ours(&secret.namespace) || self.is_asked(secret);
+        let slot = slot.and_then(|slot| self.ownership.admit(&secret.namespace, is_asked, slot));
+        match slot {
             None => self.queue.remove(secret),
             Some(slot) if self.queue.slot(secret) == Some(slot) => {}
             Some(slot) => self.queue.put(secret.clone(), slot),

@@ -96,9 +96,13 @@ pub(super) struct Call<'a> {
 }
 
 impl Fleet {
+    /// What all shoots share, divided among the replicas of the scheduler. A shoot has one replica, so
+    /// its own limits are whole.
     pub(super) fn most(&self) -> Most {
-        let per_second = f64::from(self.settings.rate_max.get());
-        Most { in_flight: self.settings.in_flight_max, per_second }
+        let share = self.ownership.share();
+        #[expect(clippy::cast_precision_loss, reason = "there are no 2^52 replicas")]
+        let per_second = f64::from(self.settings.rate_max.get()) / share as f64;
+        Most { in_flight: self.settings.in_flight_max.div_ceil(share), per_second }
     }
 
     pub(super) fn most_of_shoot(&self) -> Most {
@@ -134,7 +138,7 @@ impl Fleet {
     /// Looks for calls that hang. To be called before orders are given.
     pub(super) fn notice_hanging(&mut self, now: Timestamp) {
         let others = self.shared.gate.usual;
-        let limit = self.shared.gate.concurrency.limit(self.settings.in_flight_max);
+        let limit = self.shared.gate.concurrency.limit(self.most().in_flight);
         for (secret, flight) in &mut self.flights {
             if flight.hang == Hang::Aside {
                 continue;

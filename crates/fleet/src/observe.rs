@@ -91,6 +91,9 @@ impl Fleet {
         }
         for shoot in std::mem::take(&mut self.observations.changed) {
             self.choose_speakers(now, &shoot);
+            if !self.is_ours(&shoot) {
+                let _ = self.what_matters(&shoot); // whoever serves it tells of what is wanted no more
+            }
             for source in self.shoots.sources_of(&shoot) {
                 self.observations.untold(source, shoot.clone());
             }
@@ -98,7 +101,8 @@ impl Fleet {
         let room = IN_FLIGHT_MAX.saturating_sub(self.observations.in_flight.len());
         let Observations { to_tell, in_flight, .. } = &self.observations;
         let is_ripe = |(to, pending): &(&(usize, ShootId), &Pending)| {
-            pending.is_ripe(now) && !in_flight.contains_key(*to)
+            // Of a shoot that another replica serves it is told when it is ours.
+            pending.is_ripe(now) && !in_flight.contains_key(*to) && self.is_ours(&to.1)
         };
         let ripe = to_tell.iter().filter(is_ripe).map(|(to, _)| to.clone());
         let ripe: Vec<_> = ripe.take(room).collect();
@@ -109,7 +113,16 @@ impl Fleet {
         let (source, shoot) = to.clone();
         let pending = self.observations.to_tell.remove(&to).unwrap_or_default();
         self.observations.in_flight.insert(to, pending.failures);
-        let entries = self.members.shoot(&shoot).into_iter().flat_map(|m| m.secrets.values());
+        let (accounts, targets, families) = self.what_matters(&shoot);
+        Observation { source, shoot, accounts, targets, families }
+    }
+
+    /// What matters of a shoot; what does not any more is forgotten.
+    fn what_matters(
+        &mut self,
+        shoot: &ShootId,
+    ) -> (BTreeSet<AccountRef>, BTreeSet<SecretRef>, BTreeSet<Family>) {
+        let entries = self.members.shoot(shoot).into_iter().flat_map(|m| m.secrets.values());
         let (mut accounts, mut targets) = (BTreeSet::new(), BTreeSet::new());
         let mut families = BTreeSet::new();
         for record in entries.map(|entry| entry.record()) {
@@ -118,8 +131,8 @@ impl Fleet {
             accounts.insert(inputs.account);
             targets.extend(inputs.target);
         }
-        self.shoots.keep(&shoot, &targets, &families);
-        Observation { source, shoot, accounts, targets, families }
+        self.shoots.keep(shoot, &targets, &families);
+        (accounts, targets, families)
     }
 
     /// Whether a token-issuer took what it was told. Gives back how often in a row it did not; one

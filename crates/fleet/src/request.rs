@@ -232,6 +232,7 @@ impl Fleet {
                 why @ (HeldBack::NoRecords
                 | HeldBack::NoShoots
                 | HeldBack::StaleRecords
+                | HeldBack::MembersUnread
                 | HeldBack::SwitchUnread),
             ) => Err(Error::NotReady(words::held_back(why))),
             Some(HeldBack::Stopped(stop)) => Err(Error::Stopped(secret.clone(), stop.clone())),

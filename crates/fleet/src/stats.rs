@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 use perennial_core::foresight::Foreseen;
 
-use super::{Fleet, entry::Standing, limits, pauses::PauseStats, schedule::State};
+use super::{
+    Fleet, entry::Standing, limits, ownership::Sharing, pauses::PauseStats, schedule::State,
+};
 
 /// What there is of what.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,6 +40,8 @@ pub struct Stats {
     pub paused: PauseStats,
     /// Renewals that are planned for the next hour.
     pub planned_next_hour: usize,
+    /// Which part of the fleet this replica serves.
+    pub sharing: Sharing,
 }
 
 const HOUR_SECONDS: i64 = 60 * 60;
@@ -58,6 +62,7 @@ impl Fleet {
             paused: self.pause_stats(now),
             planned_next_hour: usize::try_from(self.planned_within(now, HOUR_SECONDS))
                 .unwrap_or(usize::MAX),
+            sharing: self.sharing(),
             ..Stats::default()
         };
         for (shoot, _, entry) in self.members.all() {

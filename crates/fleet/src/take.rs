@@ -24,6 +24,8 @@ pub(super) enum HeldBack<'a> {
     NoShoots,
     /// The record stream broke, and its next whole set is not in.
     StaleRecords,
+    /// Which other schedulers there are was not read yet, or not since this one stood still.
+    MembersUnread,
     /// This scheduler only decides and shows.
     Audit,
     /// The secret-writer was not reached a moment ago.
@@ -35,6 +37,7 @@ impl Fleet {
     /// batch of events.
     #[must_use = "an order counts as under way until `finished` is told of it"]
     pub fn tick(&mut self, now: Timestamp) -> Vec<Order> {
+        self.notice_standstill(now);
         self.notice_clock(now);
         self.turn_pauses(now);
         self.look_at_paused(now);
@@ -66,6 +69,9 @@ impl Fleet {
             (RecordsFeed::First, _, _) => Some(HeldBack::NoRecords),
             (_, false, _) => Some(HeldBack::NoShoots),
             (RecordsFeed::Stale, true, _) => Some(HeldBack::StaleRecords),
+            (RecordsFeed::Whole, true, _) if self.ownership.is_unread() => {
+                Some(HeldBack::MembersUnread)
+            }
             (RecordsFeed::Whole, true, _) if self.settings.audit => Some(HeldBack::Audit),
             (RecordsFeed::Whole, true, Some(away)) => Some(HeldBack::WriterAway(&away.message)),
             (RecordsFeed::Whole, true, None) => None,

@@ -27,6 +27,7 @@ mod hibernation;
 mod levelling;
 mod limits;
 mod outages;
+mod ownership;
 mod pauses;
 mod properties;
 mod reading;

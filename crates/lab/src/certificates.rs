@@ -21,7 +21,7 @@ use crate::poll::{Look, until};
 use crate::process::control;
 use crate::progress::say;
 use crate::projected;
-use crate::service::SERVICES;
+use crate::service::{self, SCHEDULERS_MAX, SERVICES};
 
 /// Who gets a certificate.
 pub const IDENTITIES: [&str; 4] = ["token-issuer", "secret-writer", "scheduler", "operator"];
@@ -100,14 +100,15 @@ fn leaf(identity: &str, life: Duration) -> Result<Leaf<'_>> {
 }
 
 /// A service that runs, and its admin port.
-type Running = (&'static str, SocketAddr);
+type Running = (String, SocketAddr);
 
 /// One that is down reads the new files when it starts.
 fn running(dir: &LabDir) -> Result<Vec<Running>> {
     let mut running = Vec::new();
-    for name in SERVICES {
-        if control::pid(name, dir)?.is_some() {
-            let file = dir.admin_file(name);
+    let replicas = (2..=SCHEDULERS_MAX).map(service::scheduler);
+    for name in SERVICES.map(str::to_owned).into_iter().chain(replicas) {
+        if control::pid(&name, dir)?.is_some() {
+            let file = dir.admin_file(&name);
             let text = std::fs::read_to_string(&file)
                 .with_context(|| format!("failed to read {}", file.display()))?;
             running.push((name, text.trim().parse().context("no address of an admin port")?));
@@ -117,12 +118,13 @@ fn running(dir: &LabDir) -> Result<Vec<Running>> {
 }
 
 async fn wait_taken_up(end: i64, service: Running) -> Result<()> {
+    let name = service.0.clone();
     let look = async || {
-        let in_use = expires(service).await?;
+        let in_use = expires(service.clone()).await?;
         let state = || format!("its certificate expires at {in_use}, the new one not before {end}");
         Ok(if in_use >= end { Look::Done(()) } else { Look::Waiting(state()) })
     };
-    until(&format!("new certificate of {}", service.0), TAKEN_UP_MAX, look).await
+    until(&format!("new certificate of {name}"), TAKEN_UP_MAX, look).await
 }
 
 /// When the certificate in use expires, unix seconds.

@@ -7,9 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail, ensure};
 use clap::Parser;
 
-use self::args::{
-    CertificatesAction, Cli, ReachAction, ServiceAction, ServiceName, ShootAction, Task,
-};
+use self::args::{CertificatesAction, Cli, ReachAction, ServiceAction, ShootAction, Task};
 use crate::apiserver::process_name;
 use crate::binaries::{Binaries, grpcurl, kubectl};
 use crate::certificates;
@@ -19,6 +17,7 @@ use crate::maker;
 use crate::process::{control, leash};
 use crate::progress::say;
 use crate::proxy::Mode;
+use crate::service::SERVICES;
 use crate::{proxied, proxy, run};
 
 /// Does what the command line says.
@@ -40,7 +39,9 @@ async fn perform(task: Task) -> Result<u8> {
             return run::run(options, &command).await;
         }
         Task::Demo { keep } => return demo::run(keep).await,
-        Task::Service { name, action } => service(name, action, &LabDir::of_running_lab()?).await?,
+        Task::Service { name, action } => {
+            service(&name, action, &LabDir::of_running_lab()?).await?
+        }
         Task::Shoot { number, action } => shoot(number, action, &LabDir::of_running_lab()?).await?,
         Task::Certificates { action: CertificatesAction::Renew, new_ca } => {
             certificates::renew(new_ca, &LabDir::of_running_lab()?).await?;
@@ -66,12 +67,13 @@ async fn prepare(tools: bool, with_kubectl: bool) -> Result<()> {
     Ok(())
 }
 
-async fn service(name: ServiceName, action: ServiceAction, dir: &LabDir) -> Result<()> {
-    let name = match name {
-        ServiceName::TokenIssuer => "token-issuer",
-        ServiceName::SecretWriter => "secret-writer",
-        ServiceName::Scheduler => "scheduler",
-    };
+async fn service(name: &str, action: ServiceAction, dir: &LabDir) -> Result<()> {
+    ensure!(
+        dir.admin_file(name).exists(),
+        "this lab has no service {name}; a lab has {}, and further schedulers with \
+         --scheduler-replicas",
+        SERVICES.join(", ")
+    );
     match action {
         ServiceAction::Stop => control::stop(name, dir).await,
         ServiceAction::Start => control::start(name, dir).await.map(drop),

@@ -55,6 +55,11 @@ pub fn of_services(services: &[Service]) -> Result<Environment> {
     let mut environment = Environment::new();
     for service in services {
         let name = service.name().to_uppercase().replace('-', "_");
+        // A further replica of the scheduler has its number at the end, as further shoots have.
+        let (name, number) = match name.rsplit_once('_') {
+            Some(("SCHEDULER", number)) => ("SCHEDULER".to_owned(), format!("_{number}")),
+            _ => (name, String::new()),
+        };
         let addr = service.addr().to_string();
         let pid = service.pid()?.with_context(|| format!("{} is not running", service.name()))?;
         // The scheduler is the one that the CLI talks to; of the others it asks the health.
@@ -62,10 +67,12 @@ pub fn of_services(services: &[Service]) -> Result<Environment> {
             "scheduler" => "PERENNIAL_ADDR".to_owned(),
             _ => format!("PERENNIAL_{name}_ADDR"),
         };
-        environment.insert(variable, addr.clone().into());
-        environment.insert(format!("LAB_{name}_ADDR"), addr.into());
-        environment.insert(format!("LAB_METRICS_{name}"), service.metrics_url().into());
-        environment.insert(format!("LAB_PID_{name}"), pid.to_string().into());
+        if number.is_empty() {
+            environment.insert(variable, addr.clone().into());
+        }
+        environment.insert(format!("LAB_{name}_ADDR{number}"), addr.into());
+        environment.insert(format!("LAB_METRICS_{name}{number}"), service.metrics_url().into());
+        environment.insert(format!("LAB_PID_{name}{number}"), pid.to_string().into());
     }
     Ok(environment)
 }

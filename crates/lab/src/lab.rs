@@ -18,7 +18,7 @@ use crate::progress::say;
 use crate::proxied::Proxied;
 use crate::proxy::PROXIES_MAX;
 use crate::repo;
-use crate::service::{READY_MAX, SERVICES, Service};
+use crate::service::{READY_MAX, SCHEDULERS_MAX, SERVICES, Service};
 use crate::shoot;
 
 /// How often a service may end while the lab is waited for. At a start everything it needs is there; with
@@ -41,6 +41,8 @@ pub struct Options {
     pub writer_args: Vec<String>,
     /// More flags for the scheduler.
     pub scheduler_args: Vec<String>,
+    /// Number of replicas of the scheduler, 1 to [`crate::service::SCHEDULERS_MAX`].
+    pub scheduler_replicas: usize,
     /// Without services there are API servers, `deploy/` applied, and the Secrets of the shoots.
     pub start_services: bool,
     /// Leave the folder behind in any case; without, only after a failure.
@@ -56,6 +58,7 @@ impl Default for Options {
             issuer_args: Vec::new(),
             writer_args: Vec::new(),
             scheduler_args: Vec::new(),
+            scheduler_replicas: 1,
             start_services: true,
             keep_dir: false,
         }
@@ -127,6 +130,11 @@ impl Lab {
     /// logs stays, and its path is said on stderr.
     pub async fn start(options: Options) -> Result<Self> {
         anyhow::ensure!(options.shoots > 0, "a lab has at least one shoot");
+        let replicas = 1..=SCHEDULERS_MAX;
+        anyhow::ensure!(
+            replicas.contains(&options.scheduler_replicas),
+            "1 to {SCHEDULERS_MAX} schedulers"
+        );
         anyhow::ensure!(options.proxied_shoots <= PROXIES_MAX, "at most {PROXIES_MAX} proxies");
         // First, because it is the likeliest thing to be missing and the cheapest to look for.
         let programs = options.start_services.then(|| repo::folder_with(&SERVICES)).transpose()?;
@@ -234,7 +242,10 @@ impl Lab {
             Ok(if missing.is_empty() { Look::Done(()) } else { Look::Waiting(missing.join("; ")) })
         };
         let outcome = until("readiness of the lab", READY_MAX, look).await;
-        let logs = || SERVICES.map(|name| self.dir.log_tail(name)).join("\n");
+        let logs = || {
+            let tail = |service: &Service| self.dir.log_tail(service.name());
+            self.services.iter().map(tail).collect::<Vec<_>>().join("\n")
+        };
         outcome.map_err(|error| anyhow!("{error:#}\n{}", logs()))
     }
 

@@ -17,6 +17,19 @@ use crate::process::{Process, Spec, control};
 /// Their names: of the binary, the ServiceAccount, the certificate, the log.
 pub const SERVICES: [&str; 3] = ["token-issuer", "secret-writer", "scheduler"];
 
+/// Most replicas of the scheduler. The first is `scheduler`, the others are `scheduler-2` and so on; all
+/// have one identity.
+pub const SCHEDULERS_MAX: usize = 9;
+
+/// The name of a replica of the scheduler; the first is 1.
+#[must_use]
+pub fn scheduler(number: usize) -> String {
+    match number {
+        1 => "scheduler".to_owned(),
+        _ => format!("scheduler-{number}"),
+    }
+}
+
 /// Namespace of their ServiceAccounts.
 pub const NAMESPACE: &str = "perennial-system";
 
@@ -47,30 +60,30 @@ impl Addresses {
 /// A service that is kept running, ended when dropped.
 #[derive(Debug)]
 pub struct Service {
-    name: &'static str,
+    name: String,
     addresses: Addresses,
     process: Process,
     dir: LabDir,
 }
 
 impl Service {
-    /// Starts the service; does not wait until it is ready.
+    /// Starts the program as a service of that name; does not wait until it is ready.
     #[must_use]
     pub fn launch(
-        name: &'static str,
+        (name, program): (&str, &str),
         args: Vec<String>,
         addresses: Addresses,
         place: Place<'_>,
     ) -> Self {
-        let program = place.programs.join(name);
+        let program = place.programs.join(program);
         let spec = Spec { name: name.to_owned(), program, args };
         let process = Process::keep_running(spec, place.dir);
-        Self { name, addresses, process, dir: place.dir.clone() }
+        Self { name: name.to_owned(), addresses, process, dir: place.dir.clone() }
     }
 
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Address of its gRPC server.
@@ -132,7 +145,7 @@ impl Service {
     /// It is down, or no successor becomes ready; with the last state.
     pub async fn kill_and_wait(&self) -> Result<()> {
         let old = self.kill()?;
-        control::wait_for_successor(old, self.name, READY_MAX, &self.dir).await?;
+        control::wait_for_successor(old, &self.name, READY_MAX, &self.dir).await?;
         self.wait_ready().await
     }
 
@@ -160,7 +173,7 @@ impl Service {
     pub async fn wait_ready(&self) -> Result<()> {
         let look = async || Ok(self.unready().await.map_or(Look::Done(()), Look::Waiting));
         let outcome = until(&format!("readiness of {}", self.name), READY_MAX, look).await;
-        outcome.map_err(|error| anyhow!("{error:#}\n{}", self.dir.log_tail(self.name)))
+        outcome.map_err(|error| anyhow!("{error:#}\n{}", self.dir.log_tail(&self.name)))
     }
 
     /// Why it is not ready; none if it is.

@@ -47,6 +47,11 @@ impl Board {
         Arc::new(Self { fleet, clock, watchers: Mutex::default(), switch, pauses })
     }
 
+    /// There may be other replicas: nothing is ordered before it is known which.
+    pub fn share(&self) {
+        let _ = self.update(|fleet, now| fleet.share(now));
+    }
+
     /// Changes the fleet and tells those who watch. Gives back what `change` does, and the
     /// requests that it dismissed.
     pub(crate) fn update<R>(

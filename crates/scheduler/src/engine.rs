@@ -6,14 +6,19 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use jiff::Timestamp;
 use perennial_core::{
     failure::{Failure as _, Kind},
+    membership::View,
     pause::Pauses,
     stop::Stop,
 };
 use perennial_process::{crash, supervise::Shutdown};
 use perennial_rpc::status::Remote;
-use tokio::{sync::mpsc, time};
+use tokio::{
+    sync::{Notify, mpsc},
+    time,
+};
 use tracing::{Instrument as _, Span, debug, info, info_span, warn};
 
 use self::waiting::Waiting;
@@ -32,6 +37,7 @@ use perennial_fleet::{
 
 pub mod follow;
 mod gates;
+mod members;
 mod outlook;
 mod paused;
 pub mod remote;
@@ -72,6 +78,15 @@ pub enum Input {
     Stop(Option<Stop>),
     /// The shoots that are paused.
     Pauses(Pauses),
+    /// Which replicas of the scheduler there are, by Leases that were asked for then.
+    Members {
+        /// By our clock.
+        asked: Timestamp,
+        /// What they say.
+        view: View,
+    },
+    /// Leases could not be read for as long as one lives.
+    MembersLost,
     /// From a token-issuer.
     Generations(GenerationsNews),
     /// The secret-writer's stream cannot be opened or broke.
@@ -108,6 +123,9 @@ pub struct Engine {
     writer_away: bool,
     counted: Option<time::Instant>,
     outlook: outlook::Outlook,
+    looks: Arc<Notify>,
+    /// Whether it was unknown which replicas there are.
+    was_unread: bool,
 }
 
 /// What the engine works with.
@@ -127,6 +145,8 @@ pub struct Parts {
     pub gates: Gates,
     /// Metrics.
     pub metrics: Metrics,
+    /// Has the Leases of the replicas read at once.
+    pub looks: Arc<Notify>,
 }
 
 struct Ended {
@@ -139,7 +159,7 @@ impl Engine {
     /// An engine at rest.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { board, renew, observe, inputs, requests, gates, metrics } = parts;
+        let Parts { board, renew, observe, inputs, requests, gates, metrics, looks } = parts;
         Self {
             board,
             renew,
@@ -154,6 +174,8 @@ impl Engine {
             writer_away: false,
             counted: None,
             outlook: outlook::Outlook::default(),
+            looks,
+            was_unread: true, // they are read at the start anyway
         }
     }
 
@@ -215,6 +237,16 @@ impl Engine {
             Input::Pauses(pauses) => {
                 self.board.update(|fleet, now| fleet.hear_of_pauses(now, pauses))
             }
+            Input::Members { asked, view } => {
+                let (news, dismissed) = self.board.update(|fleet, now| {
+                    let before = fleet.members().cloned();
+                    fleet.hear_of_members(now, asked, view);
+                    members::news(before.as_ref(), fleet.members())
+                });
+                members::log(news, || self.board.read(|fleet, _| fleet.sharing()));
+                ((), dismissed)
+            }
+            Input::MembersLost => self.board.update(|fleet, now| fleet.members_lost(now)),
             Input::Generations(news) => {
                 self.board.update(|fleet, now| fleet.hear_of_generations(now, news))
             }
@@ -261,6 +293,7 @@ impl Engine {
         let ((orders, turns), dismissed) =
             self.board.update(|fleet, now| (fleet.tick(now), fleet.take_pause_turns()));
         paused::log(turns);
+        self.look_at_members();
         self.waiting.dismiss(dismissed);
         for order in orders {
             // The root of a renewal's trace, unless an operator's call is.
@@ -275,6 +308,15 @@ impl Engine {
             self.attempts
                 .push(Box::pin(async move { Ended { span, order, outcome: outcome.await } }));
         }
+    }
+
+    /// After a time in which this process stood still nothing is ordered before Leases were read anew.
+    fn look_at_members(&mut self) {
+        let is_unread = self.board.read(|fleet, _| fleet.is_unread());
+        if is_unread && !std::mem::replace(&mut self.was_unread, is_unread) {
+            self.looks.notify_one();
+        }
+        self.was_unread = is_unread;
     }
 
     fn tell_what_to_observe(&mut self) {

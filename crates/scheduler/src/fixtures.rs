@@ -9,7 +9,7 @@ use futures::{
 use jiff::Timestamp;
 use perennial_core::{
     failure::Kind,
-    name::Namespace,
+    name::{Namespace, ReplicaName},
     pause::{Pause, Pauses},
     stop::Stop,
 };
@@ -17,10 +17,13 @@ use perennial_fleet::{
     Settings,
     attempts::{Blame, Fault},
 };
-use perennial_kube::own_namespace::{Change, Made};
+use perennial_kube::{
+    Error,
+    own_namespace::{Change, Made},
+};
 pub(crate) use perennial_testing::records::*;
 
-use crate::stop::Switch;
+use crate::{leases::Leases, stop::Switch};
 
 /// A failure that says something of the Secret.
 pub(crate) fn fault(kind: Kind) -> Fault {
@@ -55,11 +58,11 @@ impl Switch for Unthrown {
         stream::iter([Change::Known(None)]).chain(stream::pending()).boxed()
     }
 
-    fn stop(&self, stop: Stop) -> BoxFuture<'static, Result<(Stop, bool), perennial_kube::Error>> {
+    fn stop(&self, stop: Stop) -> BoxFuture<'static, Result<(Stop, bool), Error>> {
         async { Ok((stop, false)) }.boxed()
     }
 
-    fn resume(&self) -> BoxFuture<'static, Result<Option<Stop>, perennial_kube::Error>> {
+    fn resume(&self) -> BoxFuture<'static, Result<Option<Stop>, Error>> {
         async { Ok(None) }.boxed()
     }
 
@@ -72,14 +75,29 @@ impl Switch for Unthrown {
         _: Namespace,
         _: Pause,
         _: Timestamp,
-    ) -> BoxFuture<'static, Result<Made, perennial_kube::Error>> {
+    ) -> BoxFuture<'static, Result<Made, Error>> {
         async { Ok(Made::New) }.boxed()
     }
 
-    fn resume_shoot(
-        &self,
-        _: Namespace,
-    ) -> BoxFuture<'static, Result<Option<Pause>, perennial_kube::Error>> {
+    fn resume_shoot(&self, _: Namespace) -> BoxFuture<'static, Result<Option<Pause>, Error>> {
         async { Ok(None) }.boxed()
+    }
+}
+
+/// Leases of nobody else.
+#[derive(Debug)]
+pub(crate) struct Alone;
+
+impl Leases for Alone {
+    fn renew(&self, _: &ReplicaName, _: Timestamp) -> BoxFuture<'static, Result<(), Error>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn all(&self) -> BoxFuture<'static, Result<Vec<(ReplicaName, String)>, Error>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn delete(&self, _: &ReplicaName) -> BoxFuture<'static, Result<(), Error>> {
+        async { Ok(()) }.boxed()
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use perennial_core::{clock::Clock, decision::Policy};
+use perennial_core::{clock::Clock, decision::Policy, name::ReplicaName};
 use perennial_kube::{own_namespace::OwnNamespace, seed};
 use perennial_process::{
     admin::{self, Admin},
@@ -26,13 +26,17 @@ use perennial_rpc::{
     tls::TlsStore,
 };
 use prometheus_client::registry::Registry;
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, mpsc},
+};
 use tonic::service::Routes;
 
 use self::{
     args::Args,
     board::Board,
     engine::{Engine, Gates, Parts, follow::follow, remote},
+    leases::{Keeper, Leases},
     metrics::Metrics,
     replica::Replica,
     service::Service,
@@ -43,6 +47,7 @@ use perennial_fleet::{Settings, request::REQUESTS_MAX};
 pub mod args;
 pub mod board;
 pub mod engine;
+pub mod leases;
 pub mod metrics;
 pub mod replica;
 pub mod service;
@@ -65,11 +70,13 @@ pub struct Config {
     /// Who has a role.
     pub trust: Trust,
     /// Name of this replica, `--replica-name`.
-    pub replica_name: String,
+    pub replica_name: ReplicaName,
     /// How long renewals under way may take to end after a stop was requested.
     pub finish_within: Duration,
     /// Where the stop switch of the fleet is.
     pub switch: Arc<dyn Switch>,
+    /// Where the Leases of the replicas are.
+    pub leases: Arc<dyn Leases>,
 }
 
 /// Bound listeners.
@@ -114,6 +121,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         seed::connect(seed_kubeconfig.as_deref()).await.map_err(StartError::configuration)?;
     let namespace = trust.namespace.to_string().parse().map_err(StartError::usage)?;
     let basis_seconds = i64::try_from(renewal_basis.as_secs()).unwrap_or(i64::MAX);
+    let own_namespace = Arc::new(OwnNamespace::new(client, namespace));
     let config = Config {
         settings: Settings {
             policy: Policy { basis_seconds },
@@ -127,10 +135,11 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         secret_writers: secret_writer_addr,
         token_issuers: token_issuer_addr,
         trust,
-        replica_name: replica_name.unwrap_or_else(replica::host_name),
+        replica_name: replica::name(replica_name)?,
         // The rest of the grace is for the answers that follow.
         finish_within: drain.drain_grace.mul_f64(0.8),
-        switch: Arc::new(OwnNamespace::new(client, namespace)),
+        switch: Arc::clone(&own_namespace) as Arc<dyn Switch>,
+        leases: own_namespace,
     };
     if audit {
         tracing::warn!(
@@ -164,6 +173,7 @@ pub fn start(
         replica_name,
         finish_within,
         switch,
+        leases,
     } = config;
     let writers = Replicas::new(secret_writers, trust.id(Role::SecretWriter), &tls)?;
     let issuers = Replicas::new(token_issuers, trust.id(Role::TokenIssuer), &tls)?;
@@ -172,10 +182,13 @@ pub fn start(
     let (inputs, from_streams) = mpsc::channel(engine::INPUTS_MAX);
     let (requests, from_operators) = mpsc::channel(REQUESTS_MAX);
     let basis = Duration::from_secs(settings.policy.basis_seconds.unsigned_abs());
-    let replica = Arc::new(Replica { name: replica_name, since: clock.now() });
+    let me = replica_name.clone();
+    let replica = Arc::new(Replica { name: replica_name.to_string(), since: clock.now() });
     let renew = Arc::new(remote::Writer::new(writers.clone(), basis, Arc::clone(&replica)));
     let board = Board::new(settings, Arc::clone(&clock));
+    board.share();
     let metrics = Metrics::register(&mut registry);
+    let looks = Arc::new(Notify::new());
     let engine = Engine::new(Parts {
         board: Arc::clone(&board),
         renew,
@@ -184,10 +197,11 @@ pub fn start(
         requests: from_operators,
         gates: Gates::add(&readiness),
         metrics: metrics.clone(),
+        looks: Arc::clone(&looks),
     });
     let gate = readiness.gate("stop switch");
     let outage = Outage::new(gate, stop_follow::RIGHTS, Arc::clone(&clock));
-    let (handle, looks) = Handle::new(Arc::clone(&switch));
+    let (handle, switch_looks) = Handle::new(Arc::clone(&switch));
 
     let shutdown = || tasks.shutdown();
     let stop = shutdown();
@@ -195,8 +209,14 @@ pub fn start(
         engine.run(stop, finish_within).await;
         Ok(())
     });
-    let following = stop_follow::follow(switch, looks, inputs.clone(), outage, metrics, shutdown());
+    let following =
+        stop_follow::follow(switch, switch_looks, inputs.clone(), outage, metrics, shutdown());
     tasks.spawn("stop switch", async move { Ok(following.await?) });
+    let outage = Outage::new(readiness.gate("leases"), leases::RIGHTS, Arc::clone(&clock));
+    let keeper =
+        Keeper { leases, me, clock: Arc::clone(&clock), inputs: inputs.clone(), looks, outage };
+    let keeping = keeper.keep(shutdown());
+    tasks.spawn("leases", async move { Ok(keeping.await?) });
     let (records, into, stop) = (remote::Records::new(&writers), inputs.clone(), shutdown());
     tasks.spawn("records", async move {
         follow(records, into, stop).await;

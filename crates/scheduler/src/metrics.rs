@@ -12,6 +12,7 @@ use self::limits::Limits;
 use perennial_fleet::{attempts::Fault, outcome::Finished, schedule::State, stats::Stats};
 
 mod limits;
+mod sharing;
 
 /// Bounds of lateness in seconds. A healthy fleet stays under one second: the beat of 200 ms and
 /// one renewal.
@@ -40,6 +41,7 @@ pub struct Metrics {
     lateness: Histogram,
     limits: Limits,
     outages: Family<ClassLabels, Gauge>,
+    sharing: sharing::Metrics,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,9 +86,11 @@ impl Metrics {
             lateness: Histogram::new(LATENESS_SECONDS),
             limits: Limits::default(),
             outages: Family::default(),
+            sharing: sharing::Metrics::default(),
         };
         let ours = registry.sub_registry_with_prefix(PREFIX);
         metrics.limits.register(ours);
+        metrics.sharing.register(ours);
         let Self { renewals, secrets, in_flight, ready, overdue, .. } = metrics.clone();
         let Self { audit, stopped, switch_failures, keys_untold, lateness, .. } = metrics.clone();
         ours.register(
@@ -196,6 +200,7 @@ impl Metrics {
         self.paused_overdue.set(gauge(stats.paused.overdue));
         self.paused_expiring.set(gauge(stats.paused.expiring));
         self.planned_next_hour.set(gauge(stats.planned_next_hour));
+        self.sharing.show(stats.sharing);
     }
 }
 
@@ -204,7 +209,7 @@ mod tests {
     use std::time::Duration;
 
     use perennial_core::foresight::Foreseen;
-    use perennial_fleet::{limits::View, pauses::PauseStats};
+    use perennial_fleet::{limits::View, ownership::Sharing, pauses::PauseStats};
 
     use super::*;
 
@@ -223,6 +228,7 @@ mod tests {
             audit: true,
             keys_untold: 2,
             planned_next_hour: 5,
+            sharing: Sharing { members: 3, shoots: 40, is_known: true },
             ..Stats::default()
         };
         let foreseen = Foreseen { late: 7, expire: 4 };
@@ -253,6 +259,9 @@ mod tests {
             "perennial_scheduler_paused_overdue 5",
             "perennial_scheduler_paused_expiring 6",
             "perennial_scheduler_planned_renewals_next_hour 5",
+            "perennial_scheduler_members 3",
+            "perennial_scheduler_shoots_served 40",
+            "perennial_scheduler_members_known 1",
             r#"perennial_scheduler_lateness_seconds_bucket{le="0.5"} 1"#,
         ] {
             assert!(page.contains(line), "{line} is missing in\n{page}");

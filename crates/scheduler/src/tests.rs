@@ -24,7 +24,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
 
 use super::*;
-use crate::fixtures::{Unthrown, bare, settings, shoot, written};
+use crate::fixtures::{Alone, Unthrown, bare, settings, shoot, written};
 
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
@@ -221,13 +221,14 @@ async fn records_and_shoots_come_in_renewals_go_out_and_operators_are_answered()
     let ((grpc, address), (admin, _)) = (loopback().await, loopback().await);
     let nobody = loopback().await.1.to_string(); // closed again: a replica that is down
     let config = Config {
-        replica_name: "scheduler-0".to_owned(),
+        replica_name: "scheduler-0".parse().unwrap(),
         settings: settings(),
         secret_writers: vec![writer],
         token_issuers: vec![nobody, issuer],
         trust: trust(),
         finish_within: Duration::from_secs(5),
         switch: Arc::new(Unthrown),
+        leases: Arc::new(Alone),
     };
     let listeners = Listeners { grpc, admin };
     let tls = store(&authority, "scheduler");

@@ -4,7 +4,7 @@ use perennial_core::{
     decision::{Away, ShootView},
     failure::Kind,
     length::length,
-    name::SecretRef,
+    name::{ReplicaName, SecretRef},
     reason::Reason,
     record::Obstacle,
     shoot::{Credential, Reach, ShootStatus},
@@ -51,6 +51,7 @@ impl Subject<'_> {
             self.labels_of_another(),
             self.streak(),
             self.older_left(),
+            self.served_elsewhere(),
         ]
         .into_iter()
         .flatten()
@@ -114,6 +115,9 @@ impl Subject<'_> {
             ));
         }
         let held = self.fleet.held_back_at(self.now, &self.secret.namespace);
+        if held.is_none() && self.served_by().is_some() {
+            return known(format!("It is to be renewed ({reason}), and {keeps}."));
+        }
         let keeps = match held {
             Some(HeldBack::Paused(pause)) => format!("{keeps}; {}", self.expires_in_pause(pause)),
             _ => keeps,
@@ -122,6 +126,7 @@ impl Subject<'_> {
             Some(HeldBack::NoRecords | HeldBack::StaleRecords) => "RECORDS_NOT_HEARD",
             Some(HeldBack::NoShoots) => "SHOOTS_NOT_HEARD",
             Some(HeldBack::WriterAway(_)) => "WRITER_AWAY",
+            Some(HeldBack::MembersUnread) => "MEMBERS_UNREAD",
             Some(HeldBack::Audit) => "AUDIT_MODE",
             Some(HeldBack::Stopped(_)) => "FLEET_STOPPED",
             Some(HeldBack::Paused(_)) => "SHOOT_PAUSED",
@@ -134,6 +139,20 @@ impl Subject<'_> {
             },
         };
         finding(format!("It is to be renewed ({reason}), and {keeps}."), self.remedy(code))
+    }
+
+    /// The replica that orders it, where it is another one.
+    pub(super) fn served_by(&self) -> Option<&ReplicaName> {
+        self.fleet.served_by(&self.secret.namespace)
+    }
+
+    /// Another replica orders it, and knows what was tried.
+    fn served_elsewhere(&self) -> Option<Finding> {
+        let owner = self.served_by()?;
+        Some(known(format!(
+            "Its shoot is served by replica {owner} of the scheduler: attempts and errors are known \
+             there."
+        )))
     }
 
     /// A renewal failed since the token that it holds was written. Nothing is tried again for that
@@ -239,6 +258,7 @@ impl Subject<'_> {
             why @ (HeldBack::NoRecords | HeldBack::StaleRecords) => (why, "RECORDS_NOT_HEARD"),
             why @ HeldBack::NoShoots => (why, "SHOOTS_NOT_HEARD"),
             why @ HeldBack::WriterAway(_) => (why, "WRITER_AWAY"),
+            why @ HeldBack::MembersUnread => (why, "MEMBERS_UNREAD"),
             why @ HeldBack::Audit => (why, "AUDIT_MODE"),
             why @ HeldBack::Stopped(_) => (why, "FLEET_STOPPED"),
             HeldBack::Paused(_) => return None, // said by `paused`

@@ -20,6 +20,9 @@ impl Subject<'_> {
             Standing::Due { reason, .. } if self.pause().is_some() => {
                 (None, format!("is ordered ({}) once its shoot is resumed", reason.as_str()))
             }
+            Standing::Due { reason, .. } if let Some(owner) = self.served_by() => {
+                (None, format!("is ordered ({}) by replica {owner}", reason.as_str()))
+            }
             Standing::Due { reason, .. } => {
                 (None, format!("is ordered ({}) as soon as the limits admit it", reason.as_str()))
             }

@@ -62,6 +62,10 @@ impl Fleet {
         let (shared, of_shoot) = (self.limits(now), self.limits_of(now, &secret.namespace));
         if let Some(why) = self.held_back_at(now, &secret.namespace) {
             held_back(why)
+        } else if let Some(owner) = self.served_by(&secret.namespace)
+            && !self.is_asked(secret)
+        {
+            format!("its shoot is served by replica {owner} of the scheduler, which orders it")
         } else if let Some((class, message, until)) = self.outages.keeping(&secret.namespace) {
             keeping(&class, message, until)
         } else if let Some(until) = self.slow_down(now, secret) {
@@ -197,6 +201,11 @@ pub(crate) fn held_back(why: HeldBack<'_>) -> String {
         HeldBack::StaleRecords => {
             "the record stream broke; nothing is ordered until the secret-writer has sent all \
              records again"
+                .to_owned()
+        }
+        HeldBack::MembersUnread => {
+            "which other replicas of the scheduler there are was not read yet; does the seed answer \
+             the scheduler?"
                 .to_owned()
         }
         HeldBack::Audit => {

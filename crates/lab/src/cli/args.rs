@@ -8,6 +8,7 @@ use perennial_process::args::duration;
 use crate::lab::Options;
 use crate::maker::Tell;
 use crate::proxy::PROXIES_MAX;
+use crate::service::SCHEDULERS_MAX;
 
 /// Real API servers and the three services of Perennial on this machine
 #[derive(Debug, Parser)]
@@ -37,7 +38,11 @@ pub(super) enum Task {
         keep: bool,
     },
     /// Act on a service of the running lab (needs LAB_DIR)
-    Service { name: ServiceName, action: ServiceAction },
+    Service {
+        /// token-issuer, secret-writer, scheduler; scheduler-2 and so on with --scheduler-replicas
+        name: String,
+        action: ServiceAction,
+    },
     /// Act on a shoot of the running lab (needs LAB_DIR)
     Shoot {
         /// Its number; the first is 1, and those of proxied shoots go on after the real ones
@@ -82,19 +87,15 @@ pub(super) struct Run {
     /// One more flag for the scheduler; may be repeated
     #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]
     scheduler_arg: Vec<String>,
+    /// Number of replicas of the scheduler: `scheduler`, `scheduler-2` and so on
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=SCHEDULERS_MAX as u64))]
+    scheduler_replicas: usize,
     /// Leave LAB_DIR behind (it stays anyway when something fails)
     #[arg(long)]
     keep_dir: bool,
     /// What to run, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum ServiceName {
-    TokenIssuer,
-    SecretWriter,
-    Scheduler,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -192,6 +193,7 @@ impl Run {
             issuer_arg,
             writer_arg,
             scheduler_arg,
+            scheduler_replicas,
             keep_dir,
             command,
         } = self;
@@ -202,6 +204,7 @@ impl Run {
             issuer_args: issuer_arg,
             writer_args: writer_arg,
             scheduler_args: scheduler_arg,
+            scheduler_replicas,
             start_services: true,
             keep_dir,
         };

@@ -19,7 +19,7 @@ use crate::ports::Ports;
 use crate::progress::say;
 use crate::proxied::{self, Proxied};
 use crate::repo;
-use crate::service::{AUDIENCE, Addresses, Place, Service, common_args, seed_access};
+use crate::service::{self, AUDIENCE, Addresses, Place, Service, common_args, seed_access};
 use crate::shoot;
 
 /// Proxied shoots that are made known at once.
@@ -125,11 +125,12 @@ async fn launch(
 ) -> Result<Vec<Service>> {
     say(format!("starting the services of {}", place.programs.display()));
     let dir = place.dir;
-    let [issuer, writer, scheduler] =
-        [Addresses::take(ports)?, Addresses::take(ports)?, Addresses::take(ports)?];
-    let admin_ports =
-        [("token-issuer", issuer), ("secret-writer", writer), ("scheduler", scheduler)];
-    for (name, addresses) in admin_ports {
+    let [issuer, writer] = [Addresses::take(ports)?, Addresses::take(ports)?];
+    let schedulers = (1..=options.scheduler_replicas)
+        .map(|number| Ok((service::scheduler(number), Addresses::take(ports)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let others = [("token-issuer".to_owned(), issuer), ("secret-writer".to_owned(), writer)];
+    for (name, addresses) in others.iter().chain(&schedulers) {
         write_private(&dir.admin_file(name), &addresses.admin.to_string())?;
     }
     let issuer_addr = format!("--token-issuer-addr={}", issuer.grpc);
@@ -141,13 +142,20 @@ async fn launch(
         format!("--audience={AUDIENCE}"),
     ];
     let scheduler_own = vec![seed_access("scheduler", seed, dir).await?, writer_addr, issuer_addr];
-    let launch = |name, addresses, own: Vec<String>, more: &[String]| {
-        let args = [common_args(name, addresses, dir), own, more.to_vec()].concat();
-        Service::launch(name, args, addresses, place)
+    let launch = |name: &str, program, addresses, own: Vec<String>, more: &[String]| {
+        let args = [common_args(program, addresses, dir), own, more.to_vec()].concat();
+        Service::launch((name, program), args, addresses, place)
     };
-    Ok(vec![
-        launch("token-issuer", issuer, issuer_own, &options.issuer_args()),
-        launch("secret-writer", writer, writer_own, &options.writer_args()),
-        launch("scheduler", scheduler, scheduler_own, &options.scheduler_args),
-    ])
+    let (issuer_args, writer_args) = (options.issuer_args(), options.writer_args());
+    let mut services = vec![
+        launch("token-issuer", "token-issuer", issuer, issuer_own, &issuer_args),
+        launch("secret-writer", "secret-writer", writer, writer_own, &writer_args),
+    ];
+    services.extend(schedulers.into_iter().map(|(name, addresses)| {
+        let mut own = scheduler_own.clone();
+        // They are Pods of one Deployment, on one machine: its name would be the same for all.
+        own.extend((options.scheduler_replicas > 1).then(|| format!("--replica-name={name}")));
+        launch(&name, "scheduler", addresses, own, &options.scheduler_args)
+    }));
+    Ok(services)
 }

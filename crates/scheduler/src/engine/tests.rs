@@ -64,6 +64,7 @@ impl Bench {
             requests: from_operators,
             gates: Gates::add(&readiness),
             metrics: Metrics::register(&mut Registry::default()),
+            looks: Arc::default(),
         });
         let shutdown = supervisor.shutdown();
         supervisor.tasks().spawn("engine", async move {

@@ -28,6 +28,11 @@ pub(super) fn of_services(code: &str) -> Option<Row> {
              missing.",
             STATUS,
         ),
+        "MEMBERS_UNREAD" => (
+            "See whether the seed answers the scheduler, and apply deploy/seed, which lets it read and \
+             write Leases; its /readyz says what is missing.",
+            STATUS,
+        ),
         "SHOOTS_NOT_HEARD" => (
             "See whether the token-issuer runs and is ready; its /readyz says what is missing. Nothing \
              else needs a restart.",
