@@ -33,6 +33,7 @@ mod events;
 mod fake;
 mod fences;
 mod first_token;
+mod fleet;
 mod forced;
 mod fresh;
 mod frozen_shoots;

@@ -52,6 +52,7 @@ struct History {
     tokens: Vec<TokenHash>,
     token: Option<String>,
     renew_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
     edits: BTreeMap<String, u64>,
 }
 
@@ -95,6 +96,11 @@ impl Witness {
         seen.secrets.values().map(|history| history.tokens.len() as u64).sum()
     }
 
+    /// How many Secrets hold a token.
+    pub(crate) fn holding(&self) -> usize {
+        self.lock().secrets.values().filter(|history| history.token.is_some()).count()
+    }
+
     /// The token that stands in a Secret, NAMESPACE/NAME, now.
     pub(crate) fn token(&self, secret: &str) -> Option<String> {
         self.lock().secrets.get(secret)?.token.clone()
@@ -110,9 +116,14 @@ impl Witness {
         self.lock().renewals.iter().filter(|renewal| renewal.at >= begin).cloned().collect()
     }
 
-    /// What must never be seen: a Secret that lost its usable token, an edit that went back.
+    /// What must never be seen: a Secret that lost its usable token or let it expire, an edit that
+    /// went back.
     pub(crate) fn wrongs(&self) -> Vec<String> {
-        self.lock().wrongs.clone()
+        let (seen, now) = (self.lock(), SystemClock.now());
+        let is_over = |history: &History| history.expires_at.is_some_and(|end| end <= now);
+        let over = seen.secrets.iter().filter(|(_, history)| is_over(history));
+        let over = over.map(|(id, _)| format!("{id} holds an expired token"));
+        seen.wrongs.iter().cloned().chain(over).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
@@ -151,13 +162,17 @@ impl Seen {
             }
             return;
         };
+        let hash = TokenHash::of(text.as_bytes());
+        let is_another = history.tokens.last() != Some(&hash);
+        if is_another && history.expires_at.is_some_and(|end| end <= now) {
+            self.wrongs.push(format!("{id}: the token before expired, and stood there"));
+        }
         match Claims::read(text.as_bytes()) {
-            Ok(claims) if claims.expires_at > now => {}
+            Ok(claims) if claims.expires_at > now => history.expires_at = Some(claims.expires_at),
             Ok(claims) => self.wrongs.push(format!("{id}: expired at {}", claims.expires_at)),
             Err(error) => self.wrongs.push(format!("{id}: {error}")),
         }
-        let hash = TokenHash::of(text.as_bytes());
-        if history.tokens.last() == Some(&hash) {
+        if !is_another {
             return;
         }
         if history.tokens.contains(&hash) {

@@ -189,8 +189,10 @@ impl Services {
         supervisor: &Supervisor,
     ) -> Readiness {
         use perennial_fleet::Settings;
-        use perennial_scheduler::{Config, Listeners, start};
+        use perennial_scheduler::{Config, Listeners, start, stop::Switch};
         let basis_seconds = i64::try_from(self.site.basis.as_secs()).unwrap();
+        let own = OwnNamespace::new(self.site.seed.clone(), NAMESPACE.parse().unwrap());
+        let own = Arc::new(own);
         let config = Config {
             settings: Settings {
                 policy: Policy { basis_seconds },
@@ -204,9 +206,10 @@ impl Services {
             secret_writers: vec![self.address(Role::SecretWriter).to_string()],
             token_issuers: vec![self.address(Role::TokenIssuer).to_string()],
             trust: trust(),
-            replica_name: "scheduler-0".to_owned(),
+            replica_name: "scheduler-0".parse().unwrap(),
             finish_within: GRACE / 2,
-            switch: Arc::new(OwnNamespace::new(self.site.seed.clone(), NAMESPACE.parse().unwrap())),
+            switch: Arc::clone(&own) as Arc<dyn Switch>,
+            leases: own,
         };
         let tls = self.tls(Role::Scheduler);
         let clock = Arc::clone(&self.site.clock);
