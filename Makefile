@@ -49,7 +49,7 @@ integration: ## Three real services in one process over mutual TLS against a fak
 # said stands under its name at the end. Those that need the machine for themselves come after them:
 # they make thousands of tokens, or tell by fractions of a second who was late.
 E2E := cargo test $(WORKSPACE) --test e2e --
-E2E_ALONE := first_token:: forced:: frozen_shoots:: random:: renewal:: stopped_shoot::
+E2E_ALONE := first_token:: fleet:: forced:: frozen_shoots:: key_campaign:: random:: renewal:: stopped_shoot::
 
 .PHONY: e2e
 e2e: cluster ## Real API servers, the three services as processes; ONLY=name runs some

@@ -43,6 +43,7 @@ mod generic;
 mod grpc;
 mod hibernation;
 mod house;
+mod key_campaign;
 mod key_withdrawn;
 mod kill;
 mod maker;

@@ -12,6 +12,7 @@ use perennial_proto::scheduler::v1::State;
 
 use crate::{connect::ConnectArgs, exit::Exit};
 
+pub(crate) mod campaign;
 mod ending;
 mod length;
 
@@ -29,7 +30,9 @@ const EXAMPLES: &str = "  \
   perennial stop --reason 'wrong tokens in shoot--lab--1'
   perennial resume
   perennial pause shoot--lab--1 --for 2h --reason 'its etcd is moved'
-  perennial resume shoot--lab--1";
+  perennial resume shoot--lab--1
+  perennial rotate-keys shoot--lab--1 --drop KID --reason 'yearly rotation'
+  perennial campaign start --all --reason 'incident 7'";
 
 /// See when the tokens of shoot control planes are renewed, and why then.
 #[derive(Debug, Parser)]
@@ -56,6 +59,8 @@ pub(crate) enum Command {
     Stop(StopArgs),
     Pause(PauseArgs),
     Resume(ResumeArgs),
+    Campaign(campaign::CampaignArgs),
+    RotateKeys(campaign::RotateKeysArgs),
 }
 
 /// Say whether all is well, and what is not.

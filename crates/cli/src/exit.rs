@@ -9,7 +9,8 @@ use perennial_core::failure::Kind;
 pub enum Exit {
     /// Done; for `status`: all is well.
     Ok = 0,
-    /// `status` found something that needs somebody, or `pause` would let a token expire.
+    /// `status` found something that needs somebody, `pause` would let a token expire, or a campaign
+    /// ended without being done.
     Trouble = 1,
     /// Wrong flags, or one is missing.
     Usage = 64,
@@ -53,7 +54,8 @@ impl Exit {
         match self {
             Self::Ok => "done",
             Self::Trouble => {
-                "status found something that needs somebody; pause would let a token expire"
+                "status found something that needs somebody; pause would let a token expire; a campaign \
+                 ended without being done"
             }
             Self::Usage => "wrong usage",
             Self::Invalid => "the Secret asks for something impossible, or is not revocable",

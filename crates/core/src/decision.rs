@@ -63,7 +63,7 @@ pub enum Decision {
 }
 
 /// Why a shoot cannot be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Away {
     /// No token-issuer knows it: the Secrets of contract F are missing in its namespace.
     NotKnown,

@@ -11,6 +11,7 @@
 
 pub mod backoff;
 pub mod ca;
+pub mod campaign;
 pub mod clock;
 pub mod decision;
 pub mod digest;

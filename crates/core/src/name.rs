@@ -131,6 +131,11 @@ name!(
     subdomain
 );
 name!(
+    /// Id of a campaign: a key of a ConfigMap.
+    CampaignId,
+    label
+);
+name!(
     /// Name of a replica of a service: a part of the name of its Lease.
     ReplicaName,
     subdomain

@@ -32,6 +32,8 @@ pub(super) struct Entry {
     pub generation: u32,
     /// An operator wants it renewed whether it is due or not.
     pub requested: bool,
+    /// A campaign wants it renewed, whether it is due or not.
+    pub by_campaign: bool,
     /// Since when it is not as it should be, see [`super::schedule::State::is_trouble`].
     pub troubled_since: Option<Box<Timestamp>>,
     /// The [short digest](perennial_core::digest::Digest::short) of the record that our last renewal
@@ -124,6 +126,7 @@ impl Entry {
             attempts: Attempts::default(),
             generation,
             requested: false,
+            by_campaign: false,
             troubled_since: None,
             superseded: None,
             outdated: None,
@@ -153,7 +156,7 @@ impl Entry {
         Asked { own, revoked }: &Asked,
     ) -> Standing {
         let (record, outdated) = (&self.record(), self.outdated.as_deref().copied());
-        let decide = match (self.requested, *own) {
+        let decide = match (self.requested || self.by_campaign, *own) {
             (true, _) => decision::decide_requested, // neither keeps nor repairs
             (false, true) => decision::decide_own,
             (false, false) => decision::decide,

@@ -11,6 +11,7 @@ use arcstr::ArcStr;
 use jiff::Timestamp;
 use perennial_core::{
     ca::CaHash,
+    campaign::Cannot,
     digest::Digest,
     inputs::{Audiences, Inputs, InputsHash, Mode},
     issued::Issued,
@@ -145,6 +146,23 @@ impl Kept {
         match self {
             Self::Ordinary(ordinary) => ordinary.key_id.as_deref(),
             Self::Whole(record) => record.held.claims()?.key_id.as_deref(),
+        }
+    }
+
+    /// When its token was issued, by the shoot's clock, where it has one.
+    pub(super) fn issued_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Ordinary(ordinary) => Timestamp::from_second(ordinary.issued_at).ok(),
+            Self::Whole(record) => record.held.claims().map(|claims| claims.issued_at),
+        }
+    }
+
+    /// Whether nobody can renew it before somebody mends the Secret.
+    pub(super) fn is_hopeless(&self) -> Option<Cannot> {
+        match self {
+            Self::Ordinary(_) => None,
+            Self::Whole(record) if record.obstacle.is_some() => Some(Cannot::Obstructed),
+            Self::Whole(record) => record.inputs.is_err().then_some(Cannot::Invalid),
         }
     }
 

@@ -36,6 +36,7 @@ use self::{
 };
 
 pub mod attempts;
+pub mod campaigns;
 mod entry;
 pub mod explain;
 pub mod feed;
@@ -115,6 +116,7 @@ pub struct Fleet {
     switch: stop::Switch,
     paused: pauses::Paused,
     ownership: ownership::Ownership,
+    campaigns: campaigns::Held,
     effects: Effects,
     ticked: Timestamp,
     swept: Timestamp,
@@ -182,6 +184,7 @@ impl Fleet {
             switch: stop::Switch::default(),
             paused: pauses::Paused::default(),
             ownership: ownership::Ownership::default(),
+            campaigns: campaigns::Held::default(),
             effects: Effects::default(),
             ticked: Timestamp::MIN,
             swept: Timestamp::MIN,
@@ -213,6 +216,7 @@ impl Fleet {
             return;
         }
         self.mark_outdated(secret);
+        let is_ours = self.is_ours(&secret.namespace);
         let view = self.shoots.view(&secret.namespace);
         let Some(entry) = self.members.get_mut(secret) else { return };
         let own = secret.name == self.settings.own_secret;
@@ -223,6 +227,11 @@ impl Fleet {
             let error = request::Error::of(secret, &standing, now, view);
             self.effects.dismissed.push((secret.clone(), error));
             standing = entry.judge(now, view, &self.settings.policy, &asked);
+        }
+        if entry.by_campaign && !(is_ours && matches!(standing, Standing::Due { .. })) {
+            entry.by_campaign = false;
+            standing = entry.judge(now, view, &self.settings.policy, &asked);
+            self.unfed(&secret.namespace);
         }
         self.stand(now, secret, standing);
     }
@@ -266,6 +275,9 @@ impl Fleet {
         let Some(entry) = self.members.remove(secret) else { return };
         self.observations.changed(&secret.namespace);
         self.first_tokens -= usize::from(entry.standing.wants_first_token());
+        if entry.by_campaign {
+            self.unfed(&secret.namespace);
+        }
         self.queue.remove(secret);
         entry.planned_second().iter().for_each(|second| self.load.remove(*second));
         if entry.requested {

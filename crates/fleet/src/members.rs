@@ -26,6 +26,8 @@ pub(super) struct Member {
     pub in_flight: usize,
     /// Those of them that hang.
     pub hanging: usize,
+    /// Those that campaigns have put into the queue.
+    pub fed: usize,
     /// How many at once, and how fast.
     pub gate: Gate,
     /// Its API server asked to slow down.

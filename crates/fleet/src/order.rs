@@ -53,6 +53,7 @@ impl Fleet {
         let entry = self.members.get_mut(secret)?;
         let window = if reason == Reason::NothingHeld { window } else { Window::ORDINARY };
         entry.requested = false;
+        let was_fed = std::mem::take(&mut entry.by_campaign);
         self.attempts += 1;
         let mut order = Order {
             attempt: self.attempts,
@@ -70,6 +71,9 @@ impl Fleet {
         let chosen = chosen.filter(|_| reason.needs_token());
         if let Some(Place { window, place, .. }) = chosen {
             (order.window, order.place) = (window, place);
+        }
+        if was_fed {
+            self.unfed(&secret.namespace);
         }
         self.take_off(now, &order, planned);
         if let Some(Place { second, .. }) = chosen {

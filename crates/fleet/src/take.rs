@@ -42,6 +42,7 @@ impl Fleet {
         self.turn_pauses(now);
         self.look_at_paused(now);
         self.review_revocations(now);
+        self.drive_campaigns(now);
         self.queue.advance(now);
         self.notice_hanging(now);
         let mut orders = Vec::new();

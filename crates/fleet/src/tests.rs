@@ -21,6 +21,7 @@ use crate::fixtures::{
     written,
 };
 
+mod campaigns;
 mod failures;
 mod frozen;
 mod hibernation;

@@ -17,7 +17,7 @@ impl Fleet {
     /// be asked after a tick.
     #[must_use]
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.has_revocations() {
+        if self.has_revocations() || self.has_campaigns() {
             return Some(now); // they are looked at with every tick
         }
         let held_back = match self.held_back(now) {

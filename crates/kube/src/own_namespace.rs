@@ -1,10 +1,12 @@
 //! What the scheduler keeps on the seed, in the namespace of the services and nowhere else.
 //!
-//! That is the stop switch and the pauses of shoots, a ConfigMap by name each, both followed as
+//! That is the stop switch, the pauses of shoots and the campaigns, a ConfigMap by name each, followed as
 //! [`Change`]s, and a Lease for each replica. No Secret is read here, and a Role that names those ConfigMaps alone is enough, for
 //! making them too: they are made by server-side apply, where the API server knows the name when it
 //! asks whether we may create. One watch for both would take a list of all ConfigMaps.
 
+mod campaigns;
+mod keys;
 mod leases;
 mod pauses;
 mod stop;

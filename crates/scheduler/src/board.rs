@@ -35,6 +35,7 @@ pub struct Board {
     watchers: Mutex<Vec<Weak<Watcher>>>,
     switch: watch::Sender<Switch>,
     pauses: watch::Sender<u64>,
+    campaigns: watch::Sender<u64>,
 }
 
 impl Board {
@@ -43,8 +44,8 @@ impl Board {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Arc<Self> {
         let fleet = Mutex::new(Fleet::new(settings));
         let switch = watch::Sender::default();
-        let pauses = watch::Sender::default();
-        Arc::new(Self { fleet, clock, watchers: Mutex::default(), switch, pauses })
+        let (pauses, campaigns) = (watch::Sender::default(), watch::Sender::default());
+        Arc::new(Self { fleet, clock, watchers: Mutex::default(), switch, pauses, campaigns })
     }
 
     /// There may be other replicas: nothing is ordered before it is known which.
@@ -70,6 +71,8 @@ impl Board {
         });
         let revision = fleet.pauses_revision();
         self.pauses.send_if_modified(|held| mem::replace(held, revision) != revision);
+        let revision = fleet.campaigns_revision();
+        self.campaigns.send_if_modified(|held| mem::replace(held, revision) != revision);
         drop(fleet);
         if !effects.changed.is_empty() {
             self.tell(&effects.changed);
@@ -92,6 +95,12 @@ impl Board {
     #[must_use]
     pub fn follow_pauses(&self) -> watch::Receiver<u64> {
         self.pauses.subscribe()
+    }
+
+    /// Follows which campaigns there are: another number whenever there are others.
+    #[must_use]
+    pub fn follow_campaigns(&self) -> watch::Receiver<u64> {
+        self.campaigns.subscribe()
     }
 
     /// The schedule of one Secret.

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use jiff::Timestamp;
 use perennial_core::{
+    campaign::Campaigns,
     failure::{Failure as _, Kind},
     membership::View,
     pause::Pauses,
@@ -78,6 +79,8 @@ pub enum Input {
     Stop(Option<Stop>),
     /// The shoots that are paused.
     Pauses(Pauses),
+    /// The campaigns.
+    Campaigns(Campaigns),
     /// Which replicas of the scheduler there are, by Leases that were asked for then.
     Members {
         /// By our clock.
@@ -236,6 +239,9 @@ impl Engine {
             }
             Input::Pauses(pauses) => {
                 self.board.update(|fleet, now| fleet.hear_of_pauses(now, pauses))
+            }
+            Input::Campaigns(campaigns) => {
+                self.board.update(|fleet, now| fleet.hear_of_campaigns(now, campaigns))
             }
             Input::Members { asked, view } => {
                 let (news, dismissed) = self.board.update(|fleet, now| {

@@ -8,8 +8,9 @@ use futures::{
 };
 use jiff::Timestamp;
 use perennial_core::{
+    campaign::{Campaign, Campaigns},
     failure::Kind,
-    name::{Namespace, ReplicaName},
+    name::{CampaignId, Namespace, ReplicaName},
     pause::{Pause, Pauses},
     stop::Stop,
 };
@@ -80,6 +81,27 @@ impl Switch for Unthrown {
     }
 
     fn resume_shoot(&self, _: Namespace) -> BoxFuture<'static, Result<Option<Pause>, Error>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn watch_campaigns(&self, _: BoxStream<'static, ()>) -> BoxStream<'static, Change<Campaigns>> {
+        stream::iter([Change::Known(Campaigns::new())]).chain(stream::pending()).boxed()
+    }
+
+    fn start_campaign(
+        &self,
+        _: CampaignId,
+        _: Campaign,
+        _: Timestamp,
+    ) -> BoxFuture<'static, Result<bool, Error>> {
+        async { Ok(true) }.boxed()
+    }
+
+    fn cancel_campaign(
+        &self,
+        _: CampaignId,
+        _: Timestamp,
+    ) -> BoxFuture<'static, Result<Option<Campaign>, Error>> {
         async { Ok(None) }.boxed()
     }
 }

@@ -6,11 +6,13 @@ use futures::stream::BoxStream;
 use perennial_core::name::{Namespace, SecretRef};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::scheduler::v1::{
-    ExplainScheduleRequest, ExplainScheduleResponse, ForecastRequest, ForecastResponse,
-    GetScheduleRequest, GetScheduleResponse, ListSchedulesRequest, ListSchedulesResponse,
-    PauseShootRequest, PauseShootResponse, RenewNowRequest, RenewNowResponse, ResumeRequest,
-    ResumeResponse, ResumeShootRequest, ResumeShootResponse, RevokeRequest, RevokeResponse,
-    StopRequest, StopResponse, WatchSchedulesRequest, WatchSchedulesResponse,
+    CancelCampaignRequest, CancelCampaignResponse, ExplainScheduleRequest, ExplainScheduleResponse,
+    ForecastRequest, ForecastResponse, GetCampaignRequest, GetCampaignResponse, GetScheduleRequest,
+    GetScheduleResponse, ListCampaignsRequest, ListCampaignsResponse, ListSchedulesRequest,
+    ListSchedulesResponse, PauseShootRequest, PauseShootResponse, RenewNowRequest,
+    RenewNowResponse, ResumeRequest, ResumeResponse, ResumeShootRequest, ResumeShootResponse,
+    RevokeRequest, RevokeResponse, StartCampaignRequest, StartCampaignResponse, StopRequest,
+    StopResponse, WatchCampaignRequest, WatchSchedulesRequest, WatchSchedulesResponse,
     scheduler_server::Scheduler,
 };
 use perennial_rpc::{status::to_status, trace};
@@ -22,6 +24,7 @@ use self::error::Error;
 use crate::{board::Board, engine, replica::Replica, stop::Handle};
 use perennial_fleet::request;
 
+mod campaign;
 mod convert;
 mod error;
 mod forecast;
@@ -210,6 +213,45 @@ impl Scheduler for Service {
         request: Request<RevokeRequest>,
     ) -> Result<Response<Self::RevokeStream>, Status> {
         answer(self.revoke_and_watch(request.into_inner()))
+    }
+
+    type WatchCampaignStream = campaign::Stream;
+
+    async fn start_campaign(
+        &self,
+        request: Request<StartCampaignRequest>,
+    ) -> Result<Response<StartCampaignResponse>, Status> {
+        let by = stop::caller(&request);
+        answer(self.start_campaign(request.into_inner(), by).await)
+    }
+
+    async fn get_campaign(
+        &self,
+        request: Request<GetCampaignRequest>,
+    ) -> Result<Response<GetCampaignResponse>, Status> {
+        answer(self.get_campaign(&request.get_ref().id))
+    }
+
+    async fn list_campaigns(
+        &self,
+        _: Request<ListCampaignsRequest>,
+    ) -> Result<Response<ListCampaignsResponse>, Status> {
+        answer(Ok(self.list_campaigns()))
+    }
+
+    async fn watch_campaign(
+        &self,
+        request: Request<WatchCampaignRequest>,
+    ) -> Result<Response<Self::WatchCampaignStream>, Status> {
+        answer(self.watch_campaign(&request.get_ref().id))
+    }
+
+    async fn cancel_campaign(
+        &self,
+        request: Request<CancelCampaignRequest>,
+    ) -> Result<Response<CancelCampaignResponse>, Status> {
+        let by = stop::caller(&request);
+        answer(self.cancel_campaign(&request.get_ref().id, &by).await)
     }
 
     async fn forecast(

@@ -1,4 +1,5 @@
-//! The global stop switch and the pauses of shoots: how they are followed, and where they are made.
+//! The global stop switch, the pauses of shoots and the campaigns: how they are followed, and where they
+//! are made.
 //!
 //! The seed holds it ([`perennial_core::stop`]), and what the seed says is the only truth: also whoever
 //! throws it here waits until the watch, or a look of its own, has said so. [`follow`] hands that to
@@ -9,7 +10,8 @@ use std::sync::Arc;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use jiff::Timestamp;
 use perennial_core::{
-    name::Namespace,
+    campaign::{Campaign, Campaigns},
+    name::{CampaignId, Namespace},
     pause::{Pause, Pauses},
     stop::Stop,
 };
@@ -43,6 +45,24 @@ pub trait Switch: Send + Sync + std::fmt::Debug + 'static {
     ) -> BoxFuture<'static, Result<Made, Error>>;
     /// Ends the pause of a shoot and gives it back. Must end by itself.
     fn resume_shoot(&self, shoot: Namespace) -> BoxFuture<'static, Result<Option<Pause>, Error>>;
+    /// Tells of campaigns until dropped, and looks at once for each item of `looks`.
+    fn watch_campaigns(
+        &self,
+        looks: BoxStream<'static, ()>,
+    ) -> BoxStream<'static, Change<Campaigns>>;
+    /// Stores a campaign; whether there was room. Must end by itself.
+    fn start_campaign(
+        &self,
+        id: CampaignId,
+        campaign: Campaign,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<bool, Error>>;
+    /// Ends a campaign and gives it back. Must end by itself.
+    fn cancel_campaign(
+        &self,
+        id: CampaignId,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<Option<Campaign>, Error>>;
 }
 
 impl Switch for OwnNamespace {
@@ -78,6 +98,32 @@ impl Switch for OwnNamespace {
         let own = self.clone();
         async move { Self::resume_shoot(&own, &shoot).await }.boxed()
     }
+
+    fn watch_campaigns(
+        &self,
+        looks: BoxStream<'static, ()>,
+    ) -> BoxStream<'static, Change<Campaigns>> {
+        Self::watch_campaigns(self, looks).boxed()
+    }
+
+    fn start_campaign(
+        &self,
+        id: CampaignId,
+        campaign: Campaign,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<bool, Error>> {
+        let own = self.clone();
+        async move { Self::start_campaign(&own, &id, &campaign, now).await }.boxed()
+    }
+
+    fn cancel_campaign(
+        &self,
+        id: CampaignId,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<Option<Campaign>, Error>> {
+        let own = self.clone();
+        async move { Self::cancel_campaign(&own, &id, now).await }.boxed()
+    }
 }
 
 /// The switch for those who throw it.
@@ -87,6 +133,7 @@ pub struct Handle {
     pub switch: Arc<dyn Switch>,
     looks: mpsc::Sender<()>,
     looks_at_pauses: mpsc::Sender<()>,
+    looks_at_campaigns: mpsc::Sender<()>,
 }
 
 /// Looks that somebody asked for; [`follow`] takes them.
@@ -94,6 +141,7 @@ pub struct Handle {
 pub struct Looks {
     stop: mpsc::Receiver<()>,
     pauses: mpsc::Receiver<()>,
+    campaigns: mpsc::Receiver<()>,
 }
 
 impl Handle {
@@ -102,7 +150,9 @@ impl Handle {
     pub fn new(switch: Arc<dyn Switch>) -> (Self, Looks) {
         let (looks, stop) = mpsc::channel(LOOKS_MAX);
         let (looks_at_pauses, pauses) = mpsc::channel(LOOKS_MAX);
-        (Self { switch, looks, looks_at_pauses }, Looks { stop, pauses })
+        let (looks_at_campaigns, campaigns) = mpsc::channel(LOOKS_MAX);
+        let handle = Self { switch, looks, looks_at_pauses, looks_at_campaigns };
+        (handle, Looks { stop, pauses, campaigns })
     }
 
     /// Has the switch looked at soon, whatever the watch does.
@@ -113,5 +163,10 @@ impl Handle {
     /// The same of the pauses.
     pub fn look_at_pauses(&self) {
         let _ = self.looks_at_pauses.try_send(()); // as above
+    }
+
+    /// The same of the campaigns.
+    pub fn look_at_campaigns(&self) {
+        let _ = self.looks_at_campaigns.try_send(()); // as above
     }
 }

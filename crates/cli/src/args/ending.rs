@@ -90,3 +90,17 @@ pub(super) fn ending(examples: &str, codes: &[Exit]) -> String {
     }
     text
 }
+/// A campaign that ended without being done is trouble.
+pub(super) const CAMPAIGN: &[Exit] = &[
+    Exit::Ok,
+    Exit::Trouble,
+    Exit::Usage,
+    Exit::Invalid,
+    Exit::NotFound,
+    Exit::Unavailable,
+    Exit::Internal,
+    Exit::Output,
+    Exit::Temporary,
+    Exit::Denied,
+    Exit::Configuration,
+];

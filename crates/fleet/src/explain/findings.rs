@@ -52,6 +52,7 @@ impl Subject<'_> {
             self.streak(),
             self.older_left(),
             self.served_elsewhere(),
+            self.in_campaign(),
         ]
         .into_iter()
         .flatten()
@@ -139,6 +140,15 @@ impl Subject<'_> {
             },
         };
         finding(format!("It is to be renewed ({reason}), and {keeps}."), self.remedy(code))
+    }
+
+    /// A campaign that is not done with it.
+    fn in_campaign(&self) -> Option<Finding> {
+        let (id, campaign) = self.fleet.campaign_of(self.now, self.secret)?;
+        Some(known(format!(
+            "Campaign {id} of {} wants another token here ({}): perennial campaign watch {id}.",
+            campaign.by, campaign.reason
+        )))
     }
 
     /// The replica that orders it, where it is another one.

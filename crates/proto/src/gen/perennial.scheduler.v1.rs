@@ -257,6 +257,228 @@ impl State {
         }
     }
 }
+/// What is to be done. It is a key of the ConfigMap `perennial-campaigns` in the namespace of the services.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Campaign {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Why; never empty.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// Who: the SPIFFE id of an operator, or `somebody by hand`.
+    #[prost(string, tag = "3")]
+    pub by: ::prost::alloc::string::String,
+    /// Since when, by the clock of the scheduler that was asked.
+    #[prost(message, optional, tag = "4")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Namespace of the shoot whose Secrets it is about; empty means those of all shoots.
+    #[prost(string, tag = "5")]
+    pub namespace: ::prost::alloc::string::String,
+    /// When somebody ended it; absent where nobody did.
+    #[prost(message, optional, tag = "9")]
+    pub cancelled_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// What every token is to be.
+    #[prost(oneof = "campaign::Wanted", tags = "6, 7, 8")]
+    pub wanted: ::core::option::Option<campaign::Wanted>,
+}
+/// Nested message and enum types in `Campaign`.
+pub mod campaign {
+    /// What every token is to be.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Wanted {
+        /// Issued at this moment or later, by the scheduler's clock.
+        #[prost(message, tag = "6")]
+        IssuedSince(::prost_types::Timestamp),
+        /// Signed by the key of this id (`kid`).
+        #[prost(string, tag = "7")]
+        SignedBy(::prost::alloc::string::String),
+        /// Signed by any key but that of this id.
+        #[prost(string, tag = "8")]
+        NotSignedBy(::prost::alloc::string::String),
+    }
+}
+/// How far a campaign is. It is looked at once a second.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CampaignProgress {
+    /// What is to be done.
+    #[prost(message, optional, tag = "1")]
+    pub campaign: ::core::option::Option<Campaign>,
+    /// Where it is.
+    #[prost(enumeration = "CampaignPhase", tag = "2")]
+    pub phase: i32,
+    /// Access Secrets of its selection. Those that are made later count too.
+    #[prost(uint64, tag = "3")]
+    pub total: u64,
+    /// Those whose token is as wanted.
+    #[prost(uint64, tag = "4")]
+    pub done: u64,
+    /// Those that are to be renewed.
+    #[prost(uint64, tag = "5")]
+    pub to_do: u64,
+    /// Those whose renewal is under way, or is next.
+    #[prost(uint64, tag = "6")]
+    pub under_way: u64,
+    /// Those that have to wait, by reason.
+    #[prost(message, repeated, tag = "7")]
+    pub awaited: ::prost::alloc::vec::Vec<CampaignLeft>,
+    /// Those that nobody can renew before somebody mends them, by reason.
+    #[prost(message, repeated, tag = "8")]
+    pub cannot: ::prost::alloc::vec::Vec<CampaignLeft>,
+    /// Secrets that became as wanted, a second, over the last 30 s.
+    #[prost(double, tag = "9")]
+    pub per_second: f64,
+    /// When all that is not awaited is done at that rate, by the scheduler's clock; absent where that cannot
+    /// be said.
+    #[prost(message, optional, tag = "10")]
+    pub ends_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// What holds back every order, such as a stopped fleet; empty while nothing does.
+    #[prost(string, tag = "11")]
+    pub held_back: ::prost::alloc::string::String,
+    /// When it was over, by the clock of this scheduler: after a restart, the moment in which that was seen.
+    #[prost(message, optional, tag = "12")]
+    pub ended_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Secrets that are not as wanted, for one reason.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CampaignLeft {
+    /// Stable name of the reason: `no_token`, `key_not_used` (the shoot signs by another key than is wanted),
+    /// `shoot_not_known`, `shoot_unreachable`, `shoot_not_looked_at`, `shoot_hibernated`,
+    /// `account_terminating`, `held` (another token so soon would be a storm), `failing`; `invalid`,
+    /// `obstructed`.
+    #[prost(string, tag = "1")]
+    pub why: ::prost::alloc::string::String,
+    /// The error of the last renewal, for `failing`.
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+    /// How many.
+    #[prost(uint64, tag = "3")]
+    pub count: u64,
+    /// The first of them, NAMESPACE/NAME; at most twenty.
+    #[prost(string, repeated, tag = "4")]
+    pub first: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartCampaignRequest {
+    /// Namespace of the shoot whose Secrets it is about. Leave it empty, and set `all`, for every Secret.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Every Secret of every shoot.
+    #[prost(bool, tag = "2")]
+    pub all: bool,
+    /// Why: one line, 1 to 500 characters.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// What every token is to be.
+    #[prost(oneof = "start_campaign_request::Wanted", tags = "4, 5, 6")]
+    pub wanted: ::core::option::Option<start_campaign_request::Wanted>,
+}
+/// Nested message and enum types in `StartCampaignRequest`.
+pub mod start_campaign_request {
+    /// What every token is to be.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Wanted {
+        /// Issued from now on.
+        #[prost(bool, tag = "4")]
+        IssuedFromNow(bool),
+        /// Signed by the key of this id; only with a namespace.
+        #[prost(string, tag = "5")]
+        SignedBy(::prost::alloc::string::String),
+        /// Signed by any key but that of this id; only with a namespace.
+        #[prost(string, tag = "6")]
+        NotSignedBy(::prost::alloc::string::String),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartCampaignResponse {
+    /// What was begun.
+    #[prost(message, optional, tag = "1")]
+    pub campaign: ::core::option::Option<Campaign>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCampaignRequest {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetCampaignResponse {
+    /// How far it is.
+    #[prost(message, optional, tag = "1")]
+    pub progress: ::core::option::Option<CampaignProgress>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListCampaignsRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListCampaignsResponse {
+    /// All that are kept, finished ones too, by id: the oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub campaigns: ::prost::alloc::vec::Vec<CampaignProgress>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchCampaignRequest {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchCampaignResponse {
+    /// How far it is.
+    #[prost(message, optional, tag = "1")]
+    pub progress: ::core::option::Option<CampaignProgress>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelCampaignRequest {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CancelCampaignResponse {
+    /// How far it was.
+    #[prost(message, optional, tag = "1")]
+    pub progress: ::core::option::Option<CampaignProgress>,
+}
+/// Where a campaign is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CampaignPhase {
+    Unspecified = 0,
+    /// It goes on.
+    Running = 1,
+    /// The token of every Secret is as wanted, and written.
+    Done = 2,
+    /// All are but those that nobody can renew before somebody mends them (`cannot`).
+    Incomplete = 3,
+    /// Somebody ended it.
+    Cancelled = 4,
+}
+impl CampaignPhase {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CAMPAIGN_PHASE_UNSPECIFIED",
+            Self::Running => "CAMPAIGN_PHASE_RUNNING",
+            Self::Done => "CAMPAIGN_PHASE_DONE",
+            Self::Incomplete => "CAMPAIGN_PHASE_INCOMPLETE",
+            Self::Cancelled => "CAMPAIGN_PHASE_CANCELLED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CAMPAIGN_PHASE_UNSPECIFIED" => Some(Self::Unspecified),
+            "CAMPAIGN_PHASE_RUNNING" => Some(Self::Running),
+            "CAMPAIGN_PHASE_DONE" => Some(Self::Done),
+            "CAMPAIGN_PHASE_INCOMPLETE" => Some(Self::Incomplete),
+            "CAMPAIGN_PHASE_CANCELLED" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
 /// Which time is asked for, and of whom.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForecastRequest {
@@ -1344,6 +1566,156 @@ pub mod scheduler_client {
                 .insert(GrpcMethod::new("perennial.scheduler.v1.Scheduler", "Forecast"));
             self.inner.unary(req, path, codec).await
         }
+        /// Begins a campaign: every token of a selection is replaced that is not as wanted, within the usual
+        /// limits, over restarts of anything, until all are or somebody ends it. Answers when this scheduler holds
+        /// to it; the others follow within seconds. Orders leave three seconds later. Callers: operator.
+        ///
+        /// Errors: INVALID_ARGUMENT where the selection or what is wanted is missing or nonsense, or the reason
+        /// is none; NOT_FOUND where there is no such shoot, or no token there that the key of `not_signed_by`
+        /// signed and the shoot does not publish it either, or the shoot does not publish that of `signed_by`;
+        /// RESOURCE_EXHAUSTED where 16 campaigns of the last week are kept that were not cancelled; those of Stop.
+        pub async fn start_campaign(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StartCampaignRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartCampaignResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.scheduler.v1.Scheduler/StartCampaign",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("perennial.scheduler.v1.Scheduler", "StartCampaign"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// How far a campaign is. Callers: operator.
+        ///
+        /// Errors: NOT_FOUND where there is none of that id.
+        pub async fn get_campaign(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetCampaignRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCampaignResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.scheduler.v1.Scheduler/GetCampaign",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("perennial.scheduler.v1.Scheduler", "GetCampaign"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// All campaigns that are kept. Callers: operator.
+        pub async fn list_campaigns(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListCampaignsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCampaignsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.scheduler.v1.Scheduler/ListCampaigns",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("perennial.scheduler.v1.Scheduler", "ListCampaigns"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Streams how far a campaign is: at once, with each change at most once a second, and until it is over.
+        /// Callers: operator.
+        ///
+        /// Errors: those of GetCampaign; RESOURCE_EXHAUSTED where too many watch.
+        pub async fn watch_campaign(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchCampaignRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchCampaignResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.scheduler.v1.Scheduler/WatchCampaign",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("perennial.scheduler.v1.Scheduler", "WatchCampaign"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Ends a campaign: nothing more is ordered for it. What was renewed stays, what is under way ends.
+        /// Callers: operator.
+        ///
+        /// Errors: those of GetCampaign and of Stop.
+        pub async fn cancel_campaign(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelCampaignRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelCampaignResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.scheduler.v1.Scheduler/CancelCampaign",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("perennial.scheduler.v1.Scheduler", "CancelCampaign"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1498,6 +1870,67 @@ pub mod scheduler_server {
             request: tonic::Request<super::ForecastRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ForecastResponse>,
+            tonic::Status,
+        >;
+        /// Begins a campaign: every token of a selection is replaced that is not as wanted, within the usual
+        /// limits, over restarts of anything, until all are or somebody ends it. Answers when this scheduler holds
+        /// to it; the others follow within seconds. Orders leave three seconds later. Callers: operator.
+        ///
+        /// Errors: INVALID_ARGUMENT where the selection or what is wanted is missing or nonsense, or the reason
+        /// is none; NOT_FOUND where there is no such shoot, or no token there that the key of `not_signed_by`
+        /// signed and the shoot does not publish it either, or the shoot does not publish that of `signed_by`;
+        /// RESOURCE_EXHAUSTED where 16 campaigns of the last week are kept that were not cancelled; those of Stop.
+        async fn start_campaign(
+            &self,
+            request: tonic::Request<super::StartCampaignRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartCampaignResponse>,
+            tonic::Status,
+        >;
+        /// How far a campaign is. Callers: operator.
+        ///
+        /// Errors: NOT_FOUND where there is none of that id.
+        async fn get_campaign(
+            &self,
+            request: tonic::Request<super::GetCampaignRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCampaignResponse>,
+            tonic::Status,
+        >;
+        /// All campaigns that are kept. Callers: operator.
+        async fn list_campaigns(
+            &self,
+            request: tonic::Request<super::ListCampaignsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCampaignsResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchCampaign method.
+        type WatchCampaignStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchCampaignResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Streams how far a campaign is: at once, with each change at most once a second, and until it is over.
+        /// Callers: operator.
+        ///
+        /// Errors: those of GetCampaign; RESOURCE_EXHAUSTED where too many watch.
+        async fn watch_campaign(
+            &self,
+            request: tonic::Request<super::WatchCampaignRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchCampaignStream>,
+            tonic::Status,
+        >;
+        /// Ends a campaign: nothing more is ordered for it. What was renewed stays, what is under way ends.
+        /// Callers: operator.
+        ///
+        /// Errors: those of GetCampaign and of Stop.
+        async fn cancel_campaign(
+            &self,
+            request: tonic::Request<super::CancelCampaignRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelCampaignResponse>,
             tonic::Status,
         >;
     }
@@ -2056,6 +2489,232 @@ pub mod scheduler_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ForecastSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.scheduler.v1.Scheduler/StartCampaign" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartCampaignSvc<T: Scheduler>(pub Arc<T>);
+                    impl<
+                        T: Scheduler,
+                    > tonic::server::UnaryService<super::StartCampaignRequest>
+                    for StartCampaignSvc<T> {
+                        type Response = super::StartCampaignResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StartCampaignRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::start_campaign(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartCampaignSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.scheduler.v1.Scheduler/GetCampaign" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetCampaignSvc<T: Scheduler>(pub Arc<T>);
+                    impl<
+                        T: Scheduler,
+                    > tonic::server::UnaryService<super::GetCampaignRequest>
+                    for GetCampaignSvc<T> {
+                        type Response = super::GetCampaignResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetCampaignRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::get_campaign(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetCampaignSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.scheduler.v1.Scheduler/ListCampaigns" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListCampaignsSvc<T: Scheduler>(pub Arc<T>);
+                    impl<
+                        T: Scheduler,
+                    > tonic::server::UnaryService<super::ListCampaignsRequest>
+                    for ListCampaignsSvc<T> {
+                        type Response = super::ListCampaignsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListCampaignsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::list_campaigns(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListCampaignsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.scheduler.v1.Scheduler/WatchCampaign" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchCampaignSvc<T: Scheduler>(pub Arc<T>);
+                    impl<
+                        T: Scheduler,
+                    > tonic::server::ServerStreamingService<super::WatchCampaignRequest>
+                    for WatchCampaignSvc<T> {
+                        type Response = super::WatchCampaignResponse;
+                        type ResponseStream = T::WatchCampaignStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchCampaignRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::watch_campaign(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchCampaignSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.scheduler.v1.Scheduler/CancelCampaign" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelCampaignSvc<T: Scheduler>(pub Arc<T>);
+                    impl<
+                        T: Scheduler,
+                    > tonic::server::UnaryService<super::CancelCampaignRequest>
+                    for CancelCampaignSvc<T> {
+                        type Response = super::CancelCampaignResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelCampaignRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::cancel_campaign(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelCampaignSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use perennial_core::{
+    campaign::{CAMPAIGNS_MAX, NAME as CAMPAIGNS},
     failure::{Failure, Kind},
     name::{NameError, Namespace, SecretRef},
     pause::{NAME as PAUSES, PAUSES_MAX},
@@ -67,6 +68,33 @@ pub(super) enum Error {
     /// The seed did not do it.
     #[error("the pauses of shoots cannot be changed, ConfigMap {PAUSES}: {0}")]
     Pauses(perennial_kube::Error),
+    /// Neither one shoot nor all, or both.
+    #[error("give a namespace, or set `all`, and not both")]
+    Selection,
+    /// What the tokens are to be was not said.
+    #[error("say what every token is to be: issued_from_now, signed_by or not_signed_by")]
+    Wanted,
+    /// No id that a key can have, or for all shoots.
+    #[error(
+        "a key is that of one shoot, so it needs a namespace; its id (`kid`) has 1 to 253 ASCII \
+         characters"
+    )]
+    Key,
+    /// Nobody knows the key.
+    #[error("the shoot knows no key {0:?}; those that it publishes or that signed its tokens: {1}")]
+    NoKey(String, String),
+    /// Not one of ours.
+    #[error("there is no campaign {0}; perennial campaign list shows those that are kept")]
+    NoCampaign(String),
+    /// There is no room for more.
+    #[error(
+        "{CAMPAIGNS_MAX} campaigns of the last week are kept, which is the most; cancel one, and it makes \
+         room"
+    )]
+    TooManyCampaigns,
+    /// The seed did not do it.
+    #[error("the campaigns cannot be changed, ConfigMap {CAMPAIGNS}: {0}")]
+    Campaigns(perennial_kube::Error),
     /// Stored, and this scheduler does not say so.
     #[error(
         "it is stored on the seed, and this scheduler has not heard of it yet; ask perennial status \
@@ -87,10 +115,16 @@ impl Failure for Error {
             | Self::Horizon
             | Self::Slot
             | Self::StopReason(_)
-            | Self::PauseLength => Kind::Invalid,
-            Self::NoShoot(_) => Kind::NotFound,
-            Self::Switch(error) | Self::Pauses(error) => error.kind(),
-            Self::TooManyWatchers | Self::TooManyPauses | Self::TooSlow => Kind::Throttled,
+            | Self::PauseLength
+            | Self::Selection
+            | Self::Wanted
+            | Self::Key => Kind::Invalid,
+            Self::NoShoot(_) | Self::NoKey(..) | Self::NoCampaign(_) => Kind::NotFound,
+            Self::Switch(error) | Self::Pauses(error) | Self::Campaigns(error) => error.kind(),
+            Self::TooManyWatchers
+            | Self::TooManyPauses
+            | Self::TooManyCampaigns
+            | Self::TooSlow => Kind::Throttled,
             Self::StillUnderWay(_) | Self::SwitchNotHeard => Kind::TimedOut,
             Self::Request(error) => error.kind(),
         }
@@ -110,7 +144,13 @@ impl Failure for Error {
             Self::PauseLength => "PAUSE_LENGTH_INVALID",
             Self::NoShoot(_) => "SHOOT_NOT_FOUND",
             Self::TooManyPauses => "TOO_MANY_PAUSES",
-            Self::Switch(error) | Self::Pauses(error) => error.reason(),
+            Self::Selection => "SELECTION_INVALID",
+            Self::Wanted => "WANTED_INVALID",
+            Self::Key => "KEY_INVALID",
+            Self::NoKey(..) => "KEY_NOT_FOUND",
+            Self::NoCampaign(_) => "CAMPAIGN_NOT_FOUND",
+            Self::TooManyCampaigns => "TOO_MANY_CAMPAIGNS",
+            Self::Switch(error) | Self::Pauses(error) | Self::Campaigns(error) => error.reason(),
             Self::SwitchNotHeard => "SWITCH_NOT_HEARD",
             Self::Request(error) => error.reason(),
         }
@@ -119,7 +159,9 @@ impl Failure for Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Request(error) => error.retry_after(),
-            Self::Switch(error) | Self::Pauses(error) => error.retry_after(),
+            Self::Switch(error) | Self::Pauses(error) | Self::Campaigns(error) => {
+                error.retry_after()
+            }
             Self::Name { .. }
             | Self::PageToken
             | Self::Grace
@@ -132,6 +174,12 @@ impl Failure for Error {
             | Self::PauseLength
             | Self::NoShoot(_)
             | Self::TooManyPauses
+            | Self::Selection
+            | Self::Wanted
+            | Self::Key
+            | Self::NoKey(..)
+            | Self::NoCampaign(_)
+            | Self::TooManyCampaigns
             | Self::SwitchNotHeard => None,
         }
     }

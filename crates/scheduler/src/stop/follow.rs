@@ -1,4 +1,4 @@
-//! From the watches of the stop switch and of the pauses into the engine.
+//! From the watches of the stop switch, of the pauses and of the campaigns into the engine.
 
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ use crate::{engine::Input, metrics::Metrics};
 /// What to do when the seed refuses.
 pub(crate) const RIGHTS: &str = "apply deploy/seed/scheduler-rbac.yaml (Role perennial-scheduler in the \
      namespace of the services: get, list, watch, create, patch, delete on the configmaps \
-     perennial-stop and perennial-pauses), or correct the credential in --seed-kubeconfig";
+     perennial-stop, perennial-pauses and perennial-campaigns), or correct the credential in --seed-kubeconfig";
 
-/// Follows both until shutdown is requested. Whether the fleet is stopped is told once the pauses were
+/// Follows all of them until shutdown is requested. Whether the fleet is stopped is told once the pauses were
 /// read too: nothing is ordered before. Once they were read, what was said last holds over every
 /// failure to read it again.
 ///
@@ -65,13 +65,16 @@ pub async fn follow(
 
 fn changes(
     switch: &dyn Switch,
-    Looks { mut stop, mut pauses }: Looks,
+    Looks { mut stop, mut pauses, mut campaigns }: Looks,
 ) -> impl Stream<Item = Result<Input, Error>> + use<> {
     let stop = stream::poll_fn(move |context| stop.poll_recv(context)).boxed();
     let pauses = stream::poll_fn(move |context| pauses.poll_recv(context)).boxed();
+    let campaigns = stream::poll_fn(move |context| campaigns.poll_recv(context)).boxed();
     let stop = switch.watch(stop).map(|change| said(change, Input::Stop));
     let pauses = switch.watch_pauses(pauses).map(|change| said(change, Input::Pauses));
-    stream::select(stop, pauses)
+    let campaigns = switch.watch_campaigns(campaigns);
+    let campaigns = campaigns.map(|change| said(change, Input::Campaigns));
+    stream::select(stream::select(stop, pauses), campaigns)
 }
 
 fn said<T>(change: Change<T>, input: impl FnOnce(T) -> Input) -> Result<Input, Error> {

@@ -8,8 +8,9 @@ use futures::{
 };
 use jiff::Timestamp;
 use perennial_core::{
+    campaign::{Campaign, Campaigns},
     failure::Failure as _,
-    name::Namespace,
+    name::{CampaignId, Namespace},
     pause::{Pause, Pauses},
 };
 use perennial_kube::{
@@ -19,7 +20,10 @@ use perennial_kube::{
 use perennial_process::outage::Outage;
 
 use super::*;
-use crate::stop::{Handle, follow::follow};
+use crate::{
+    fixtures::Unthrown,
+    stop::{Handle, follow::follow},
+};
 
 fn stop() -> Stop {
     Stop::new("wrong tokens".parse().unwrap(), "spiffe://x".to_owned(), at(0))
@@ -100,6 +104,30 @@ impl crate::stop::Switch for Says {
 
     fn resume_shoot(&self, _: Namespace) -> BoxFuture<'static, Result<Option<Pause>, Error>> {
         future::pending().boxed()
+    }
+
+    fn watch_campaigns(
+        &self,
+        looks: BoxStream<'static, ()>,
+    ) -> BoxStream<'static, Change<Campaigns>> {
+        Unthrown.watch_campaigns(looks)
+    }
+
+    fn start_campaign(
+        &self,
+        id: CampaignId,
+        campaign: Campaign,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<bool, Error>> {
+        Unthrown.start_campaign(id, campaign, now)
+    }
+
+    fn cancel_campaign(
+        &self,
+        id: CampaignId,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<Option<Campaign>, Error>> {
+        Unthrown.cancel_campaign(id, now)
     }
 }
 

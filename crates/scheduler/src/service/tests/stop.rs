@@ -1,6 +1,8 @@
 use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
 use perennial_core::{
+    campaign::{Campaign, Campaigns},
+    name::CampaignId,
     pause::{Pause, Pauses},
     stop::Stop,
 };
@@ -11,7 +13,7 @@ use perennial_kube::{
 use perennial_proto::scheduler::v1::Stopped;
 
 use super::*;
-use crate::stop::Switch;
+use crate::{fixtures::Unthrown, stop::Switch};
 
 /// A seed that refuses to have its ConfigMap written.
 #[derive(Debug)]
@@ -45,6 +47,30 @@ impl Switch for Refusing {
 
     fn resume_shoot(&self, _: Namespace) -> BoxFuture<'static, Result<Option<Pause>, Error>> {
         async { Err(refused()) }.boxed()
+    }
+
+    fn watch_campaigns(
+        &self,
+        looks: BoxStream<'static, ()>,
+    ) -> BoxStream<'static, Change<Campaigns>> {
+        Unthrown.watch_campaigns(looks)
+    }
+
+    fn start_campaign(
+        &self,
+        id: CampaignId,
+        campaign: Campaign,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<bool, Error>> {
+        Unthrown.start_campaign(id, campaign, now)
+    }
+
+    fn cancel_campaign(
+        &self,
+        id: CampaignId,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<Option<Campaign>, Error>> {
+        Unthrown.cancel_campaign(id, now)
     }
 }
 

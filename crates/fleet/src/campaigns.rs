@@ -1,0 +1,310 @@
+//! Campaigns as they bear on the fleet: what is to be renewed for them is put into the queue, a few of each
+//! shoot at a time, and how far they are is counted.
+//!
+//! Once a second the whole selection of each campaign that runs is looked at: a look at 100,000 Secrets
+//! takes some milliseconds, and what it finds is true whatever happened before. Between two looks the
+//! queue is filled up. A Secret that is renewed for a campaign is as urgent as its token is old, so what
+//! falls due by itself goes first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use perennial_core::{
+    campaign::{Campaign, Campaigns, Token, Verdict},
+    name::{CampaignId, SecretName, SecretRef},
+    shoot::ShootId,
+};
+
+use super::{
+    Fleet, RecordsFeed,
+    attempts::Why,
+    entry::{Entry, Standing},
+    members::{Member, named},
+    schedule::words,
+};
+
+mod progress;
+
+pub use progress::{Awaits, Left, Phase, Progress};
+
+/// Selections are looked at this often.
+const LOOK_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+/// While a shoot signs by another key than is wanted, one token is issued this often to see whether it
+/// still does: what else falls due there says it too.
+const CANARY_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
+/// Ready Secrets, for each place of `--in-flight-max`, above which campaigns put none into the queue.
+const READY_SHARE: usize = 2;
+
+/// What is known of campaigns.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    told: Campaigns,
+    runs: BTreeMap<CampaignId, Run>,
+    looked: Option<Timestamp>,
+    revision: u64,
+}
+
+/// How far one is.
+#[derive(Debug, Default)]
+struct Run {
+    progress: Progress,
+    /// What is to be put into the queue, by shoot, until the next look.
+    to_feed: BTreeMap<ShootId, Vec<SecretName>>,
+    /// What could not be put into the queue when it was tried last, and why.
+    blocked: BTreeMap<SecretRef, Awaits>,
+    /// When a shoot was asked last by which key it signs.
+    canaries: BTreeMap<ShootId, Timestamp>,
+}
+
+impl Fleet {
+    /// Which campaigns there are, by all that the seed says. What is under way ends.
+    pub fn hear_of_campaigns(&mut self, now: Timestamp, campaigns: Campaigns) {
+        if self.campaigns.told == campaigns {
+            return;
+        }
+        self.campaigns.runs.retain(|id, _| campaigns.contains_key(id));
+        for (id, campaign) in &campaigns {
+            let run = self.campaigns.runs.entry(id.clone()).or_default();
+            run.progress.cancel(campaign);
+            run.to_feed.clear();
+        }
+        self.campaigns.told = campaigns;
+        self.campaigns.looked = None;
+        self.campaigns.revision += 1;
+        let fed = self.members.by_shoot().filter(|(_, member)| member.fed > 0);
+        let fed: Vec<_> = fed.map(|(shoot, _)| shoot.clone()).collect();
+        fed.iter().for_each(|shoot| self.take_back(now, shoot)); // those that go on feed anew
+    }
+
+    fn take_back(&mut self, now: Timestamp, shoot: &ShootId) {
+        let Some(member) = self.members.shoot_mut(shoot) else { return };
+        member.fed = 0;
+        let fed = member.entries_mut().filter(|entry| entry.by_campaign);
+        fed.for_each(|entry| entry.by_campaign = false);
+        let secrets: Vec<_> = self.members.of(shoot).collect();
+        self.settle_each(now, secrets);
+    }
+
+    /// Another number whenever there are others.
+    #[must_use]
+    pub const fn campaigns_revision(&self) -> u64 {
+        self.campaigns.revision
+    }
+
+    /// All campaigns and how far each is, as last looked at.
+    #[must_use]
+    pub fn campaigns(&self) -> Vec<(CampaignId, Campaign, Progress)> {
+        let progress = |id| self.campaigns.runs.get(id).map(|run| run.progress.clone());
+        let all = self.campaigns.told.iter();
+        all.map(|(id, c)| (id.clone(), c.clone(), progress(id).unwrap_or_default())).collect()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn campaign(&self, id: &CampaignId) -> Option<(Campaign, Progress)> {
+        let campaign = self.campaigns.told.get(id)?.clone();
+        Some((campaign, self.campaigns.runs.get(id)?.progress.clone()))
+    }
+
+    /// Ids of the keys that a shoot publishes; none where that is not known.
+    #[must_use]
+    pub fn published_keys(&self, shoot: &ShootId) -> BTreeSet<String> {
+        self.shoots.key_set(shoot).ids
+    }
+
+    /// The same, and those that signed a token of the shoot.
+    #[must_use]
+    pub fn keys_seen(&self, shoot: &ShootId) -> BTreeSet<String> {
+        let entries = self.members.shoot(shoot).into_iter().flat_map(|m| m.secrets.values());
+        let signed = entries.filter_map(|entry| entry.kept.key_id()).map(str::to_owned);
+        signed.chain(self.published_keys(shoot)).collect()
+    }
+
+    /// What holds back every order, in words.
+    #[must_use]
+    pub fn why_nothing_is_ordered(&self, now: Timestamp) -> Option<String> {
+        self.held_back(now).map(words::held_back)
+    }
+
+    /// A campaign that wants another token in a Secret.
+    pub(super) fn campaign_of(
+        &self,
+        now: Timestamp,
+        secret: &SecretRef,
+    ) -> Option<(&CampaignId, &Campaign)> {
+        let entry = self.members.get(secret)?;
+        let token = self.token(&secret.namespace, entry);
+        self.campaigns.told.iter().find(|(_, campaign)| {
+            campaign.runs(now)
+                && campaign.selects(&secret.namespace)
+                && token.is_some_and(|token| !campaign.wanted.is_met(token))
+        })
+    }
+
+    /// Whether one may have something to do.
+    pub(super) fn has_campaigns(&self) -> bool {
+        self.campaigns.told.iter().any(|(id, campaign)| {
+            let run = self.campaigns.runs.get(id);
+            campaign.cancelled.is_none() && run.is_none_or(|run| !run.progress.is_over())
+        })
+    }
+
+    /// One that a campaign put into the queue left it.
+    pub(super) fn unfed(&mut self, shoot: &ShootId) {
+        if let Some(member) = self.members.shoot_mut(shoot) {
+            member.fed = member.fed.saturating_sub(1);
+        }
+    }
+
+    /// Looks how far campaigns are, and puts into the queue what is to be renewed for them.
+    pub(super) fn drive_campaigns(&mut self, now: Timestamp) {
+        if self.campaigns.told.is_empty() || self.records != RecordsFeed::Whole {
+            return;
+        }
+        let waited = self.campaigns.looked.map(|looked| now.duration_since(looked));
+        if waited.is_none_or(|waited| waited >= LOOK_INTERVAL || waited.is_negative()) {
+            self.campaigns.looked = Some(now);
+            self.look_at_campaigns(now);
+        }
+        if self.held_back(now).is_none() {
+            self.feed(now);
+        }
+    }
+
+    fn look_at_campaigns(&mut self, now: Timestamp) {
+        let mut runs = std::mem::take(&mut self.campaigns.runs);
+        for (id, campaign) in &self.campaigns.told {
+            let Some(run) = runs.get_mut(id) else { continue };
+            if campaign.runs(now) && !run.progress.is_over() {
+                self.look(now, campaign, run);
+            }
+        }
+        self.campaigns.runs = runs;
+    }
+
+    /// Judges every Secret of a selection.
+    fn look(&self, now: Timestamp, campaign: &Campaign, run: &mut Run) {
+        let mut next = run.progress.begin_look();
+        run.to_feed.clear();
+        for (shoot, member) in self.members.by_shoot().filter(|(id, _)| campaign.selects(id)) {
+            let newest = self.newest(shoot, member);
+            for (name, entry) in &member.secrets {
+                if let Some(cannot) = entry.kept.is_hopeless() {
+                    next.cannot(cannot, shoot, name);
+                    continue;
+                }
+                let token = self.token(shoot, entry);
+                let verdict = campaign.judge(token, newest);
+                match verdict {
+                    Verdict::Done => next.done += 1,
+                    Verdict::NoToken => next.awaits(&Awaits::NoToken, shoot, name),
+                    Verdict::Cannot(cannot) => next.cannot(cannot, shoot, name),
+                    Verdict::KeyNotUsed => {
+                        next.awaits(&Awaits::KeyNotUsed, shoot, name);
+                        if self.is_canary(now, campaign, shoot, run) {
+                            run.canaries.insert(shoot.clone(), now);
+                            run.to_feed.insert(shoot.clone(), vec![name.clone()]);
+                        }
+                    }
+                    Verdict::ToDo => {
+                        let secret = named(shoot, name);
+                        let is_under_way = entry.by_campaign || self.flights.contains_key(&secret);
+                        match run.blocked.remove(&secret) {
+                            _ if is_under_way => next.under_way += 1,
+                            Some(why) => next.awaits(&why, shoot, name),
+                            None => next.to_do += 1,
+                        }
+                        if !is_under_way && self.is_ours(shoot) {
+                            run.to_feed.entry(shoot.clone()).or_default().push(name.clone());
+                        }
+                    }
+                }
+            }
+        }
+        run.blocked.clear();
+        run.progress.end_look(now, next);
+    }
+
+    /// Whether one token is to be issued to see by which key the shoot signs.
+    fn is_canary(&self, now: Timestamp, campaign: &Campaign, shoot: &ShootId, run: &Run) -> bool {
+        let last = run.canaries.get(shoot).map(|last| now.duration_since(*last));
+        let keys = self.shoots.key_set(shoot).ids;
+        last.is_none_or(|ago| ago >= CANARY_INTERVAL || ago.is_negative())
+            && campaign.wanted.is_possible(keys.iter().map(String::as_str))
+            && self.is_ours(shoot)
+    }
+
+    fn token<'a>(&self, shoot: &ShootId, entry: &'a Entry) -> Option<Token<'a>> {
+        let issued_at = self.our_clock(shoot, entry.kept.issued_at()?);
+        Some(Token { issued_at, key_id: entry.kept.key_id() })
+    }
+
+    fn newest<'a>(&self, shoot: &ShootId, member: &'a Member) -> Option<Token<'a>> {
+        let tokens = member.secrets.values().filter_map(|entry| self.token(shoot, entry));
+        tokens.max_by_key(|token| token.issued_at)
+    }
+
+    /// Fills the queue up, in turn by shoot.
+    fn feed(&mut self, now: Timestamp) {
+        let mut runs = std::mem::take(&mut self.campaigns.runs);
+        let ready_max = self.most().in_flight.saturating_mul(READY_SHARE);
+        for run in runs.values_mut() {
+            let Run { to_feed, blocked, .. } = run;
+            to_feed.retain(|shoot, names| {
+                while self.queue.ready_len() < ready_max && self.has_room_for_campaigns(shoot) {
+                    let Some(name) = names.pop() else { return false };
+                    let secret = named(shoot, &name);
+                    if let Some(why) = self.put_forward(now, &secret) {
+                        blocked.insert(secret, why);
+                    }
+                }
+                true
+            });
+        }
+        self.campaigns.runs = runs;
+    }
+
+    fn has_room_for_campaigns(&self, shoot: &ShootId) -> bool {
+        let most = self.settings.in_flight_per_shoot_max;
+        self.pause_of(shoot).is_none()
+            && self.members.shoot(shoot).is_some_and(|member| member.fed < most)
+    }
+
+    /// Puts one Secret into the queue; why it cannot be, where it cannot.
+    fn put_forward(&mut self, now: Timestamp, secret: &SecretRef) -> Option<Awaits> {
+        if self.flights.contains_key(secret) {
+            return None;
+        }
+        let view = self.shoots.view(&secret.namespace);
+        let own = secret.name == self.settings.own_secret;
+        let entry = self.members.get_mut(secret).filter(|entry| !entry.by_campaign)?;
+        let asked = super::entry::Asked { own, revoked: self.revocations.of(&entry.record()) };
+        entry.by_campaign = true;
+        let standing = entry.judge(now, view, &self.settings.policy, &asked);
+        let why = match &standing {
+            Standing::Due { .. } => None,
+            Standing::Waiting { why: Why::Storm | Why::HeldByWriter, .. } => Some(Awaits::Held),
+            Standing::Waiting { .. } => {
+                let failure = entry.attempts.last_failure.as_ref();
+                Some(Awaits::Failing(
+                    failure.map_or_else(String::new, |failure| failure.trouble.message.to_string()),
+                ))
+            }
+            Standing::Parked { away, .. } => Some(Awaits::Shoot(*away)),
+            Standing::Fresh { .. }
+            | Standing::Renewing { .. }
+            | Standing::Invalid(_)
+            | Standing::Obstructed(_) => Some(Awaits::Held),
+        };
+        match why {
+            None => {
+                if let Some(member) = self.members.shoot_mut(&secret.namespace) {
+                    member.fed += 1;
+                }
+                self.stand(now, secret, standing);
+            }
+            Some(_) => entry.by_campaign = false,
+        }
+        why
+    }
+}
