@@ -6,7 +6,7 @@
 //! The scheduler holds each name in several places, 100,000 times: so a name is one pointer to a text
 //! that is shared, and a clone of it allocates nothing.
 
-use std::{borrow::Borrow, fmt, str::FromStr};
+use std::{borrow::Borrow, cmp::Ordering, fmt, str::FromStr};
 
 use arcstr::ArcStr;
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ fn checked(text: &str, max: usize, well: bool, malformed: NameError) -> Result<(
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $rule:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $type(ArcStr); // private field: the parser is the only way in
 
@@ -78,6 +78,27 @@ macro_rules! name {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// Whether both are one text in memory.
+            pub(crate) fn is_one(&self, other: &Self) -> bool {
+                ArcStr::ptr_eq(&self.0, &other.0)
+            }
+        }
+
+        // As the texts; what is one text in memory is most of what is compared, and needs no look at it.
+        impl Ord for $type {
+            fn cmp(&self, other: &Self) -> Ordering {
+                match self.is_one(other) {
+                    true => Ordering::Equal,
+                    false => self.as_str().cmp(other.as_str()),
+                }
+            }
+        }
+
+        impl PartialOrd for $type {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
             }
         }
 

@@ -19,6 +19,8 @@ use crate::{
 
 mod share;
 
+pub use share::{Texts, TextsOfClaims};
+
 /// What is read of a Secret. It borrows: nothing of `data` outlives the reduction.
 #[derive(Clone, Copy)]
 pub struct SecretView<'a> {

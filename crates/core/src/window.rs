@@ -44,19 +44,26 @@ pub fn latest_offset(granted_seconds: i64, basis_seconds: i64) -> f64 {
 /// The latest moment of renewal, whole seconds, by the shoot's clock.
 #[must_use]
 pub fn latest(claims: &Claims, basis_seconds: i64) -> Timestamp {
-    after(claims, latest_offset(claims.granted_seconds(), basis_seconds))
+    latest_of(claims.issued_at, claims.expires_at, basis_seconds)
+}
+
+/// The same of a token that lives from one moment to another.
+#[must_use]
+pub fn latest_of(issued_at: Timestamp, expires_at: Timestamp, basis_seconds: i64) -> Timestamp {
+    let granted = expires_at.as_second() - issued_at.as_second();
+    after(issued_at, expires_at, latest_offset(granted, basis_seconds))
 }
 
 /// How far the reference's own timestamp is honoured (B4, last sentence).
 #[must_use]
 pub fn latest_of_reference(claims: &Claims) -> Timestamp {
     let granted = claims.granted_seconds().min(BASIS_DEFAULT_SECONDS) as f64;
-    after(claims, REFERENCE_SHARE * granted)
+    after(claims.issued_at, claims.expires_at, REFERENCE_SHARE * granted)
 }
 
-fn after(claims: &Claims, seconds: f64) -> Timestamp {
-    let second = claims.issued_at.as_second().saturating_add(whole(seconds));
-    Timestamp::from_second(second).unwrap_or(claims.expires_at)
+fn after(issued_at: Timestamp, expires_at: Timestamp, seconds: f64) -> Timestamp {
+    let second = issued_at.as_second().saturating_add(whole(seconds));
+    Timestamp::from_second(second).unwrap_or(expires_at)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "whole seconds; floor is never later")]
@@ -142,7 +149,8 @@ impl Plan {
         let (begin, last, end) = window.offsets(claims.granted_seconds(), basis_seconds);
         let place = if place.is_finite() { place.clamp(0.0, 1.0) } else { 1.0 };
         let offset = (begin + place * (end - begin)).min(last);
-        Self { planned: after(claims, offset), latest: after(claims, end) }
+        let at = |seconds| after(claims.issued_at, claims.expires_at, seconds);
+        Self { planned: at(offset), latest: at(end) }
     }
 }
 

@@ -11,7 +11,6 @@ use perennial_core::{
     reason::Reason,
     record::{Obstacle, Record},
     signing::Outdated,
-    token::Claims,
     window,
 };
 
@@ -257,28 +256,17 @@ impl Entry {
 
     /// Planned moment of renewal, by the shoot's clock.
     pub(super) fn planned(&self, policy: &Policy) -> Option<Timestamp> {
-        let record = self.record();
-        let latest = latest_of(&record, policy)?;
-        Some(record.issued.map_or(latest, |note| note.renew_at.min(latest)))
+        let latest = self.latest(policy)?;
+        Some(self.kept.renew_at().map_or(latest, |renew_at| renew_at.min(latest)))
     }
 
     /// Latest moment of renewal, by the shoot's clock (B4).
     pub(super) fn latest(&self, policy: &Policy) -> Option<Timestamp> {
-        latest_of(&self.record(), policy)
+        self.kept.latest(policy.basis_seconds)
     }
 
     /// A place from 0 to 1 that stays the same for this record, whoever asks and how often.
     pub(super) fn place(&self) -> f64 {
-        let record = self.record();
-        let seed = format!("{}{}", record.uid, record.digest);
-        window::place_of(seed.as_bytes())
+        window::place_of(self.kept.seed().as_bytes())
     }
-}
-
-fn latest_of(record: &Record, policy: &Policy) -> Option<Timestamp> {
-    let of = |claims: &Claims| match &record.issued {
-        Some(_) => window::latest(claims, policy.basis_seconds),
-        None => window::latest_of_reference(claims),
-    };
-    record.held.claims().map(of)
 }

@@ -18,9 +18,13 @@ use perennial_core::{
     name::{AccountRef, SecretRef},
     reason::Reason,
     record::{Held, Record, Stamp},
+    signing::Mark,
     token::{Claims, TokenHash},
+    window,
 };
 use uuid::Uuid;
+
+mod same;
 
 #[derive(Debug)]
 #[expect(
@@ -93,7 +97,7 @@ impl From<Record> for Kept {
     fn from(record: Record) -> Self {
         // Whatever an ordinary record cannot say shows here, also what is added to records later.
         match Ordinary::of(&record) {
-            Some(ordinary) if ordinary.record() == record => Self::Ordinary(ordinary),
+            Some(ordinary) if ordinary.is(&record) => Self::Ordinary(ordinary),
             _ => Self::Whole(Box::new(record)),
         }
     }
@@ -171,6 +175,78 @@ impl Kept {
         match self {
             Self::Ordinary(ordinary) => Some(ordinary.moment(ordinary.expires)),
             Self::Whole(record) => record.held.claims().map(|claims| claims.expires_at),
+        }
+    }
+
+    /// What its token says of key and issuer, where we wrote it.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        match self {
+            Self::Ordinary(ordinary) => {
+                let (key_id, issuer) = (ordinary.key_id.clone(), ordinary.issuer.clone());
+                Some(Mark::new(ordinary.moment(0), key_id, issuer))
+            }
+            Self::Whole(record) => Mark::of(record),
+        }
+    }
+
+    /// Who issued its token.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Ordinary(ordinary) => Some(&ordinary.issuer),
+            Self::Whole(record) => record.held.claims().map(|claims| &*claims.issuer),
+        }
+    }
+
+    /// Latest moment of renewal, by the shoot's clock (B4).
+    pub(super) fn latest(&self, basis_seconds: i64) -> Option<Timestamp> {
+        match self {
+            Self::Ordinary(ordinary) => {
+                let end = ordinary.moment(ordinary.expires);
+                Some(window::latest_of(ordinary.moment(0), end, basis_seconds))
+            }
+            Self::Whole(record) => record.held.claims().map(|claims| match &record.issued {
+                Some(_) => window::latest(claims, basis_seconds),
+                None => window::latest_of_reference(claims),
+            }),
+        }
+    }
+
+    /// When its token is to be renewed by our note.
+    pub(super) fn renew_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Ordinary(ordinary) => Some(ordinary.moment(ordinary.renew)),
+            Self::Whole(record) => record.issued.as_ref().map(|note| note.renew_at),
+        }
+    }
+
+    /// The lifetime that it asks for, where that can be served.
+    pub(super) fn asked_seconds(&self) -> Option<i64> {
+        match self {
+            Self::Ordinary(ordinary) => Some(ordinary.lifetime_seconds.into()),
+            Self::Whole(record) => {
+                record.inputs.as_ref().ok().map(|inputs| inputs.lifetime_seconds)
+            }
+        }
+    }
+
+    /// The lifetime of its token.
+    pub(super) fn granted_seconds(&self) -> Option<i64> {
+        match self {
+            Self::Ordinary(ordinary) => Some(ordinary.expires.into()),
+            Self::Whole(record) => record.held.claims().map(Claims::granted_seconds),
+        }
+    }
+
+    /// A text that is another one for each Secret and each state of it.
+    pub(super) fn seed(&self) -> String {
+        match self {
+            Self::Ordinary(Ordinary { uid: Uid::Uuid(uid), digest, .. }) => {
+                format!("{uid}{digest}")
+            }
+            Self::Ordinary(Ordinary { uid: Uid::Text(uid), digest, .. }) => {
+                format!("{uid}{digest}")
+            }
+            Self::Whole(record) => format!("{}{}", record.uid, record.digest),
         }
     }
 
@@ -298,6 +374,8 @@ mod tests {
     fn is_ordinary(record: &Record) -> bool {
         let kept = Kept::from(record.clone());
         assert_eq!(kept.record(), *record);
+        assert!(kept.is(record) && kept.has_uid(&record.uid));
+        assert_eq!(kept.mark(), Mark::of(record));
         assert_eq!(*kept.digest(), record.digest);
         matches!(kept, Kept::Ordinary(_))
     }

@@ -220,7 +220,7 @@ impl Fleet {
         let view = self.shoots.view(&secret.namespace);
         let Some(entry) = self.members.get_mut(secret) else { return };
         let own = secret.name == self.settings.own_secret;
-        let asked = Asked { own, revoked: self.revocations.of(&entry.record()) };
+        let asked = Asked { own, revoked: self.revocations.of_entry(entry) };
         let mut standing = entry.judge(now, view, &self.settings.policy, &asked);
         if entry.requested && !matches!(standing, Standing::Due { .. }) {
             entry.requested = false;

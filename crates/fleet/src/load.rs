@@ -6,9 +6,7 @@
 //! one. Seconds are by our clock.
 
 use jiff::Timestamp;
-use perennial_core::{
-    levelling::Choice, name::SecretRef, reason::Reason, token::Claims, window::Window,
-};
+use perennial_core::{levelling::Choice, name::SecretRef, reason::Reason, window::Window};
 
 use super::{
     Fleet,
@@ -109,11 +107,9 @@ impl Entry {
     /// The lifetime that its next token is likely to have: that of the present one, unless something
     /// else is asked for now, because a shoot may grant less than is asked.
     fn expected_seconds(&self, reason: Reason) -> Option<i64> {
-        let record = self.record();
-        let asked = record.inputs.as_ref().ok()?.lifetime_seconds;
-        let is_ours = record.issued.is_some() && reason != Reason::InputsChanged;
-        let granted = record.held.claims().filter(|_| is_ours);
-        Some(granted.map_or(asked, Claims::granted_seconds))
+        let asked = self.kept.asked_seconds()?;
+        let is_ours = self.kept.renew_at().is_some() && reason != Reason::InputsChanged;
+        Some(self.kept.granted_seconds().filter(|_| is_ours).unwrap_or(asked))
     }
 }
 

@@ -8,7 +8,7 @@ use perennial_core::{
     name::{AccountRef, SecretName, SecretRef},
     record::Record,
     shoot::{AccountSeen, AccountState, ShootId},
-    signing::{Mark, Marks, Rotation},
+    signing::{Marks, Rotation},
 };
 
 use super::{attempts::Pause, entry::Entry};
@@ -58,9 +58,14 @@ impl Members {
         };
         let last = member.last.as_ref().and_then(|last| member.secrets.get(last));
         let before = member.secrets.get(&record.secret.name);
-        [before, last].into_iter().flatten().for_each(|known| record.share_with(&known.record()));
+        [before, last]
+            .into_iter()
+            .flatten()
+            .for_each(|known| record.share_with(known.kept.texts()));
         record.share_own();
-        member.last = Some(record.secret.name.clone());
+        if member.last.as_ref() != Some(&record.secret.name) {
+            member.last = Some(record.secret.name.clone());
+        }
     }
 
     /// The same for what was seen of an account that a Secret names.
@@ -95,7 +100,7 @@ impl Members {
     pub(super) fn remove(&mut self, secret: &SecretRef) -> Option<Entry> {
         let member = self.0.get_mut(&secret.namespace)?;
         let entry = member.secrets.remove(&secret.name)?;
-        Mark::of(&entry.record()).iter().for_each(|mark| member.marks.remove(mark));
+        entry.kept.mark().iter().for_each(|mark| member.marks.remove(mark));
         entry.planned_second().iter().for_each(|second| member.load.remove(*second));
         Some(*entry)
     }

@@ -94,7 +94,7 @@ impl Fleet {
         }
         self.members.share_texts(&mut answer);
         let Some(entry) = self.members.get_mut(secret) else { return };
-        if entry.record().uid != answer.uid {
+        if !entry.kept.has_uid(&answer.uid) {
             return; // deleted and made anew meanwhile
         }
         self.unmark(secret);

@@ -51,13 +51,13 @@ impl Fleet {
     fn upsert(&mut self, now: Timestamp, mut record: Record) {
         self.members.share_texts(&mut record);
         let (secret, generation) = (record.secret.clone(), self.generation);
-        let known = self.members.get_mut(&secret).map(|entry| (entry.record(), entry));
-        match known {
-            Some((before, entry)) if before == record => {
+        match self.members.get_mut(&secret) {
+            Some(entry) if entry.kept.is(&record) => {
                 entry.generation = generation;
                 return;
             }
-            Some((before, entry)) if before.uid == record.uid => {
+            Some(entry) if entry.kept.has_uid(&record.uid) => {
+                let before = entry.record();
                 entry.generation = generation;
                 if named_in_shoot(&before) != named_in_shoot(&record) {
                     self.observations.changed(&secret.namespace);

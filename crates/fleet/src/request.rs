@@ -211,7 +211,7 @@ impl Fleet {
             return Err(Error::Throttled(secret.clone(), elapsed(now, until)));
         }
         let own = secret.name == self.settings.own_secret;
-        let asked = Asked { own, revoked: self.revocations.of(&entry.record()) };
+        let asked = Asked { own, revoked: self.revocations.of_entry(entry) };
         entry.attempts.hurry();
         entry.requested = true;
         let standing = entry.judge(now, view, &self.settings.policy, &asked);

@@ -101,6 +101,14 @@ impl Revoked {
 }
 
 impl Revocations {
+    /// What is added to what is decided about a Secret.
+    pub(super) fn of_entry(&self, entry: &Entry) -> Option<Revoked> {
+        if self.0.is_empty() {
+            return None; // as nearly always, and a record costs something to make
+        }
+        self.of(&entry.record())
+    }
+
     /// What it adds to what is decided about the Secret of this record.
     pub(super) fn of(&self, record: &Record) -> Option<Revoked> {
         let revocation =

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use perennial_core::{
     name::SecretRef,
     shoot::ShootId,
-    signing::{Mark, Rotation, Untold},
+    signing::{Rotation, Untold},
 };
 
 use super::{Fleet, RecordsFeed, entry::Entry, members::Member};
@@ -16,16 +16,16 @@ impl Fleet {
     /// Counts what the token of a Secret says of key and issuer: after each change of its record,
     /// where [`Fleet::unmark`] was called before it.
     pub(super) fn mark(&mut self, secret: &SecretRef) {
-        let mark = self.members.get(secret).and_then(|entry| Mark::of(&entry.record()));
-        let member = self.members.shoot_mut(&secret.namespace);
-        mark.iter().zip(member).for_each(|(mark, member)| member.marks.add(mark));
+        let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
+        let mark = member.secrets.get(&secret.name).and_then(|entry| entry.kept.mark());
+        mark.iter().for_each(|mark| member.marks.add(mark));
     }
 
     /// Counts it out again.
     pub(super) fn unmark(&mut self, secret: &SecretRef) {
-        let mark = self.members.get(secret).and_then(|entry| Mark::of(&entry.record()));
-        let member = self.members.shoot_mut(&secret.namespace);
-        mark.iter().zip(member).for_each(|(mark, member)| member.marks.remove(mark));
+        let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
+        let mark = member.secrets.get(&secret.name).and_then(|entry| entry.kept.mark());
+        mark.iter().for_each(|mark| member.marks.remove(mark));
     }
 
     /// Notes whether the token of a Secret is outdated.
@@ -33,7 +33,12 @@ impl Fleet {
         let first = secret.name == self.settings.own_secret;
         let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
         let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
-        entry.outdated = member.rotation.outdated(&entry.record(), first).map(Box::new);
+        let (key_id, issuer) = (entry.kept.key_id(), entry.kept.issuer());
+        let is_spared = issuer.is_none_or(|issuer| member.rotation.spares(key_id, issuer, first));
+        entry.outdated = match is_spared {
+            true => None,
+            false => member.rotation.outdated(&entry.record(), first).map(Box::new),
+        };
     }
 
     /// Looks at what a shoot says of its keys and its issuer; where that is new, decides about all

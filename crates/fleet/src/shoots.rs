@@ -105,21 +105,19 @@ impl Shoots {
 
     /// The key set of a shoot as all see it together who reach it: behind each token-issuer may be
     /// another replica of its API server.
-    pub(super) fn key_set(&self, shoot: &ShootId) -> KeySet {
-        let reaching: Vec<&ShootStatus> = self
-            .sources
-            .values()
-            .filter_map(|source| source.live(shoot))
-            .filter(|status| status.reach == Reach::Reachable)
-            .collect();
-        let settled = reaching.iter().map(|status| status.key_history.settled_since);
+    pub(super) fn key_set(&self, shoot: &ShootId) -> KeySet<'_> {
+        let live = self.sources.values().filter_map(|source| source.live(shoot));
+        let reaching = || live.clone().filter(|status| status.reach == Reach::Reachable);
+        let settled = reaching().map(|status| status.key_history.settled_since);
+        let known = self.keys_known.get(shoot).into_iter().flatten();
         KeySet {
-            ids: reaching.iter().flat_map(|status| status.key_ids.iter().cloned()).collect(),
-            settled_since: settled
-                .collect::<Option<Vec<_>>>()
-                .and_then(|all| all.into_iter().max()),
+            ids: reaching().flat_map(|status| &status.key_ids).map(String::as_str).collect(),
+            // One of them that has not settled is less than any that has.
+            settled_since: settled.min().flatten().and_then(|_| {
+                reaching().filter_map(|status| status.key_history.settled_since).max()
+            }),
             clock_offset: self.merged.get(shoot).and_then(|status| status.clock_offset),
-            known: self.keys_known.get(shoot).cloned().unwrap_or_default(),
+            known: known.map(String::as_str).collect(),
         }
     }
 

@@ -34,6 +34,16 @@ pub(super) fn read(text: &str) -> Result<Audiences, Invalid> {
 #[serde(from = "Vec<String>", into = "Vec<String>")]
 pub struct Audiences(Option<Arc<Vec<String>>>); // none where it is empty
 
+impl Audiences {
+    /// Whether both are one list in memory.
+    pub(crate) fn is_one(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (own, other) => own.is_none() && other.is_none(),
+        }
+    }
+}
+
 impl From<Vec<String>> for Audiences {
     fn from(list: Vec<String>) -> Self {
         Self(Some(list).filter(|list| !list.is_empty()).map(Arc::new))

@@ -4,10 +4,56 @@
 //! all tokens of a shoot have one issuer and a few keys, a token names the account that its Secret
 //! asks for, and a renewed Secret has the names that it had. A clone of such a text is a pointer.
 
+use arcstr::ArcStr;
+
 use super::Record;
-use crate::{issued::Issued, name::AccountRef, token::Claims};
+use crate::{
+    inputs::Audiences,
+    issued::Issued,
+    name::{AccountName, AccountRef, Namespace, SecretName, SecretRef},
+    token::Claims,
+};
+
+/// The texts of a record that others may have too.
+#[derive(Clone, Copy, Debug)]
+pub struct Texts<'a> {
+    /// Which Secret.
+    pub secret: &'a SecretRef,
+    /// `metadata.uid`, where it is kept as a text.
+    pub uid: Option<&'a ArcStr>,
+    /// What it asks for, where that can be served.
+    pub inputs: Option<(&'a AccountRef, &'a Audiences)>,
+    /// What its token says of itself, where it has one.
+    pub claims: Option<TextsOfClaims<'a>>,
+}
+
+/// The same of claims.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "see Claims")]
+pub struct TextsOfClaims<'a> {
+    pub issuer: &'a ArcStr,
+    pub key_id: &'a Option<ArcStr>,
+    pub account: &'a AccountRef,
+    pub account_uid: &'a Option<ArcStr>,
+    pub audiences: &'a Audiences,
+}
 
 impl Record {
+    /// Its texts.
+    #[must_use]
+    pub fn texts(&self) -> Texts<'_> {
+        let claims = self.held.claims().map(|claims| TextsOfClaims {
+            issuer: &claims.issuer,
+            key_id: &claims.key_id,
+            account: &claims.account,
+            account_uid: &claims.account_uid,
+            audiences: &claims.audiences,
+        });
+        let inputs = self.inputs.as_ref().ok();
+        let inputs = inputs.map(|inputs| (&inputs.account, &inputs.audiences));
+        Texts { secret: &self.secret, uid: Some(&self.uid), inputs, claims }
+    }
+
     /// Keeps no text twice that this record has in several places.
     pub fn share_own(&mut self) {
         let Self { inputs, issued, .. } = self;
@@ -25,22 +71,22 @@ impl Record {
         }
     }
 
-    /// Takes from `other` each text that is the same there.
-    pub fn share_with(&mut self, other: &Self) {
-        share(&mut self.uid, &other.uid);
+    /// Takes from another record each text that is the same there.
+    pub fn share_with(&mut self, other: Texts<'_>) {
+        other.uid.iter().for_each(|uid| share(&mut self.uid, uid));
         share(&mut self.secret.namespace, &other.secret.namespace);
         share(&mut self.secret.name, &other.secret.name);
-        if let (Ok(own), Ok(other)) = (&mut self.inputs, &other.inputs) {
-            share_account(&mut own.account, &other.account);
-            share(&mut own.audiences, &other.audiences);
+        if let (Ok(own), Some((account, audiences))) = (&mut self.inputs, other.inputs) {
+            share_account(&mut own.account, account);
+            share(&mut own.audiences, audiences);
         }
-        if let (Some(own), Some(other)) = (self.held.claims_mut(), other.held.claims()) {
+        if let (Some(own), Some(other)) = (self.held.claims_mut(), other.claims) {
             let Claims { issuer, key_id, account, account_uid, audiences, .. } = own;
-            share(issuer, &other.issuer);
-            share(key_id, &other.key_id);
-            share(account_uid, &other.account_uid);
-            share(audiences, &other.audiences);
-            share_account(account, &other.account);
+            share(issuer, other.issuer);
+            share(key_id, other.key_id);
+            share(account_uid, other.account_uid);
+            share(audiences, other.audiences);
+            share_account(account, other.account);
         }
     }
 }
@@ -50,11 +96,45 @@ fn share_account(own: &mut AccountRef, other: &AccountRef) {
     share(&mut own.name, &other.name);
 }
 
-fn share<T: Clone + PartialEq>(own: &mut T, other: &T) {
-    if own == other {
+/// What is shared already costs no look at the text, and no count of those who have it.
+fn share<T: Text>(own: &mut T, other: &T) {
+    if !own.is_one(other) && own == other {
         own.clone_from(other);
     }
 }
+
+/// What a clone of is a pointer.
+trait Text: Clone + PartialEq {
+    /// Whether both are one text in memory.
+    fn is_one(&self, other: &Self) -> bool;
+}
+
+impl Text for ArcStr {
+    fn is_one(&self, other: &Self) -> bool {
+        Self::ptr_eq(self, other)
+    }
+}
+
+impl Text for Option<ArcStr> {
+    fn is_one(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Some(own), Some(other)) => own.is_one(other),
+            (own, other) => own.is_none() && other.is_none(),
+        }
+    }
+}
+
+macro_rules! text {
+    ($($type:ty),+) => {
+        $(impl Text for $type {
+            fn is_one(&self, other: &Self) -> bool {
+                <$type>::is_one(self, other)
+            }
+        })+
+    };
+}
+
+text!(Audiences, Namespace, SecretName, AccountName);
 
 #[cfg(test)]
 mod tests {
@@ -65,7 +145,7 @@ mod tests {
         let first = SecretBuilder::new().renewed(0, 43_200, 86_400, 0.5).record();
         let second = SecretBuilder::new().renewed(9_000, 43_200, 86_400, 0.5).record();
         let mut shared = second.clone();
-        shared.share_with(&first);
+        shared.share_with(first.texts());
         shared.share_own();
         assert_eq!(shared, second);
         let issuers = [&shared, &first].map(|record| record.held.claims().unwrap().issuer.clone());

@@ -1,6 +1,6 @@
 //! What the tokens of one shoot say together of keys and issuers.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use arcstr::ArcStr;
 use jiff::Timestamp;
@@ -11,42 +11,47 @@ use crate::record::{Held, Record};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     issued_at: Timestamp,
-    key_id: Option<ArcStr>,
-    issuer: ArcStr,
+    by: By,
 }
 
 impl Mark {
+    /// The testimony of a token that we wrote.
+    #[must_use]
+    pub fn new(issued_at: Timestamp, key_id: Option<ArcStr>, issuer: ArcStr) -> Self {
+        Self { issued_at, by: By { key: key_id.unwrap_or_default(), issuer } }
+    }
+
     /// The testimony of a Secret; none unless it holds a token that we wrote.
     #[must_use]
     pub fn of(record: &Record) -> Option<Self> {
         let (Held::Token(claims), Some(_)) = (&record.held, &record.issued) else { return None };
-        Some(Self {
-            issued_at: claims.issued_at,
-            key_id: claims.key_id.clone(),
-            issuer: claims.issuer.clone(),
-        })
-    }
-
-    /// Whether `record` says the same.
-    #[must_use]
-    pub fn is_of(mark: Option<&Self>, record: &Record) -> bool {
-        let (Held::Token(claims), Some(_)) = (&record.held, &record.issued) else {
-            return mark.is_none();
-        };
-        mark.is_some_and(|mark| {
-            mark.issued_at == claims.issued_at
-                && mark.key_id == claims.key_id
-                && mark.issuer == claims.issuer
-        })
+        Some(Self::new(claims.issued_at, claims.key_id.clone(), claims.issuer.clone()))
     }
 }
 
 /// Who signs and issues.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct By {
     /// A token that names no key is of one more key, which is in no set.
     key: ArcStr,
     issuer: ArcStr,
+}
+
+// As the texts, which nearly always are one in memory.
+impl Ord for By {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let of = |own: &ArcStr, other: &ArcStr| match ArcStr::ptr_eq(own, other) {
+            true => Ordering::Equal,
+            false => own.cmp(other),
+        };
+        of(&self.key, &other.key).then_with(|| of(&self.issuer, &other.issuer))
+    }
+}
+
+impl PartialOrd for By {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// How many tokens were issued when, by whom. Adding and removing take no look at the others.
@@ -65,23 +70,20 @@ struct Span {
     last: Option<i64>,
 }
 
-impl Mark {
-    fn by(&self) -> By {
-        By { key: self.key_id.clone().unwrap_or_default(), issuer: self.issuer.clone() }
-    }
-}
-
 impl Marks {
     /// Counts a token in.
     pub fn add(&mut self, mark: &Mark) {
-        let moments = self.0.entry(mark.by()).or_default();
-        *moments.entry(mark.issued_at.as_second()).or_default() += 1;
+        let at = mark.issued_at.as_second();
+        match self.0.get_mut(&mark.by) {
+            Some(moments) => *moments.entry(at).or_default() += 1,
+            None => drop(self.0.insert(mark.by.clone(), BTreeMap::from([(at, 1)]))),
+        }
     }
 
     /// Counts it out again.
     pub fn remove(&mut self, mark: &Mark) {
-        let (by, at) = (mark.by(), mark.issued_at.as_second());
-        let Some(moments) = self.0.get_mut(&by) else { return };
+        let (by, at) = (&mark.by, mark.issued_at.as_second());
+        let Some(moments) = self.0.get_mut(by) else { return };
         if let Some(count) = moments.get_mut(&at) {
             *count -= 1;
             if *count == 0 {
@@ -89,7 +91,7 @@ impl Marks {
             }
         }
         if moments.is_empty() {
-            self.0.remove(&by);
+            self.0.remove(by);
         }
     }
 
@@ -108,11 +110,17 @@ impl Marks {
     /// The issuer all of whose tokens are newer than every token of any other, where there is
     /// another.
     pub(super) fn successor(&self, until: Timestamp) -> Option<&str> {
+        if self.0.len() < 2 {
+            return None; // nobody to succeed, as nearly always
+        }
         successor(&self.spans(until, |by| &by.issuer))
     }
 
     /// The same of keys, with the moment of its newest token.
     pub(super) fn next_key(&self, until: Timestamp) -> Option<(&str, Timestamp)> {
+        if self.0.len() < 2 {
+            return None;
+        }
         let key = successor(&self.keys(until))?;
         Some((key, self.last_signed(key, until)?))
     }
@@ -162,7 +170,7 @@ mod tests {
 
     fn mark((second, by): (i64, u8)) -> Mark {
         let (key_id, issuer) = (Some(format!("key-{by}").into()), format!("https://{by}").into());
-        Mark { issued_at: at(second), key_id, issuer }
+        Mark::new(at(second), key_id, issuer)
     }
 
     fn marks(of: &[(i64, u8)]) -> Marks {

@@ -40,15 +40,15 @@ const FUTURE_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The key set of a shoot, as all that poll it see it together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeySet {
+pub struct KeySet<'a> {
     /// Ids in the set of any of them.
-    pub ids: BTreeSet<String>,
+    pub ids: BTreeSet<&'a str>,
     /// Since when it is the same for each of them, by our clock.
     pub settled_since: Option<Timestamp>,
     /// The shoot's clock minus ours.
     pub clock_offset: Option<SignedDuration>,
     /// Ids that were in the set before, as far as anybody remembers; some may be in it again.
-    pub known: BTreeSet<String>,
+    pub known: BTreeSet<&'a str>,
 }
 
 /// A token that is to be replaced although it fits.
@@ -85,13 +85,13 @@ pub struct Rotation {
 impl Rotation {
     /// What is to be said at `now`; what was said before keeps its moment.
     #[must_use]
-    pub fn review(&self, now: Timestamp, keys: &KeySet, marks: &Marks) -> Self {
+    pub fn review(&self, now: Timestamp, keys: &KeySet<'_>, marks: &Marks) -> Self {
         // A clock that was set back must not put a moment off for hours.
         let begun = |before: Option<Timestamp>| before.map_or(now, |before| before.min(now));
         let gone = keys.known.difference(&keys.ids);
         let withdrawn = gone
             .filter(|id| untold(now, keys, marks, id).is_none())
-            .map(|id| (id.clone(), begun(self.withdrawn.get(id).copied())))
+            .map(|id| ((*id).to_owned(), begun(self.withdrawn.get(*id).copied())))
             .collect();
         let successor = keys.horizon(now).and_then(|until| marks.successor(until)).map(|issuer| {
             let before = self.successor.as_ref().filter(|(before, _)| before == issuer);
@@ -104,6 +104,15 @@ impl Rotation {
             before.cloned().unwrap_or_else(|| (key.to_owned(), last))
         });
         Self { withdrawn, successor, next_key }
+    }
+
+    /// Whether a token of this key and issuer is surely not [outdated](Self::outdated), for a look that
+    /// costs next to nothing.
+    #[must_use]
+    pub fn spares(&self, key_id: Option<&str>, issuer: &str, first: bool) -> bool {
+        !self.withdrawn.contains_key(key_id.unwrap_or_default())
+            && !(first && self.next_key.is_some())
+            && self.successor.as_ref().is_none_or(|(successor, _)| successor == issuer)
     }
 
     /// Whether, and when, this token is to be replaced. `first` is for the one that is needed for
@@ -153,7 +162,12 @@ impl Rotation {
     /// Why it is not told of the key of this token that it was withdrawn; `None` where it is, or
     /// where the key is in the set.
     #[must_use]
-    pub fn untold(now: Timestamp, keys: &KeySet, marks: &Marks, record: &Record) -> Option<Untold> {
+    pub fn untold(
+        now: Timestamp,
+        keys: &KeySet<'_>,
+        marks: &Marks,
+        record: &Record,
+    ) -> Option<Untold> {
         let key = record.held.claims()?.key_id.as_deref()?;
         if keys.ids.is_empty() || keys.ids.contains(key) {
             return None;
@@ -162,14 +176,14 @@ impl Rotation {
     }
 }
 
-impl KeySet {
+impl KeySet<'_> {
     /// Tokens issued after it, by the shoot's clock, are from the future.
     fn horizon(&self, now: Timestamp) -> Option<Timestamp> {
         now.checked_add(self.clock_offset?).ok()?.checked_add(FUTURE_TOLERANCE).ok()
     }
 }
 
-fn untold(now: Timestamp, keys: &KeySet, marks: &Marks, key: &str) -> Option<Untold> {
+fn untold(now: Timestamp, keys: &KeySet<'_>, marks: &Marks, key: &str) -> Option<Untold> {
     let (Some(settled), Some(offset), Some(until)) =
         (keys.settled_since, keys.clock_offset, keys.horizon(now))
     else {
@@ -179,7 +193,7 @@ fn untold(now: Timestamp, keys: &KeySet, marks: &Marks, key: &str) -> Option<Unt
     let tolerated = settled.checked_add(offset + SIGNED_TOLERANCE).unwrap_or(settled);
     if !keys.known.contains(key) {
         Some(Untold::NeverPublished)
-    } else if newest.is_empty() || !newest.iter().all(|key| keys.ids.contains(*key)) {
+    } else if newest.is_empty() || !newest.iter().all(|key| keys.ids.contains(key)) {
         Some(Untold::NewestNotPublished)
     } else {
         let signed_since = marks.last_signed(key, until).is_some_and(|last| last > tolerated);

@@ -32,8 +32,8 @@ fn marks<'a>(records: impl IntoIterator<Item = &'a Record>) -> Marks {
 }
 
 /// The set `ids`, unchanged since `settled`; `key-1` and `key-2` are known.
-fn set(ids: &[&str], settled: i64) -> KeySet {
-    let of = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<BTreeSet<_>>();
+fn set<'a>(ids: &[&'a str], settled: i64) -> KeySet<'a> {
+    let of = |ids: &[&'a str]| ids.iter().copied().collect::<BTreeSet<_>>();
     KeySet {
         ids: of(ids),
         settled_since: Some(at(settled)),
