@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
 use crate::{name::SecretRef, shoot::ShootId};
@@ -56,7 +57,7 @@ type Place = (Urgency, Timestamp, SecretRef);
 /// The queue. One entry per Secret; a later `put` replaces an earlier one.
 #[derive(Debug, Default)]
 pub struct Queue {
-    slots: HashMap<SecretRef, Slot>,
+    slots: HashMap<SecretRef, Slot, RandomState>,
     waiting: BTreeSet<(Timestamp, SecretRef)>,
     ready: BTreeMap<ShootId, Ready>,
     ready_len: usize,

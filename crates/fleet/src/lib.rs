@@ -37,6 +37,7 @@ use self::{
 
 pub mod attempts;
 pub mod campaigns;
+mod by_name;
 mod entry;
 pub mod explain;
 pub mod feed;

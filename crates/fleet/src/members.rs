@@ -1,6 +1,6 @@
 //! Secrets by shoot, so that whatever is about a shoot is in one place.
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::ops::Bound;
 
 use perennial_core::{
     levelling::ShootLoad,
@@ -11,16 +11,15 @@ use perennial_core::{
     signing::{Marks, Rotation},
 };
 
-use super::{attempts::Pause, entry::Entry};
+use super::{attempts::Pause, by_name::ByName, entry::Entry};
 
 /// All Secrets.
 #[derive(Debug, Default)]
-pub(super) struct Members(BTreeMap<ShootId, Member>);
+pub(super) struct Members(ByName<ShootId, Member>);
 
 #[derive(Debug, Default)]
 pub(super) struct Member {
-    /// Boxed: nodes of the map are half empty.
-    pub secrets: BTreeMap<SecretName, Box<Entry>>,
+    pub secrets: ByName<SecretName, Entry>,
     /// The one whose record came last.
     last: Option<SecretName>,
     pub in_flight: usize,
@@ -42,11 +41,11 @@ pub(super) struct Member {
 
 impl Members {
     pub(super) fn get(&self, secret: &SecretRef) -> Option<&Entry> {
-        self.0.get(&secret.namespace)?.secrets.get(&secret.name).map(|entry| &**entry)
+        self.0.get(&secret.namespace)?.secrets.get(&secret.name)
     }
 
     pub(super) fn get_mut(&mut self, secret: &SecretRef) -> Option<&mut Entry> {
-        self.0.get_mut(&secret.namespace)?.secrets.get_mut(&secret.name).map(|entry| &mut **entry)
+        self.0.get_mut(&secret.namespace)?.secrets.get_mut(&secret.name)
     }
 
     /// Has a record that was brought off the wire share the texts of what is here: of the record
@@ -93,8 +92,8 @@ impl Members {
     }
 
     pub(super) fn insert(&mut self, secret: &SecretRef, entry: Entry) {
-        let member = self.0.entry(secret.namespace.clone()).or_default();
-        member.secrets.insert(secret.name.clone(), Box::new(entry));
+        let member = self.0.get_or_default(&secret.namespace);
+        member.secrets.insert(secret.name.clone(), entry);
     }
 
     pub(super) fn remove(&mut self, secret: &SecretRef) -> Option<Entry> {
@@ -102,7 +101,7 @@ impl Members {
         let entry = member.secrets.remove(&secret.name)?;
         entry.kept.mark().iter().for_each(|mark| member.marks.remove(mark));
         entry.planned_second().iter().for_each(|second| member.load.remove(*second));
-        Some(*entry)
+        Some(entry)
     }
 
     /// Forgets a shoot that has nothing left.
@@ -120,8 +119,9 @@ impl Members {
         self.0.get_mut(shoot)
     }
 
+    /// In no order.
     pub(super) fn shoots(&self) -> impl Iterator<Item = &Member> {
-        self.0.values()
+        self.0.values_in_no_order()
     }
 
     pub(super) fn shoots_mut(&mut self) -> impl Iterator<Item = &mut Member> {
@@ -134,12 +134,12 @@ impl Members {
 
     /// Shoots that have Secrets.
     pub(super) fn ids(&self) -> impl Iterator<Item = &ShootId> {
-        self.0.keys()
+        self.0.names()
     }
 
     /// Names of the Secrets of one shoot.
     pub(super) fn of(&self, shoot: &ShootId) -> impl Iterator<Item = SecretRef> {
-        let names = self.0.get(shoot).into_iter().flat_map(|member| member.secrets.keys());
+        let names = self.0.get(shoot).into_iter().flat_map(|member| member.secrets.names());
         names.map(|name| named(shoot, name))
     }
 
@@ -150,7 +150,7 @@ impl Members {
         after: Option<&'a ShootId>,
     ) -> impl Iterator<Item = (&'a ShootId, &'a Member)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let members = self.0.range::<ShootId, _>((from, Bound::Unbounded));
+        let members = self.0.from(from);
         members.filter(move |(shoot, _)| namespace.is_none_or(|namespace| namespace == *shoot))
     }
 
@@ -167,20 +167,19 @@ impl Members {
     ) -> impl Iterator<Item = (&'a ShootId, &'a SecretName, &'a Entry)> {
         let from = [namespace, after.map(|secret| &secret.namespace)].into_iter().flatten().max();
         let from = from.map_or(Bound::Unbounded, Bound::Included);
-        let members = self.0.range::<ShootId, _>((from, Bound::Unbounded));
+        let members = self.0.from(from);
         let wanted = members.take_while(move |(shoot, _)| namespace.is_none_or(|n| *shoot == n));
         wanted.flat_map(move |(shoot, member)| {
             let after = after.filter(|after| after.namespace == *shoot);
             let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(&after.name));
-            let entries = member.secrets.range::<SecretName, _>((from, Bound::Unbounded));
-            entries.map(move |(name, entry)| (shoot, name, &**entry))
+            member.secrets.from(from).map(move |(name, entry)| (shoot, name, entry))
         })
     }
 }
 
 impl Member {
     pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.secrets.values_mut().map(|entry| &mut **entry)
+        self.secrets.values_mut()
     }
 }
 

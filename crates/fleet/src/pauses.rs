@@ -205,7 +205,8 @@ impl Fleet {
         let mut outlook = PauseOutlook::default();
         let ahead = |length| now.saturating_add(length).unwrap_or(Timestamp::MAX);
         let (hour, day) = (ahead(HOUR), ahead(DAY));
-        let secrets = self.members.shoot(shoot).into_iter().flat_map(|member| &member.secrets);
+        let secrets =
+            self.members.shoot(shoot).into_iter().flat_map(|member| member.secrets.iter());
         for (name, entry) in secrets {
             outlook.secrets += 1;
             outlook.waiting += usize::from(is_due(&entry.standing));

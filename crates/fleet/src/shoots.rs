@@ -16,7 +16,10 @@ use perennial_core::{
     target::TargetSeen,
 };
 
-use super::feed::{Event, ShootEvent};
+use super::{
+    by_name::ByName,
+    feed::{Event, ShootEvent},
+};
 
 /// How far the clocks of two token-issuers may be apart.
 const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(10);
@@ -27,11 +30,11 @@ const KEYS_KNOWN_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Shoots {
     sources: BTreeMap<usize, Source>,
-    merged: BTreeMap<ShootId, ShootStatus>,
+    merged: ByName<ShootId, ShootStatus>,
     /// See [`ShootStatus::speakers`]; where there are any.
     speakers: BTreeMap<ShootId, BTreeMap<AccountRef, SecretName>>,
     /// Ids that were in a key set since this scheduler runs, or a token-issuer that it heard.
-    keys_known: BTreeMap<ShootId, BTreeSet<String>>,
+    keys_known: ByName<ShootId, BTreeSet<String>>,
     has_been_whole: bool,
 }
 
@@ -39,7 +42,7 @@ pub(super) struct Shoots {
 struct Source {
     feed: Feed,
     generation: u64,
-    held: BTreeMap<ShootId, Held>,
+    held: ByName<ShootId, Held>,
 }
 
 impl Source {
@@ -100,7 +103,7 @@ impl Shoots {
     }
 
     pub(super) fn knows(&self, shoot: &ShootId) -> bool {
-        self.merged.contains_key(shoot)
+        self.merged.contains(shoot)
     }
 
     /// The key set of a shoot as all see it together who reach it: behind each token-issuer may be
@@ -130,7 +133,7 @@ impl Shoots {
                 // A token-issuer that was just started has not looked yet; the clock is still the same.
                 let before = held.held.get(&shoot).and_then(|held| held.status.clock_offset);
                 status.clock_offset = status.clock_offset.or(before);
-                let known = self.keys_known.entry(shoot.clone()).or_default();
+                let known = self.keys_known.get_or_default(&shoot);
                 let ids = status.key_ids.iter().chain(&status.key_history.retired);
                 for id in ids {
                     if known.len() < KEYS_KNOWN_MAX {
@@ -155,7 +158,7 @@ impl Shoots {
             Event::Complete => {
                 held.feed = Feed::Whole;
                 let generation = held.generation;
-                held.held.retain(|_, shoot| shoot.generation == generation);
+                held.held.retain(|shoot| shoot.generation == generation);
                 self.merge_all(&mut touched);
             }
             Event::Lost => {
@@ -174,8 +177,8 @@ impl Shoots {
 
     fn merge_all(&mut self, touched: &mut Touched) {
         touched.all = true;
-        let held = self.sources.values().flat_map(|source| source.held.keys());
-        let shoots: BTreeSet<_> = held.chain(self.merged.keys()).cloned().collect();
+        let held = self.sources.values().flat_map(|source| source.held.names());
+        let shoots: BTreeSet<_> = held.chain(self.merged.names()).cloned().collect();
         shoots.iter().for_each(|shoot| self.merge(shoot, touched));
     }
 

@@ -33,7 +33,8 @@ impl Fleet {
     }
 
     fn speakers(&self, shoot: &ShootId) -> BTreeMap<AccountRef, SecretName> {
-        let secrets = self.members.shoot(shoot).into_iter().flat_map(|member| &member.secrets);
+        let secrets =
+            self.members.shoot(shoot).into_iter().flat_map(|member| member.secrets.iter());
         let mut named: BTreeMap<&AccountRef, Vec<(bool, &SecretName)>> = BTreeMap::new();
         for (name, entry) in secrets {
             if let Some(account) = entry.kept.account() {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use perennial_core::{
     digest::Digest,
     inputs::{Inputs, InputsHash, Mode},
@@ -43,7 +44,7 @@ pub struct Town {
     pub shoots: Vec<Home>,
     /// Access Secrets, those of one shoot side by side.
     pub secrets: Vec<Tenant>,
-    index: HashMap<SecretRef, usize>, // asked by name only, never gone through
+    index: HashMap<SecretRef, usize, RandomState>, // asked by name only, never gone through
 }
 
 /// A shoot.

@@ -86,7 +86,7 @@ impl Fleet {
     /// The other Secrets whose tokens would go with it.
     fn others(&self, secret: &SecretRef, inputs: &Inputs) -> String {
         let member = self.members.shoot(&secret.namespace);
-        let entries = member.into_iter().flat_map(|member| &member.secrets);
+        let entries = member.into_iter().flat_map(|member| member.secrets.iter());
         let is_other = |name: &&perennial_core::name::SecretName, entry: &Entry| {
             let own = entry.record().inputs.as_ref().is_ok_and(|own| own.account == inputs.account);
             own && **name != secret.name
