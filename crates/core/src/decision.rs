@@ -354,8 +354,10 @@ fn permit(
         };
     }
     let ordinary = ordinary_interval(record, inputs, policy.basis_seconds, Window::ORDINARY);
-    let hold =
-        record.memory.and_then(|memory| memory.hold_until(now, ordinary, record.is_asked_for()));
+    let hold = record.memory.and_then(|memory| {
+        let hold = |asked| memory.hold_until(now, ordinary, asked);
+        hold(false).and_then(|_| hold(record.is_asked_for())) // who asks is held no longer than who does not
+    });
     match (hold, away) {
         // Nobody is held for what nobody would be given.
         (_, Some(why @ Away::Hibernated)) => Decision::WaitForShoot { reason, why },

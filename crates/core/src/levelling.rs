@@ -138,24 +138,24 @@ struct Slot {
 impl Draw<'_> {
     /// A second with room, and what is planned in its slot; first where the shoot has least.
     fn with_room(&self, part: &RangeInclusive<i64>) -> Option<(i64, u32)> {
-        let slots = self.width.slots_of(part);
-        let own: u32 = self.shoot.within(self.width, &slots).map(|(_, count)| count).sum();
-        let count = (slots.end - slots.start).max(1).unsigned_abs();
+        let slots = self.slots(&self.width.slots_of(part));
+        let own: u32 = slots.iter().map(|slot| slot.shoot).sum();
+        let count = slots.len().max(1) as u64;
         let share = 1 + u32::try_from(u64::from(own) / count).unwrap_or(u32::MAX);
         let slot = self.draw(&slots, share).or_else(|| self.draw(&slots, u32::MAX))?;
         Some((self.second_of(slot.number, part), slot.fleet))
     }
 
     /// A slot in proportion to its room; none where it has `share` of the shoot.
-    fn draw(&self, slots: &Range<i64>, share: u32) -> Option<Slot> {
-        let room = |slot: Slot| match slot.shoot < share {
+    fn draw(&self, slots: &[Slot], share: u32) -> Option<Slot> {
+        let room = |slot: &Slot| match slot.shoot < share {
             true => u64::from(self.full.saturating_sub(slot.fleet)),
             false => 0,
         };
-        let all: u64 = self.slots(slots).map(room).sum();
+        let all: u64 = slots.iter().map(room).sum();
         let mut left = u64::try_from((u128::from(self.seed) * u128::from(all)) >> 64).ok()?;
-        self.slots(slots).find(|slot| {
-            let room = room(*slot);
+        slots.iter().copied().find(|slot| {
+            let room = room(slot);
             let found = left < room;
             left = left.saturating_sub(room);
             found
@@ -167,7 +167,8 @@ impl Draw<'_> {
         let slots = self.width.slots_of(part);
         let from = self.any_of(&slots);
         let turned = |slot: &Slot| (slot.number < from, slot.number);
-        let slot = self.slots(&slots).min_by_key(|slot| (slot.fleet, slot.shoot, turned(slot)))?;
+        let all = self.slots(&slots).into_iter();
+        let slot = all.min_by_key(|slot| (slot.fleet, slot.shoot, turned(slot)))?;
         Some((self.second_of(slot.number, part), slot.fleet))
     }
 
@@ -179,17 +180,28 @@ impl Draw<'_> {
         }
         let seconds = first.max(*part.start())..(first + self.width.seconds()).min(part.end() + 1);
         let from = self.any_of(&seconds);
-        let all = self.fleet.slots(Width::Second, seconds);
-        let emptiest = all.min_by_key(|(second, count)| (*count, *second < from, *second));
-        emptiest.map_or(*part.end(), |(second, _)| second)
+        let mut emptiest = None;
+        self.fleet.each_slot(Width::Second, seconds, |second, count| {
+            let key = (count, second < from, second);
+            if emptiest.is_none_or(|least| key < least) {
+                emptiest = Some(key);
+            }
+        });
+        emptiest.map_or(*part.end(), |(_, _, second)| second)
     }
 
-    fn slots(&self, slots: &Range<i64>) -> impl Iterator<Item = Slot> {
-        let mut own = self.shoot.within(self.width, slots).peekable();
-        self.fleet.slots(self.width, slots.clone()).map(move |(number, fleet)| {
-            let shoot = own.next_if(|(own, _)| *own == number).map_or(0, |(_, count)| count);
-            Slot { number, fleet, shoot }
-        })
+    /// In one piece, because each is looked at several times.
+    fn slots(&self, slots: &Range<i64>) -> Vec<Slot> {
+        let mut all =
+            Vec::with_capacity(usize::try_from(slots.end - slots.start).unwrap_or_default());
+        self.fleet.each_slot(self.width, slots.clone(), |number, fleet| {
+            all.push(Slot { number, fleet, shoot: 0 });
+        });
+        for (number, count) in self.shoot.within(self.width, slots) {
+            let place = usize::try_from(number - slots.start).unwrap_or(usize::MAX);
+            all.get_mut(place).into_iter().for_each(|slot| slot.shoot = count);
+        }
+        all
     }
 
     /// Where a search for equals begins: another number out of the same seed (the multiplier of

@@ -278,7 +278,7 @@ impl Fleet {
         let view = self.shoots.view(&secret.namespace);
         let own = secret.name == self.settings.own_secret;
         let entry = self.members.get_mut(secret).filter(|entry| !entry.by_campaign)?;
-        let asked = super::entry::Asked { own, revoked: self.revocations.of(&entry.record()) };
+        let asked = super::entry::Asked { own, revoked: self.revocations.of_entry(entry) };
         entry.by_campaign = true;
         let standing = entry.judge(now, view, &self.settings.policy, &asked);
         let why = match &standing {

@@ -137,6 +137,12 @@ impl Kept {
         }
     }
 
+    /// Whether it surely has no generations: its token is bound to none, and no look at a target or at
+    /// the shoot can show another.
+    pub(super) const fn is_of_no_generation(&self) -> bool {
+        matches!(self, Self::Ordinary(Ordinary { revocable: false, target: None, .. }))
+    }
+
     /// The uid of the account of its token.
     pub(super) fn account_uid(&self) -> Option<&ArcStr> {
         match self {

@@ -32,7 +32,8 @@ use self::{
     entry::{Asked, Standing},
     kept::Kept,
     members::{Member, Members, named},
-    shoots::Shoots,
+    seat::Seat,
+    shoots::{Shoots, clock_offset},
 };
 
 pub mod attempts;
@@ -59,6 +60,7 @@ pub mod request;
 pub mod revocation;
 mod rotation;
 pub mod schedule;
+mod seat;
 mod shoots;
 mod speakers;
 pub mod stats;
@@ -216,11 +218,12 @@ impl Fleet {
         if self.flights.contains_key(secret) {
             return;
         }
-        self.mark_outdated(secret);
-        let is_ours = self.is_ours(&secret.namespace);
+        let is_ours = self.ownership.is_ours(&secret.namespace);
+        let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
+        let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
         let view = self.shoots.view(&secret.namespace);
-        let Some(entry) = self.members.get_mut(secret) else { return };
         let own = secret.name == self.settings.own_secret;
+        entry.note_outdated(&member.rotation, own);
         let asked = Asked { own, revoked: self.revocations.of_entry(entry) };
         let mut standing = entry.judge(now, view, &self.settings.policy, &asked);
         if entry.requested && !matches!(standing, Standing::Due { .. }) {
@@ -231,10 +234,24 @@ impl Fleet {
         }
         if entry.by_campaign && !(is_ours && matches!(standing, Standing::Due { .. })) {
             entry.by_campaign = false;
+            member.fed = member.fed.saturating_sub(1);
             standing = entry.judge(now, view, &self.settings.policy, &asked);
-            self.unfed(&secret.namespace);
         }
-        self.stand(now, secret, standing);
+        let seat = Seat {
+            secret,
+            own,
+            // What an operator asked this replica for is ours, whoever serves the shoot.
+            asked: is_ours || entry.requested || asked.revoked.is_some(),
+            ownership: &self.ownership,
+            clock_offset: clock_offset(view),
+            entry,
+            load_of_shoot: &mut member.load,
+            load: &mut self.load,
+            queue: &mut self.queue,
+            effects: &mut self.effects,
+            first_tokens: &mut self.first_tokens,
+        };
+        seat.take(now, standing);
     }
 
     fn settle_each(&mut self, now: Timestamp, secrets: Vec<SecretRef>) {
@@ -248,27 +265,27 @@ impl Fleet {
         self.settle_each(now, all);
     }
 
-    /// Gives a Secret its standing and the slot that follows from it.
+    /// Gives a Secret its standing and all that follows from it.
     fn stand(&mut self, now: Timestamp, secret: &SecretRef, standing: Standing) {
-        let Some(entry) = self.members.get_mut(secret) else { return };
-        self.first_tokens += usize::from(standing.wants_first_token());
-        self.first_tokens -= usize::from(entry.standing.wants_first_token());
-        if entry.standing != standing {
-            entry.note_trouble(now, &standing);
-            entry.standing = standing;
-            self.effects.changed.insert(secret.clone());
-        }
-        let offset = self.shoots.clock_offset(&secret.namespace);
-        let theirs = now.saturating_add(offset).unwrap_or(now);
-        let slot = entry.slot(theirs, secret.name == self.settings.own_secret);
-        let is_asked = self.is_ours(&secret.namespace) || self.is_asked(secret);
-        let slot = slot.and_then(|slot| self.ownership.admit(&secret.namespace, is_asked, slot));
-        match slot {
-            None => self.queue.remove(secret),
-            Some(slot) if self.queue.slot(secret) == Some(slot) => {}
-            Some(slot) => self.queue.put(secret.clone(), slot),
-        }
-        self.plan(now, secret);
+        let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
+        let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
+        let is_ours = self.ownership.is_ours(&secret.namespace);
+        let seat = Seat {
+            secret,
+            own: secret.name == self.settings.own_secret,
+            asked: is_ours
+                || entry.requested
+                || self.revocations.of_entry(entry).is_some(),
+            ownership: &self.ownership,
+            clock_offset: clock_offset(self.shoots.view(&secret.namespace)),
+            entry,
+            load_of_shoot: &mut member.load,
+            load: &mut self.load,
+            queue: &mut self.queue,
+            effects: &mut self.effects,
+            first_tokens: &mut self.first_tokens,
+        };
+        seat.take(now, standing);
     }
 
     /// Forgets a Secret. An attempt that is under way is still counted until it has ended.

@@ -6,7 +6,12 @@
 //! one. Seconds are by our clock.
 
 use jiff::Timestamp;
-use perennial_core::{levelling::Choice, name::SecretRef, reason::Reason, window::Window};
+use perennial_core::{
+    levelling::{Choice, Load, ShootLoad},
+    name::SecretRef,
+    reason::Reason,
+    window::Window,
+};
 
 use super::{
     Fleet,
@@ -56,49 +61,50 @@ impl Fleet {
 
     /// Counts a renewal at the moment that was chosen for it, until it has ended.
     pub(super) fn reserve(&mut self, secret: &SecretRef, second: i64) {
-        self.count_in(secret, Some(second));
+        let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
+        let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
+        entry.count_in(Some(second), &mut self.load, &mut member.load);
     }
+}
 
-    /// Counts a Secret where its standing says.
-    pub(super) fn plan(&mut self, now: Timestamp, secret: &SecretRef) {
-        let Some(entry) = self.members.get(secret) else { return };
+impl Entry {
+    /// Where it is to be counted by its standing, in seconds since the epoch.
+    pub(super) fn to_plan(&self, now: Timestamp) -> Option<i64> {
         let horizon = now.as_second() + HORIZON_SECONDS;
-        let planned = match &entry.standing {
+        match &self.standing {
             Standing::Fresh { until } => Some(until.as_second()).filter(|at| *at <= horizon),
             // Reserved, see above; what needs no token changes nothing in the plan of the token.
-            Standing::Renewing { .. } => entry.planned_second(),
+            Standing::Renewing { .. } => self.planned_second(),
             other if other.reason().is_some_and(|reason| !reason.needs_token()) => {
-                entry.planned_second()
+                self.planned_second()
             }
             Standing::Due { .. }
             | Standing::Waiting { .. }
             | Standing::Invalid(_)
             | Standing::Obstructed(_)
             | Standing::Parked { .. } => None,
-        };
-        if planned != entry.planned_second() {
-            self.count_in(secret, planned);
         }
     }
 
-    fn count_in(&mut self, secret: &SecretRef, planned: Option<i64>) {
-        let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
-        let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
-        let before = entry.planned_second();
-        entry.planned_in = planned.and_then(|second| u32::try_from(second).ok());
-        let planned = entry.planned_second();
+    /// Counts it there, and no longer where it was.
+    pub(super) fn count_in(
+        &mut self,
+        planned: Option<i64>,
+        fleet: &mut Load,
+        shoot: &mut ShootLoad,
+    ) {
+        let before = self.planned_second();
+        self.planned_in = planned.and_then(|second| u32::try_from(second).ok());
         if let Some(before) = before {
-            self.load.remove(before);
-            member.load.remove(before);
+            fleet.remove(before);
+            shoot.remove(before);
         }
-        if let Some(second) = planned {
-            self.load.put(second);
-            member.load.put(second);
+        if let Some(second) = self.planned_second() {
+            fleet.put(second);
+            shoot.put(second);
         }
     }
-}
 
-impl Entry {
     /// The second in which it is counted.
     pub(super) fn planned_second(&self) -> Option<i64> {
         self.planned_in.map(i64::from)

@@ -64,10 +64,11 @@ impl Ownership {
         }
     }
 
-    /// What becomes of a slot of a Secret; `asked` is whether this replica was asked for it.
-    pub(super) fn admit(&self, shoot: &ShootId, asked: bool, slot: Slot) -> Option<Slot> {
+    /// What becomes of a slot of a Secret; `asked` is whether this replica serves its shoot, or was asked
+    /// for it.
+    pub(super) fn admit(&self, asked: bool, slot: Slot) -> Option<Slot> {
         match self {
-            _ if asked || self.is_ours(shoot) => Some(slot),
+            _ if asked => Some(slot),
             Self::Lost(_) => {
                 let at = slot.at.saturating_add(TAKEOVER).unwrap_or(Timestamp::MAX);
                 Some(Slot { at, ..slot })
@@ -176,6 +177,6 @@ impl Fleet {
     /// Whether this replica itself was asked for something about a Secret.
     pub(super) fn is_asked(&self, secret: &SecretRef) -> bool {
         let Some(entry) = self.members.get(secret) else { return false };
-        entry.requested || self.revocations.of(&entry.record()).is_some()
+        entry.requested || self.revocations.of_entry(entry).is_some()
     }
 }

@@ -28,19 +28,6 @@ impl Fleet {
         mark.iter().for_each(|mark| member.marks.remove(mark));
     }
 
-    /// Notes whether the token of a Secret is outdated.
-    pub(super) fn mark_outdated(&mut self, secret: &SecretRef) {
-        let first = secret.name == self.settings.own_secret;
-        let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
-        let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
-        let (key_id, issuer) = (entry.kept.key_id(), entry.kept.issuer());
-        let is_spared = issuer.is_none_or(|issuer| member.rotation.spares(key_id, issuer, first));
-        entry.outdated = match is_spared {
-            true => None,
-            false => member.rotation.outdated(&entry.record(), first).map(Box::new),
-        };
-    }
-
     /// Looks at what a shoot says of its keys and its issuer; where that is new, decides about all
     /// of its Secrets.
     pub(super) fn review(&mut self, now: Timestamp, shoot: &ShootId) {
@@ -85,5 +72,16 @@ impl Fleet {
     pub(super) fn untold(&self, now: Timestamp, shoot: &ShootId, entry: &Entry) -> Option<Untold> {
         let member = self.members.shoot(shoot)?;
         Rotation::untold(now, &self.shoots.key_set(shoot), &member.marks, &entry.record())
+    }
+}
+
+impl Entry {
+    /// Notes whether its token is outdated; `first` is for the one that is needed for all others.
+    pub(super) fn note_outdated(&mut self, rotation: &Rotation, first: bool) {
+        let (key_id, issuer) = (self.kept.key_id(), self.kept.issuer());
+        self.outdated = match issuer.is_none_or(|issuer| rotation.spares(key_id, issuer, first)) {
+            true => None,
+            false => rotation.outdated(&self.record(), first).map(Box::new),
+        };
     }
 }

@@ -98,8 +98,9 @@ impl Shoots {
 
     /// How far the clock of a shoot is ahead of ours; none where that is not known.
     pub(super) fn clock_offset(&self, shoot: &ShootId) -> SignedDuration {
-        let offset = self.merged.get(shoot).and_then(|status| status.clock_offset);
-        offset.unwrap_or(SignedDuration::ZERO)
+        self.merged
+            .get(shoot)
+            .map_or(SignedDuration::ZERO, |seen| clock_offset(ShootView::Seen(seen)))
     }
 
     pub(super) fn knows(&self, shoot: &ShootId) -> bool {
@@ -295,6 +296,14 @@ impl Shoots {
             ..status.clone()
         };
         live.cloned().or_else(|| stale.filter(|_| !self.is_whole()).map(without_reach))
+    }
+}
+
+/// How far the clock of a shoot is ahead of ours; none where that is not known.
+pub(super) fn clock_offset(view: ShootView<'_>) -> SignedDuration {
+    match view {
+        ShootView::Seen(status) => status.clock_offset.unwrap_or(SignedDuration::ZERO),
+        ShootView::Missing | ShootView::Unknown => SignedDuration::ZERO,
     }
 }
 

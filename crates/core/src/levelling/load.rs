@@ -87,23 +87,29 @@ impl Load {
         hours.sum()
     }
 
-    /// The count of each of these slots, in their order; slot `n` begins at `n` times its width.
-    pub(super) fn slots(
+    /// Tells the count of each of these slots, in their order; slot `n` begins at `n` times its width.
+    pub(super) fn each_slot(
         &self,
         width: Width,
         slots: Range<i64>,
-    ) -> impl Iterator<Item = (i64, u32)> {
+        mut tell: impl FnMut(i64, u32),
+    ) {
         let per_hour = HOUR / width.seconds();
-        let hours = slots.start.div_euclid(per_hour)..(slots.end - 1).div_euclid(per_hour) + 1;
-        hours.flat_map(move |key| {
-            let counts = self.hours.get(&key).map(|hour| hour.counts(width));
-            let first = slots.start.max(key * per_hour);
-            let last = slots.end.min((key + 1) * per_hour);
-            (first..last).map(move |slot| {
-                let place = usize::try_from(slot - key * per_hour).unwrap_or_default();
-                (slot, counts.map_or(0, |counts| counts[place]))
-            })
-        })
+        for key in slots.start.div_euclid(per_hour)..(slots.end - 1).div_euclid(per_hour) + 1 {
+            let begin = key * per_hour;
+            let within = slots.start.max(begin)..slots.end.min(begin + per_hour);
+            if within.is_empty() {
+                continue;
+            }
+            let place = |slot: i64| usize::try_from(slot - begin).unwrap_or_default();
+            match self.hours.get(&key).map(|hour| hour.counts(width)) {
+                Some(counts) => {
+                    let counts = &counts[place(within.start)..place(within.end)];
+                    within.zip(counts).for_each(|(slot, count)| tell(slot, *count));
+                }
+                None => within.for_each(|slot| tell(slot, 0)),
+            }
+        }
     }
 }
 
@@ -168,7 +174,8 @@ mod tests {
             prop_assert_eq!(load.count(), held.len() as u64);
             prop_assert_eq!(load.between(from..from + length), count(from..from + length) as u64);
             for (width, slots) in [(Width::Minute, -150..350), (Width::Second, from..from + 500)] {
-                let shown: Vec<_> = load.slots(width, slots.clone()).collect();
+                let mut shown = Vec::new();
+                load.each_slot(width, slots.clone(), |slot, count| shown.push((slot, count)));
                 prop_assert!(shown.iter().map(|(slot, _)| *slot).eq(slots));
                 for (slot, shown) in shown {
                     let seconds = slot * width.seconds()..(slot + 1) * width.seconds();

@@ -110,8 +110,10 @@ impl Rotation {
     /// costs next to nothing.
     #[must_use]
     pub fn spares(&self, key_id: Option<&str>, issuer: &str, first: bool) -> bool {
-        !self.withdrawn.contains_key(key_id.unwrap_or_default())
-            && !(first && self.next_key.is_some())
+        let may_be_former = first && self.next_key.is_some();
+        let is_withdrawn = self.withdrawn.contains_key(key_id.unwrap_or_default());
+        !may_be_former
+            && !is_withdrawn
             && self.successor.as_ref().is_none_or(|(successor, _)| successor == issuer)
     }
 

@@ -32,8 +32,11 @@ impl Fleet {
         reason: Reason,
     ) -> Ordered {
         let Some(entry) = self.members.get(secret) else { return Ordered::default() };
-        let (view, ends) = (self.shoots.view(&secret.namespace), self.ends(now, entry));
         let revocation = self.revocations.0.get(secret);
+        if revocation.is_none() && reason != Reason::Revoked && entry.kept.is_of_no_generation() {
+            return Ordered::default(); // as nearly always, and the rest needs the whole record
+        }
+        let (view, ends) = (self.shoots.view(&secret.namespace), self.ends(now, entry));
         if !reason.needs_token() {
             let unconfirmed = revocation.filter(|revocation| revocation.unconfirmed);
             let deleted = unconfirmed.map_or(0, |revocation| revocation.up_to);
