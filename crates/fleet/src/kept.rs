@@ -3,7 +3,7 @@
 //! Most Secrets hold a token that we wrote, as we wrote it: then note and claims say the same, moments
 //! are whole seconds, and half of the fields of a record are empty. Such an *ordinary* record is kept
 //! as the few facts that it can be made from again; any other is kept whole. To make one costs some
-//! clones of pointers.
+//! clones of pointers, so what is asked often is told from the facts.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ type After = i32;
 
 impl From<Record> for Kept {
     fn from(record: Record) -> Self {
-        // Whatever an ordinary record cannot say shows here, also what is added to records later.
+        // Whatever an ordinary record cannot say shows here; what is added to records later does not compile.
         match Ordinary::of(&record) {
             Some(ordinary) if ordinary.is(&record) => Self::Ordinary(ordinary),
             _ => Self::Whole(Box::new(record)),
@@ -415,5 +415,7 @@ mod tests {
             with(&|record| record.obstacle = Some(perennial_core::record::Obstacle::Immutable)),
         ];
         assert!(whole.iter().all(|record| !is_ordinary(record)));
+        let kept = Kept::from(ordinary);
+        assert!(!whole.iter().any(|record| kept.is(record)));
     }
 }
