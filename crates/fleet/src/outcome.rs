@@ -77,8 +77,9 @@ impl Fleet {
         finished.turns = self.judge_outages(now, end);
         self.effects.changed.insert(secret.clone());
         self.settle(now, secret);
-        if self.members.get(secret).is_some_and(|entry| entry.has_moved_from(&flight.digest)) {
-            self.absolve(secret); // also where the answer was lost and the stream showed the write
+        let entry = self.members.get_mut(secret);
+        if let Some(entry) = entry.filter(|entry| entry.has_moved_from(&flight.digest)) {
+            entry.absolve(); // also where the answer was lost and the stream showed the write
         }
         self.members.tidy(&secret.namespace);
         self.review(now, &secret.namespace);
@@ -93,12 +94,12 @@ impl Fleet {
             self.revocations.deleted(now, &answer, done);
         }
         self.members.share_texts(&mut answer);
-        let Some(entry) = self.members.get_mut(secret) else { return };
+        let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
+        let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
         if !entry.kept.has_uid(&answer.uid) {
             return; // deleted and made anew meanwhile
         }
-        self.unmark(secret);
-        let Some(entry) = self.members.get_mut(secret) else { return };
+        entry.kept.mark().iter().for_each(|mark| member.marks.remove(mark));
         let token = answer.issued.as_ref().map(|note| note.sha256.short());
         let took = elapsed(flight.since, now);
         entry.attempts.history.keep(flight.attempt(took), None);
@@ -108,7 +109,7 @@ impl Fleet {
             entry.attempts.repair_ended(now, flight.reason);
         }
         entry.take_answer(answer, &flight.digest);
-        self.mark(secret);
+        entry.kept.mark().iter().for_each(|mark| member.marks.add(mark));
     }
 
     fn failed(&mut self, now: Timestamp, secret: &SecretRef, flight: &Flight, fault: &Fault) {

@@ -84,16 +84,8 @@ impl Fleet {
         self.effects.changed.insert(secret.clone());
         self.mark(&secret);
         self.settle(now, &secret);
-        self.absolve(&secret);
+        self.members.get_mut(&secret).into_iter().for_each(Entry::absolve);
         self.review(now, &secret.namespace);
-    }
-
-    /// A good token is there: whatever failed before is over.
-    pub(super) fn absolve(&mut self, secret: &SecretRef) {
-        let Some(entry) = self.members.get_mut(secret) else { return };
-        if matches!(entry.standing, Standing::Fresh { .. }) {
-            entry.attempts.settled();
-        }
     }
 }
 
@@ -112,6 +104,13 @@ fn repaired_to(record: &Record) -> Option<(&BTreeMap<String, String>, bool)> {
 }
 
 impl Entry {
+    /// A good token is there: whatever failed before is over.
+    pub(super) fn absolve(&mut self) {
+        if matches!(self.standing, Standing::Fresh { .. }) {
+            self.attempts.settled();
+        }
+    }
+
     /// Takes a record from the stream in place of the one it has.
     fn take_over(&mut self, now: Timestamp, record: Record) {
         if self.superseded.is_some() && self.superseded == NonZeroU64::new(record.digest.short()) {

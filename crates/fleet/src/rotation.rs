@@ -34,8 +34,12 @@ impl Fleet {
         if self.records != RecordsFeed::Whole {
             return;
         }
-        let keys = self.shoots.key_set(shoot);
         let Some(member) = self.members.shoot_mut(shoot) else { return };
+        let is_quiet = member.rotation.is_quiet() && member.marks.are_of_one();
+        if is_quiet && self.shoots.has_every_key(shoot) {
+            return; // as nearly always
+        }
+        let keys = self.shoots.key_set(shoot);
         let rotation = member.rotation.review(now, &keys, &member.marks);
         if rotation != member.rotation {
             member.rotation = rotation;

@@ -125,6 +125,17 @@ impl Shoots {
         }
     }
 
+    /// Whether each key that is known of a shoot is surely in its key set.
+    pub(super) fn has_every_key(&self, shoot: &ShootId) -> bool {
+        let live = self.sources.values().filter_map(|source| source.live(shoot));
+        let mut reaching = live.filter(|status| status.reach == Reach::Reachable);
+        let has = |status: &ShootStatus, key: &String| status.key_ids.contains(key);
+        match (reaching.next(), self.keys_known.get(shoot)) {
+            (Some(first), Some(known)) => known.iter().all(|key| has(first, key)),
+            (_, known) => known.is_none_or(BTreeSet::is_empty),
+        }
+    }
+
     pub(super) fn hear(&mut self, source: usize, event: ShootEvent) -> Touched {
         let held = self.sources.entry(source).or_default();
         let mut touched = Touched::default();

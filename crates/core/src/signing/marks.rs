@@ -95,6 +95,12 @@ impl Marks {
         }
     }
 
+    /// Whether all tokens are of one key and one issuer.
+    #[must_use]
+    pub fn are_of_one(&self) -> bool {
+        self.0.len() < 2
+    }
+
     /// Ids of the keys of the newest token, or tokens, not issued after `until`.
     pub(super) fn newest_keys(&self, until: Timestamp) -> Vec<&str> {
         newest(&self.keys(until))
@@ -110,7 +116,7 @@ impl Marks {
     /// The issuer all of whose tokens are newer than every token of any other, where there is
     /// another.
     pub(super) fn successor(&self, until: Timestamp) -> Option<&str> {
-        if self.0.len() < 2 {
+        if self.are_of_one() {
             return None; // nobody to succeed, as nearly always
         }
         successor(&self.spans(until, |by| &by.issuer))
@@ -118,7 +124,7 @@ impl Marks {
 
     /// The same of keys, with the moment of its newest token.
     pub(super) fn next_key(&self, until: Timestamp) -> Option<(&str, Timestamp)> {
-        if self.0.len() < 2 {
+        if self.are_of_one() {
             return None;
         }
         let key = successor(&self.keys(until))?;

@@ -106,6 +106,13 @@ impl Rotation {
         Self { withdrawn, successor, next_key }
     }
 
+    /// Whether nothing is withdrawn or former. It stays so while all tokens are of one key and issuer
+    /// and no key has left the set.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.withdrawn.is_empty() && self.successor.is_none() && self.next_key.is_none()
+    }
+
     /// Whether a token of this key and issuer is surely not [outdated](Self::outdated), for a look that
     /// costs next to nothing.
     #[must_use]
