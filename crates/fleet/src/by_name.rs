@@ -1,7 +1,8 @@
 //! A map from names that is asked for one of them much more often than it is gone through.
 //!
 //! A hash finds a name without a look at the others; names in order are kept beside it for whoever goes
-//! through them, so that the order is the same in every process.
+//! through them, so that the order is the same in every process. The hash is a quick one: names are given by
+//! whoever may write access Secrets on the seed, and who wants to harm us there has shorter ways.
 
 use std::{
     collections::{BTreeSet, HashMap},
