@@ -134,6 +134,18 @@ proptest! {
         prop_assert!(fight.issued.len() <= 20, "{:?}", fight.issued);
     }
 
+    /// So whoever is not held need not be asked whether it asks.
+    #[test]
+    fn who_asks_is_held_no_longer_than_who_does_not(
+        written in 0_i64..100_000, now in 0_i64..200_000, streak in 0_u32..20, spent in 0_u32..20,
+        stood in prop::option::of(0_i64..2_000),
+    ) {
+        let stood_until = stood.map(|stood| at(written + stood));
+        let memory = Memory { at: at(written), streak, spent, stood_until };
+        let hold = |asked| memory.hold_until(at(now), ORDINARY, asked);
+        prop_assert!(hold(true).is_none() || hold(true) == hold(false));
+    }
+
     #[test]
     fn b12_the_allowance_is_given_once_in_twenty_minutes(strikes in strikes()) {
         let mut fight = Fight::begin();
