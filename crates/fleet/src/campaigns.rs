@@ -109,7 +109,7 @@ impl Fleet {
     /// Ids of the keys that a shoot publishes; none where that is not known.
     #[must_use]
     pub fn published_keys(&self, shoot: &ShootId) -> BTreeSet<String> {
-        self.shoots.key_set(shoot).ids
+        self.shoots.key_set(shoot).ids.into_iter().map(str::to_owned).collect()
     }
 
     /// The same, and those that signed a token of the shoot.
@@ -188,7 +188,7 @@ impl Fleet {
         run.to_feed.clear();
         for (shoot, member) in self.members.by_shoot().filter(|(id, _)| campaign.selects(id)) {
             let newest = self.newest(shoot, member);
-            for (name, entry) in &member.secrets {
+            for (name, entry) in member.secrets.iter() {
                 if let Some(cannot) = entry.kept.is_hopeless() {
                     next.cannot(cannot, shoot, name);
                     continue;
@@ -230,7 +230,7 @@ impl Fleet {
         let last = run.canaries.get(shoot).map(|last| now.duration_since(*last));
         let keys = self.shoots.key_set(shoot).ids;
         last.is_none_or(|ago| ago >= CANARY_INTERVAL || ago.is_negative())
-            && campaign.wanted.is_possible(keys.iter().map(String::as_str))
+            && campaign.wanted.is_possible(keys)
             && self.is_ours(shoot)
     }
 

@@ -37,8 +37,8 @@ use self::{
 };
 
 pub mod attempts;
-pub mod campaigns;
 mod by_name;
+pub mod campaigns;
 mod entry;
 pub mod explain;
 pub mod feed;
@@ -273,9 +273,7 @@ impl Fleet {
         let seat = Seat {
             secret,
             own: secret.name == self.settings.own_secret,
-            asked: is_ours
-                || entry.requested
-                || self.revocations.of_entry(entry).is_some(),
+            asked: is_ours || entry.requested || self.revocations.of_entry(entry).is_some(),
             ownership: &self.ownership,
             clock_offset: clock_offset(self.shoots.view(&secret.namespace)),
             entry,
