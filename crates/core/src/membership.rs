@@ -32,6 +32,8 @@ pub const BEAT: Duration = Duration::from_secs(2);
 pub const LIVE: Duration = Duration::from_secs(10);
 /// A replica that joins orders nothing before the others had two beats to see it, and a call a second.
 pub const SETTLE: Duration = Duration::from_secs(5);
+/// Most that a Lease grows old between two looks: a beat, and a call that takes its time.
+const COUNTED: Duration = Duration::from_secs(BEAT.as_secs() + 3);
 /// A Lease that nobody renews is deleted by whoever saw it unchanged for so long.
 pub const BURIED: Duration = Duration::from_secs(60 * 60);
 
@@ -85,8 +87,9 @@ impl View {
 #[derive(Debug)]
 pub struct Watcher {
     me: ReplicaName,
-    /// What a Lease said last, and when it was first seen to say so.
+    /// What a Lease said last, and for how long it was seen to say so.
     seen: BTreeMap<ReplicaName, (String, Duration)>,
+    looked: Option<Duration>,
     joined: Option<Duration>,
     tried: Option<Duration>,
 }
@@ -95,7 +98,7 @@ impl Watcher {
     /// Who has seen nobody yet.
     #[must_use]
     pub const fn new(me: ReplicaName) -> Self {
-        Self { me, seen: BTreeMap::new(), joined: None, tried: None }
+        Self { me, seen: BTreeMap::new(), looked: None, joined: None, tried: None }
     }
 
     /// To be called with every beat, whether the seed answers or not. Who did not call for longer than
@@ -114,13 +117,17 @@ impl Watcher {
         now: Duration,
         leases: impl IntoIterator<Item = (ReplicaName, String)>,
     ) -> View {
+        // Time in which nobody could look makes no Lease old: those who could not renew theirs live.
+        let gap = self.looked.map_or(Duration::ZERO, |looked| now.saturating_sub(looked));
+        self.looked = Some(now);
+        let counted = gap.min(COUNTED);
         let mut before = std::mem::take(&mut self.seen);
         for (name, version) in leases {
             let same = before.remove(&name).filter(|(known, _)| *known == version);
-            let (version, since) = same.unwrap_or((version, now));
-            self.seen.insert(name, (version, since));
+            let age = same.map_or(Duration::ZERO, |(_, age)| age.saturating_add(counted));
+            self.seen.insert(name, (version, age));
         }
-        let is_live = |(_, since): &(String, Duration)| now.saturating_sub(*since) < LIVE;
+        let is_live = |(_, age): &(String, Duration)| *age < LIVE;
         let live = self.seen.iter().filter(|(_, seen)| is_live(seen)).map(|(name, _)| name.clone());
         let live: BTreeSet<_> = live.chain([self.me.clone()]).collect();
         let joined = *self.joined.get_or_insert(now);
@@ -129,9 +136,8 @@ impl Watcher {
     }
 
     /// Leases of others that nobody has renewed for [`BURIED`].
-    pub fn buried(&self, now: Duration) -> impl Iterator<Item = &ReplicaName> {
-        let is_buried = move |since: Duration| now.saturating_sub(since) >= BURIED;
-        let old = self.seen.iter().filter(move |(_, (_, since))| is_buried(*since));
+    pub fn buried(&self) -> impl Iterator<Item = &ReplicaName> {
+        let old = self.seen.iter().filter(|(_, (_, age))| *age >= BURIED);
         old.map(|(name, _)| name).filter(|name| **name != self.me)
     }
 }

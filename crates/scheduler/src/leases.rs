@@ -121,7 +121,7 @@ impl Keeper {
             if self.inputs.send(input).await.is_err() {
                 return Ok(()); // the engine is gone, and the supervisor has seen it
             }
-            self.bury(&watcher, now).await;
+            self.bury(&watcher).await;
         }
         if let Err(error) = bounded(self.leases.delete(&self.me)).await {
             warn!("our Lease stays, so the others wait until it is counted out: {error}");
@@ -135,8 +135,8 @@ impl Keeper {
     }
 
     /// At most one with each beat: they do no harm.
-    async fn bury(&self, watcher: &Watcher, now: Duration) {
-        let Some(dead) = watcher.buried(now).next() else { return };
+    async fn bury(&self, watcher: &Watcher) {
+        let Some(dead) = watcher.buried().next() else { return };
         match bounded(self.leases.delete(dead)).await {
             Ok(()) => info!(replica = %dead, "deleted the Lease of a replica that is long dead"),
             Err(error) => warn!(replica = %dead, "the Lease of a dead replica stays: {error}"),

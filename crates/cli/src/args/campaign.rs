@@ -83,7 +83,7 @@ pub(crate) struct WatchArgs {
 #[command(
     override_usage = "perennial rotate-keys <NAMESPACE> <--drop KID|--to KID> --reason <WHY>"
 )]
-#[command(group(ArgGroup::new("key").required(true).args(["drop", "to"])))]
+#[command(group(ArgGroup::new("which_key").required(true).args(["drop", "to"])))]
 #[command(after_help = ending("  \
   kubectl --kubeconfig shoot get --raw /openid/v1/jwks | jq -r '.keys[].kid'   # the ids of its keys
   perennial rotate-keys shoot--lab--1 --drop KID --reason 'yearly rotation'
