@@ -221,9 +221,14 @@ proptest! {
         while !world.under_way.is_empty() {
             world.end(0, Some(&away(Blame::SeedAway)), Some(10_000));
         }
-        world.now += 15;
         for shoot in 0..4 {
-            prop_assert!(world.order(&format!("shoot-{shoot}/probe")), "shoot {shoot} is blocked");
+            // A clock that was set back ends a pause until it is where the pause began.
+            let goes = (0..=15).any(|_| {
+                let goes = world.order(&format!("shoot-{shoot}/probe"));
+                world.now += i64::from(!goes);
+                goes
+            });
+            prop_assert!(goes, "shoot {shoot} is blocked");
             world.end(0, None, None);
         }
         prop_assert_eq!(world.outages.counts(), [0; 3]);

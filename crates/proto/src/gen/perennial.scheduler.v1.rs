@@ -1566,14 +1566,12 @@ pub mod scheduler_client {
                 .insert(GrpcMethod::new("perennial.scheduler.v1.Scheduler", "Forecast"));
             self.inner.unary(req, path, codec).await
         }
-        /// Begins a campaign: every token of a selection is replaced that is not as wanted, within the usual
-        /// limits, over restarts of anything, until all are or somebody ends it. Answers when this scheduler holds
-        /// to it; the others follow within seconds. Orders leave three seconds later. Callers: operator.
+        /// Begins a campaign: every token of a selection that is not as wanted is replaced, within the usual
+        /// limits and over restarts of anything, until all are or somebody ends it. Callers: operator.
         ///
-        /// Errors: INVALID_ARGUMENT where the selection or what is wanted is missing or nonsense, or the reason
-        /// is none; NOT_FOUND where there is no such shoot, or no token there that the key of `not_signed_by`
-        /// signed and the shoot does not publish it either, or the shoot does not publish that of `signed_by`;
-        /// RESOURCE_EXHAUSTED where 16 campaigns of the last week are kept that were not cancelled; those of Stop.
+        /// Errors: INVALID_ARGUMENT where selection, what is wanted or reason is missing or nonsense; NOT_FOUND
+        /// where there is no such shoot, or it knows no such key; RESOURCE_EXHAUSTED where 16 are kept already;
+        /// those of Stop.
         pub async fn start_campaign(
             &mut self,
             request: impl tonic::IntoRequest<super::StartCampaignRequest>,
@@ -1600,9 +1598,7 @@ pub mod scheduler_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// How far a campaign is. Callers: operator.
-        ///
-        /// Errors: NOT_FOUND where there is none of that id.
+        /// How far a campaign is; NOT_FOUND where there is none of that id. Callers: operator.
         pub async fn get_campaign(
             &mut self,
             request: impl tonic::IntoRequest<super::GetCampaignRequest>,
@@ -1656,10 +1652,7 @@ pub mod scheduler_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Streams how far a campaign is: at once, with each change at most once a second, and until it is over.
-        /// Callers: operator.
-        ///
-        /// Errors: those of GetCampaign; RESOURCE_EXHAUSTED where too many watch.
+        /// Streams how far a campaign is, with each change, until it is over. Callers: operator.
         pub async fn watch_campaign(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchCampaignRequest>,
@@ -1686,10 +1679,7 @@ pub mod scheduler_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Ends a campaign: nothing more is ordered for it. What was renewed stays, what is under way ends.
-        /// Callers: operator.
-        ///
-        /// Errors: those of GetCampaign and of Stop.
+        /// Ends a campaign: what was renewed stays, what is under way ends. Callers: operator.
         pub async fn cancel_campaign(
             &mut self,
             request: impl tonic::IntoRequest<super::CancelCampaignRequest>,
@@ -1872,14 +1862,12 @@ pub mod scheduler_server {
             tonic::Response<super::ForecastResponse>,
             tonic::Status,
         >;
-        /// Begins a campaign: every token of a selection is replaced that is not as wanted, within the usual
-        /// limits, over restarts of anything, until all are or somebody ends it. Answers when this scheduler holds
-        /// to it; the others follow within seconds. Orders leave three seconds later. Callers: operator.
+        /// Begins a campaign: every token of a selection that is not as wanted is replaced, within the usual
+        /// limits and over restarts of anything, until all are or somebody ends it. Callers: operator.
         ///
-        /// Errors: INVALID_ARGUMENT where the selection or what is wanted is missing or nonsense, or the reason
-        /// is none; NOT_FOUND where there is no such shoot, or no token there that the key of `not_signed_by`
-        /// signed and the shoot does not publish it either, or the shoot does not publish that of `signed_by`;
-        /// RESOURCE_EXHAUSTED where 16 campaigns of the last week are kept that were not cancelled; those of Stop.
+        /// Errors: INVALID_ARGUMENT where selection, what is wanted or reason is missing or nonsense; NOT_FOUND
+        /// where there is no such shoot, or it knows no such key; RESOURCE_EXHAUSTED where 16 are kept already;
+        /// those of Stop.
         async fn start_campaign(
             &self,
             request: tonic::Request<super::StartCampaignRequest>,
@@ -1887,9 +1875,7 @@ pub mod scheduler_server {
             tonic::Response<super::StartCampaignResponse>,
             tonic::Status,
         >;
-        /// How far a campaign is. Callers: operator.
-        ///
-        /// Errors: NOT_FOUND where there is none of that id.
+        /// How far a campaign is; NOT_FOUND where there is none of that id. Callers: operator.
         async fn get_campaign(
             &self,
             request: tonic::Request<super::GetCampaignRequest>,
@@ -1911,10 +1897,7 @@ pub mod scheduler_server {
             >
             + std::marker::Send
             + 'static;
-        /// Streams how far a campaign is: at once, with each change at most once a second, and until it is over.
-        /// Callers: operator.
-        ///
-        /// Errors: those of GetCampaign; RESOURCE_EXHAUSTED where too many watch.
+        /// Streams how far a campaign is, with each change, until it is over. Callers: operator.
         async fn watch_campaign(
             &self,
             request: tonic::Request<super::WatchCampaignRequest>,
@@ -1922,10 +1905,7 @@ pub mod scheduler_server {
             tonic::Response<Self::WatchCampaignStream>,
             tonic::Status,
         >;
-        /// Ends a campaign: nothing more is ordered for it. What was renewed stays, what is under way ends.
-        /// Callers: operator.
-        ///
-        /// Errors: those of GetCampaign and of Stop.
+        /// Ends a campaign: what was renewed stays, what is under way ends. Callers: operator.
         async fn cancel_campaign(
             &self,
             request: tonic::Request<super::CancelCampaignRequest>,

@@ -52,22 +52,6 @@ pub(super) enum Error {
     /// Not a length of time that a pause can have.
     #[error("field for must be from 1 s to 365 days; leave it out for a pause without an end")]
     PauseLength,
-    /// Nobody knows the shoot.
-    #[error(
-        "there is no shoot {0}: no access Secret is in that namespace and no token-issuer names it; to \
-         pause it ahead of time: kubectl -n NAMESPACE patch configmap {PAUSES} --type merge -p \
-         '{{\"data\":{{\"{0}\":\"WHY\"}}}}'"
-    )]
-    NoShoot(Namespace),
-    /// There is no room for more.
-    #[error(
-        "{PAUSES_MAX} shoots are paused already, which is the most; resume some, or stop the fleet \
-         (perennial stop)"
-    )]
-    TooManyPauses,
-    /// The seed did not do it.
-    #[error("the pauses of shoots cannot be changed, ConfigMap {PAUSES}: {0}")]
-    Pauses(perennial_kube::Error),
     /// Neither one shoot nor all, or both.
     #[error("give a namespace, or set `all`, and not both")]
     Selection,
@@ -92,6 +76,22 @@ pub(super) enum Error {
          room"
     )]
     TooManyCampaigns,
+    /// Nobody knows the shoot.
+    #[error(
+        "there is no shoot {0}: no access Secret is in that namespace and no token-issuer names it; to \
+         pause it ahead of time: kubectl -n NAMESPACE patch configmap {PAUSES} --type merge -p \
+         '{{\"data\":{{\"{0}\":\"WHY\"}}}}'"
+    )]
+    NoShoot(Namespace),
+    /// There is no room for more.
+    #[error(
+        "{PAUSES_MAX} shoots are paused already, which is the most; resume some, or stop the fleet \
+         (perennial stop)"
+    )]
+    TooManyPauses,
+    /// The seed did not do it.
+    #[error("the pauses of shoots cannot be changed, ConfigMap {PAUSES}: {0}")]
+    Pauses(perennial_kube::Error),
     /// The seed did not do it.
     #[error("the campaigns cannot be changed, ConfigMap {CAMPAIGNS}: {0}")]
     Campaigns(perennial_kube::Error),

@@ -46,7 +46,8 @@ pub async fn follow(
             Ok(Input::Stop(stop)) if !pauses_known => stop_held = Some(Input::Stop(stop)),
             Ok(input) => {
                 pauses_known |= matches!(input, Input::Pauses(_));
-                for input in std::iter::once(input).chain(stop_held.take()) {
+                let held = if pauses_known { stop_held.take() } else { None };
+                for input in std::iter::once(input).chain(held) {
                     if matches!(input, Input::Stop(_)) {
                         outage.first_list_done();
                     }
