@@ -38,6 +38,8 @@ pub(crate) struct Setup {
     pub basis: Duration,
     /// `--audit`
     pub audit: bool,
+    /// `--survive-shoot-outage`
+    pub survive: Option<Duration>,
     /// What shoots answer when the token-issuer proves its new token.
     pub proofs_hold: bool,
     /// The token-issuer's own Secret in each shoot namespace, and the account it is for.
@@ -54,6 +56,7 @@ impl Default for Setup {
             shoots: 1,
             basis: Duration::from_secs(24 * 60 * 60),
             audit: false,
+            survive: None,
             proofs_hold: true,
             shoot_skew: SignedDuration::ZERO,
             issuer_skew: SignedDuration::ZERO,
@@ -106,6 +109,7 @@ impl House {
             basis: setup.basis,
             own_secret: setup.own.0,
             audit: setup.audit,
+            survive: setup.survive,
         };
         let house = Self { clock, seed, shoots, services: Services::start(site).await };
         house.ready().await;

@@ -14,6 +14,7 @@
 mod access;
 mod accounts;
 mod audit;
+mod budget;
 mod campaign;
 mod clock;
 mod contract;

@@ -16,7 +16,9 @@ pub(crate) mod campaign;
 mod ending;
 mod length;
 
-use self::ending::{ASKING, EXPLAIN, FORECAST, KUBECONFIG, PAUSE, RENEW, REVOKE, STATUS, ending};
+use self::ending::{
+    ASKING, BUDGET, EXPLAIN, FORECAST, KUBECONFIG, PAUSE, RENEW, REVOKE, STATUS, ending,
+};
 
 const EXAMPLES: &str = "  \
   perennial status
@@ -31,6 +33,7 @@ const EXAMPLES: &str = "  \
   perennial resume
   perennial pause shoot--lab--1 --for 2h --reason 'its etcd is moved'
   perennial resume shoot--lab--1
+  perennial budget
   perennial rotate-keys shoot--lab--1 --drop KID --reason 'yearly rotation'
   perennial campaign start --all --reason 'incident 7'";
 
@@ -60,6 +63,7 @@ pub(crate) enum Command {
     Pause(PauseArgs),
     Resume(ResumeArgs),
     Campaign(campaign::CampaignArgs),
+    Budget(BudgetArgs),
     RotateKeys(campaign::RotateKeysArgs),
 }
 
@@ -124,6 +128,26 @@ pub(crate) struct ExplainArgs {
     /// The Secret, as NAMESPACE/NAME on the seed.
     #[arg(value_name = "NAMESPACE/NAME", value_parser = secret)]
     pub(crate) secret: SecretRef,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Say whether every token survives the outages that are to be survived.
+///
+/// The scheduler is told with --survive-shoot-outage, --survive-seed-outage and --survive-perennial-outage how
+/// long each may be away without a token expiring, and renews tokens so early that they have that much life left.
+/// Here is whether it holds for every token at this moment, and where not, why and what to do. Without such a
+/// flag it says what would be survived.
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "perennial budget [OPTIONS] [NAMESPACE]")]
+#[command(after_help = ending("  \
+  perennial budget                  # exit code 1 where it does not hold
+  perennial budget shoot--lab--1
+  perennial budget -o json | jq '.broken[].first[].secret'", BUDGET))]
+pub(crate) struct BudgetArgs {
+    /// Only the Secrets of this shoot.
+    #[arg(value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<Namespace>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -55,7 +55,7 @@ impl Exit {
             Self::Ok => "done",
             Self::Trouble => {
                 "status found something that needs somebody; pause would let a token expire; a campaign \
-                 ended without being done"
+                 ended without being done; the outage budget does not hold"
             }
             Self::Usage => "wrong usage",
             Self::Invalid => "the Secret asks for something impossible, or is not revocable",

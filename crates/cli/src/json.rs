@@ -36,6 +36,7 @@ shown! {
     issuer::Shoot = "perennial.issuer.v1.Shoot",
     scheduler::CampaignProgress = "perennial.scheduler.v1.CampaignProgress",
     scheduler::CancelCampaignResponse = "perennial.scheduler.v1.CancelCampaignResponse",
+    scheduler::GetBudgetResponse = "perennial.scheduler.v1.GetBudgetResponse",
     scheduler::GetCampaignResponse = "perennial.scheduler.v1.GetCampaignResponse",
     scheduler::ListCampaignsResponse = "perennial.scheduler.v1.ListCampaignsResponse",
     scheduler::StartCampaignResponse = "perennial.scheduler.v1.StartCampaignResponse",

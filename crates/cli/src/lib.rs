@@ -14,6 +14,7 @@ use clap::Parser as _;
 use perennial_core::failure;
 
 pub mod args;
+pub mod budget;
 pub mod campaign;
 pub mod connect;
 pub mod error;
@@ -79,6 +80,7 @@ async fn run(args: Args) -> Result<Exit, CliError> {
         Command::Pause(args) => pause::pause(connect.scheduler()?, args).await,
         Command::Revoke(args) => revoke::run(connect.scheduler()?, args).await,
         Command::Watch(args) => watch::run(connect.scheduler()?, args).await.map(|()| Exit::Ok),
+        Command::Budget(args) => budget::run(connect.scheduler()?, args).await,
         Command::Campaign(args) => campaign::run(connect.scheduler()?, args.action).await,
         Command::RotateKeys(args) => campaign::rotate(connect.scheduler()?, args).await,
         Command::Kubeconfig(args) => kubeconfig::run(&connect, args).await.map(|()| Exit::Ok),

@@ -10,6 +10,7 @@
 //! them in the order they fall due.
 
 pub mod backoff;
+pub mod budget;
 pub mod ca;
 pub mod campaign;
 pub mod clock;

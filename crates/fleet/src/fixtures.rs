@@ -29,5 +29,6 @@ pub(crate) fn settings() -> Settings {
         own_secret: "shoot-access-token-issuer".parse().unwrap(),
         rate_max: 1_000.try_into().unwrap(),
         rate_per_shoot_max: 500.try_into().unwrap(),
+        budget: Default::default(),
     }
 }

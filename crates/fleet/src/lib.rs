@@ -17,6 +17,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
+    budget::Budget,
     decision::Policy,
     digest::Digest,
     generation::Number,
@@ -37,6 +38,7 @@ use self::{
 };
 
 pub mod attempts;
+pub mod budget;
 mod by_name;
 pub mod campaigns;
 mod entry;
@@ -90,6 +92,8 @@ pub struct Settings {
     pub rate_max: NonZeroU32,
     /// Most orders a second for one shoot.
     pub rate_per_shoot_max: NonZeroU32,
+    /// What every token is to survive; the policy is derived from it already.
+    pub budget: Budget,
 }
 
 /// The state of all Secrets.

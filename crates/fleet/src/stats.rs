@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use perennial_core::foresight::Foreseen;
 
 use super::{
-    Fleet, entry::Standing, limits, ownership::Sharing, pauses::PauseStats, schedule::State,
+    Fleet, budget::Survival, entry::Standing, limits, ownership::Sharing, pauses::PauseStats,
+    schedule::State,
 };
 
 /// What there is of what.
@@ -40,6 +41,8 @@ pub struct Stats {
     pub paused: PauseStats,
     /// Renewals that are planned for the next hour.
     pub planned_next_hour: usize,
+    /// Whether every token survives what is to be survived; `None` where nothing is.
+    pub budget: Option<Survival>,
     /// Which part of the fleet this replica serves.
     pub sharing: Sharing,
 }
@@ -63,6 +66,7 @@ impl Fleet {
             planned_next_hour: usize::try_from(self.planned_within(now, HOUR_SECONDS))
                 .unwrap_or(usize::MAX),
             sharing: self.sharing(),
+            budget: self.settings.budget.is_set().then(|| self.survival(now, None)),
             ..Stats::default()
         };
         for (shoot, _, entry) in self.members.all() {

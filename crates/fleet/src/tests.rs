@@ -21,6 +21,7 @@ use crate::fixtures::{
     written,
 };
 
+mod budget;
 mod campaigns;
 mod failures;
 mod frozen;
@@ -56,6 +57,7 @@ fn settings(in_flight_max: usize, in_flight_per_shoot_max: usize) -> Settings {
         own_secret: "shoot-access-token-issuer".parse().unwrap(),
         rate_max: 1_000.try_into().unwrap(),
         rate_per_shoot_max: 500.try_into().unwrap(),
+        budget: Default::default(),
     }
 }
 

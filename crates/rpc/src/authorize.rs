@@ -53,6 +53,7 @@ pub const METHODS: &[(&str, Callers)] = &[
     ("/perennial.scheduler.v1.Scheduler/PauseShoot", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/ResumeShoot", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/Forecast", Roles(&[Operator])),
+    ("/perennial.scheduler.v1.Scheduler/GetBudget", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/StartCampaign", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/GetCampaign", Roles(&[Operator])),
     ("/perennial.scheduler.v1.Scheduler/ListCampaigns", Roles(&[Operator])),

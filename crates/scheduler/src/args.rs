@@ -12,6 +12,8 @@ use perennial_core::name::SecretName;
 use perennial_process::args::{AdminArgs, DrainArgs, LogArgs, duration, optional_path};
 use perennial_rpc::tls::TlsArgs;
 
+pub mod survive;
+
 /// Decides which token is renewed when, and never sees one
 ///
 /// It takes records of access Secrets from the secret-writer and the state of shoots from the
@@ -105,6 +107,9 @@ pub struct Args {
     pub replica_name: Option<String>,
 
     #[command(flatten)]
+    pub survive: survive::SurviveArgs,
+
+    #[command(flatten)]
     pub tls: TlsArgs,
 
     #[command(flatten)]
@@ -151,6 +156,15 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_shortens_the_basis_and_one_that_cannot_be_had_is_refused() {
+        let basis = |flags: &[&str]| parse(flags).unwrap().survive.basis(86_400);
+        assert_eq!(basis(&[]), Ok(86_400));
+        assert_eq!(basis(&["--survive-seed-outage=6h"]), Ok(26_250));
+        assert!(basis(&["--survive-shoot-outage=12h"]).is_err());
+        assert!(basis(&["--survive-shoot-outage=12h", "--survive-lifetime=24h"]).is_ok());
+    }
+
+    #[test]
     fn settings_that_cannot_be_right_are_refused() {
         for flag in [
             "--renewal-basis=1s",
@@ -161,6 +175,7 @@ mod tests {
             "--rate-max=0",
             "--rate-per-shoot-max=0.5",
             "--own-secret=No_Name",
+            "--survive-seed-outage=soon",
         ] {
             assert!(parse(&[flag]).is_err(), "{flag}");
         }

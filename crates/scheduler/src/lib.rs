@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use perennial_core::{clock::Clock, decision::Policy, name::ReplicaName};
+use perennial_core::{budget, clock::Clock, decision::Policy, name::ReplicaName};
 use perennial_kube::{own_namespace::OwnNamespace, seed};
 use perennial_process::{
     admin::{self, Admin},
@@ -105,6 +105,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         rate_max,
         rate_per_shoot_max,
         own_secret,
+        survive,
         replica_name,
         tls,
         admin,
@@ -121,16 +122,26 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         seed::connect(seed_kubeconfig.as_deref()).await.map_err(StartError::configuration)?;
     let namespace = trust.namespace.to_string().parse().map_err(StartError::usage)?;
     let basis_seconds = i64::try_from(renewal_basis.as_secs()).unwrap_or(i64::MAX);
+    let derived = survive.basis(basis_seconds).map_err(StartError::usage)?;
+    if survive.budget().is_set() {
+        tracing::info!(
+            basis_seconds = derived,
+            renewals_per_day = budget::renewals_per_day(budget::LIFETIME_DEFAULT_SECONDS, derived),
+            "outages of up to {:?} are to be survived: perennial budget says whether they are",
+            survive.budget().longest()
+        );
+    }
     let own_namespace = Arc::new(OwnNamespace::new(client, namespace));
     let config = Config {
         settings: Settings {
-            policy: Policy { basis_seconds },
+            policy: Policy { basis_seconds: derived },
             audit,
             in_flight_max: in_flight_max.get(),
             in_flight_per_shoot_max: in_flight_per_shoot_max.get(),
             own_secret,
             rate_max,
             rate_per_shoot_max,
+            budget: survive.budget(),
         },
         secret_writers: secret_writer_addr,
         token_issuers: token_issuer_addr,

@@ -11,6 +11,7 @@ use prometheus_client::{
 use self::limits::Limits;
 use perennial_fleet::{attempts::Fault, outcome::Finished, schedule::State, stats::Stats};
 
+mod budget;
 mod limits;
 mod sharing;
 
@@ -42,6 +43,7 @@ pub struct Metrics {
     limits: Limits,
     outages: Family<ClassLabels, Gauge>,
     sharing: sharing::Metrics,
+    budget: budget::Metrics,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -87,10 +89,12 @@ impl Metrics {
             limits: Limits::default(),
             outages: Family::default(),
             sharing: sharing::Metrics::default(),
+            budget: budget::Metrics::default(),
         };
         let ours = registry.sub_registry_with_prefix(PREFIX);
         metrics.limits.register(ours);
         metrics.sharing.register(ours);
+        metrics.budget.register(ours);
         let Self { renewals, secrets, in_flight, ready, overdue, .. } = metrics.clone();
         let Self { audit, stopped, switch_failures, keys_untold, lateness, .. } = metrics.clone();
         ours.register(
@@ -201,6 +205,7 @@ impl Metrics {
         self.paused_expiring.set(gauge(stats.paused.expiring));
         self.planned_next_hour.set(gauge(stats.planned_next_hour));
         self.sharing.show(stats.sharing);
+        self.budget.show(stats.budget.as_ref());
     }
 }
 
@@ -209,7 +214,7 @@ mod tests {
     use std::time::Duration;
 
     use perennial_core::foresight::Foreseen;
-    use perennial_fleet::{limits::View, ownership::Sharing, pauses::PauseStats};
+    use perennial_fleet::{budget::Survival, limits::View, ownership::Sharing, pauses::PauseStats};
 
     use super::*;
 
@@ -228,6 +233,7 @@ mod tests {
             audit: true,
             keys_untold: 2,
             planned_next_hour: 5,
+            budget: Some(Survival { least_seconds: Some(900), ..Survival::default() }),
             sharing: Sharing { members: 3, shoots: 40, is_known: true },
             ..Stats::default()
         };
@@ -260,6 +266,8 @@ mod tests {
             "perennial_scheduler_paused_expiring 6",
             "perennial_scheduler_planned_renewals_next_hour 5",
             "perennial_scheduler_members 3",
+            r#"perennial_scheduler_budget_broken{reason="overdue"} 0"#,
+            "perennial_scheduler_budget_least_seconds 900",
             "perennial_scheduler_shoots_served 40",
             "perennial_scheduler_members_known 1",
             r#"perennial_scheduler_lateness_seconds_bucket{le="0.5"} 1"#,

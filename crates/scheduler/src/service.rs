@@ -7,13 +7,13 @@ use perennial_core::name::{Namespace, SecretRef};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::scheduler::v1::{
     CancelCampaignRequest, CancelCampaignResponse, ExplainScheduleRequest, ExplainScheduleResponse,
-    ForecastRequest, ForecastResponse, GetCampaignRequest, GetCampaignResponse, GetScheduleRequest,
-    GetScheduleResponse, ListCampaignsRequest, ListCampaignsResponse, ListSchedulesRequest,
-    ListSchedulesResponse, PauseShootRequest, PauseShootResponse, RenewNowRequest,
-    RenewNowResponse, ResumeRequest, ResumeResponse, ResumeShootRequest, ResumeShootResponse,
-    RevokeRequest, RevokeResponse, StartCampaignRequest, StartCampaignResponse, StopRequest,
-    StopResponse, WatchCampaignRequest, WatchSchedulesRequest, WatchSchedulesResponse,
-    scheduler_server::Scheduler,
+    ForecastRequest, ForecastResponse, GetBudgetRequest, GetBudgetResponse, GetCampaignRequest,
+    GetCampaignResponse, GetScheduleRequest, GetScheduleResponse, ListCampaignsRequest,
+    ListCampaignsResponse, ListSchedulesRequest, ListSchedulesResponse, PauseShootRequest,
+    PauseShootResponse, RenewNowRequest, RenewNowResponse, ResumeRequest, ResumeResponse,
+    ResumeShootRequest, ResumeShootResponse, RevokeRequest, RevokeResponse, StartCampaignRequest,
+    StartCampaignResponse, StopRequest, StopResponse, WatchCampaignRequest, WatchSchedulesRequest,
+    WatchSchedulesResponse, scheduler_server::Scheduler,
 };
 use perennial_rpc::{status::to_status, trace};
 use tokio::{sync::mpsc, time};
@@ -24,6 +24,7 @@ use self::error::Error;
 use crate::{board::Board, engine, replica::Replica, stop::Handle};
 use perennial_fleet::request;
 
+mod budget;
 mod campaign;
 mod convert;
 mod error;
@@ -213,6 +214,13 @@ impl Scheduler for Service {
         request: Request<RevokeRequest>,
     ) -> Result<Response<Self::RevokeStream>, Status> {
         answer(self.revoke_and_watch(request.into_inner()))
+    }
+
+    async fn get_budget(
+        &self,
+        request: Request<GetBudgetRequest>,
+    ) -> Result<Response<GetBudgetResponse>, Status> {
+        answer(self.get_budget(request.get_ref()))
     }
 
     type WatchCampaignStream = campaign::Stream;

@@ -3,7 +3,12 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use clap::Parser as _;
-use perennial_core::{clock::Clock, decision::Policy, inputs::Interpretation};
+use perennial_core::{
+    budget::{Budget, LIFETIME_DEFAULT_SECONDS as LIFETIME},
+    clock::Clock,
+    decision::Policy,
+    inputs::Interpretation,
+};
 use perennial_kube::{
     access::AccessSecrets, events::Events, generic::GenericKubeconfigs,
     own_namespace::OwnNamespace, shoot_secrets,
@@ -37,6 +42,8 @@ pub(super) struct Site {
     /// `--shoot-secret`, `--own-secret`
     pub own_secret: &'static str,
     pub audit: bool,
+    /// `--survive-shoot-outage`
+    pub survive: Option<Duration>,
 }
 
 /// The services, by the names of their ServiceAccounts.
@@ -191,17 +198,19 @@ impl Services {
         use perennial_fleet::Settings;
         use perennial_scheduler::{Config, Listeners, start, stop::Switch};
         let basis_seconds = i64::try_from(self.site.basis.as_secs()).unwrap();
+        let budget = Budget { shoot: self.site.survive, ..Budget::default() };
         let own = OwnNamespace::new(self.site.seed.clone(), NAMESPACE.parse().unwrap());
         let own = Arc::new(own);
         let config = Config {
             settings: Settings {
-                policy: Policy { basis_seconds },
+                policy: Policy { basis_seconds: budget.basis(basis_seconds, LIFETIME).unwrap() },
                 in_flight_max: 64,
                 in_flight_per_shoot_max: 8,
                 audit: self.site.audit,
                 own_secret: self.site.own_secret.parse().unwrap(),
                 rate_max: 1_000.try_into().unwrap(),
                 rate_per_shoot_max: 500.try_into().unwrap(),
+                budget,
             },
             secret_writers: vec![self.address(Role::SecretWriter).to_string()],
             token_issuers: vec![self.address(Role::TokenIssuer).to_string()],

@@ -309,6 +309,7 @@ fn fleet() -> Fleet {
         own_secret: "shoot-access-token-issuer".parse().unwrap(),
         rate_max: 1_000.try_into().unwrap(),
         rate_per_shoot_max: 500.try_into().unwrap(),
+        budget: Default::default(),
     });
     fleet.hear_of_stop(Timestamp::UNIX_EPOCH, None);
     fleet

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use jiff::{SignedDuration, Timestamp};
-use perennial_core::{decision::Policy, record::Record, shoot::ShootStatus};
+use perennial_core::{budget::Budget, decision::Policy, record::Record, shoot::ShootStatus};
 use perennial_fleet::{
     Fleet, Settings,
     feed::{Event, RecordEvent, ShootEvent},
@@ -34,6 +34,7 @@ pub fn settings() -> Settings {
         own_secret: "shoot-access-token-issuer".parse().expect("a name"),
         rate_max: NonZeroU32::new(1_000).expect("not zero"),
         rate_per_shoot_max: NonZeroU32::new(500).expect("not zero"),
+        budget: Budget::default(),
     }
 }
 

@@ -104,3 +104,5 @@ pub(super) const CAMPAIGN: &[Exit] = &[
     Exit::Denied,
     Exit::Configuration,
 ];
+/// A budget that does not hold is trouble.
+pub(super) const BUDGET: &[Exit] = CAMPAIGN;

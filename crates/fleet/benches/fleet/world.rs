@@ -54,6 +54,7 @@ impl World {
             own_secret: "shoot-access-token-issuer".parse().unwrap(),
             rate_max: u32::MAX.try_into().unwrap(),
             rate_per_shoot_max: u32::MAX.try_into().unwrap(),
+            budget: Default::default(),
         };
         let numbers = (0..crowd.secrets).map(|number| (crowd.secret(number), number)).collect();
         Self {

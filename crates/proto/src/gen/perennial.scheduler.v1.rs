@@ -257,6 +257,89 @@ impl State {
         }
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetBudgetRequest {
+    /// Namespace of a shoot; empty for all.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetBudgetResponse {
+    /// `--survive-shoot-outage`; absent where none is to be survived.
+    #[prost(message, optional, tag = "1")]
+    pub shoot: ::core::option::Option<::prost_types::Duration>,
+    /// `--survive-seed-outage`.
+    #[prost(message, optional, tag = "2")]
+    pub seed: ::core::option::Option<::prost_types::Duration>,
+    /// `--survive-perennial-outage`.
+    #[prost(message, optional, tag = "3")]
+    pub perennial: ::core::option::Option<::prost_types::Duration>,
+    /// What is left beside it for the end of an outage: until all is back, and every consumer has read its
+    /// new token.
+    #[prost(message, optional, tag = "4")]
+    pub margin: ::core::option::Option<::prost_types::Duration>,
+    /// Life that every token must have left at its planned moment of renewal: the longest of the three, and
+    /// the margin. Absent where nothing is to be survived.
+    #[prost(message, optional, tag = "5")]
+    pub needed: ::core::option::Option<::prost_types::Duration>,
+    /// The basis by which tokens are renewed: that of the flag, or a shorter one that the budget takes.
+    #[prost(message, optional, tag = "6")]
+    pub basis: ::core::option::Option<::prost_types::Duration>,
+    /// How often a token of 12 h is renewed a day at least, at that basis.
+    #[prost(double, tag = "7")]
+    pub renewals_per_day: f64,
+    /// Access Secrets that were judged. Those of shoots that hibernate are not.
+    #[prost(uint64, tag = "8")]
+    pub secrets: u64,
+    /// Those whose token survives it.
+    #[prost(uint64, tag = "9")]
+    pub holds: u64,
+    /// Those whose token does not, by reason.
+    #[prost(message, repeated, tag = "10")]
+    pub broken: ::prost::alloc::vec::Vec<BudgetBroken>,
+    /// The least life that any usable token has left at its planned moment; absent where there is none.
+    #[prost(message, optional, tag = "11")]
+    pub least_left: ::core::option::Option<::prost_types::Duration>,
+    /// When the first token expires, by the scheduler's clock, and whose that is, NAMESPACE/NAME.
+    #[prost(message, optional, tag = "12")]
+    pub first_expires_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "13")]
+    pub first_to_expire: ::prost::alloc::string::String,
+    /// The least life that a token must have to survive it at this basis.
+    #[prost(message, optional, tag = "14")]
+    pub lifetime_needed: ::core::option::Option<::prost_types::Duration>,
+}
+/// Secrets whose token does not survive it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BudgetBroken {
+    /// Stable name of the reason: `lifetime_too_short` (its Secret asks for too little), `granted_less` (its
+    /// shoot grants less than that), `overdue` (the outage is here), `no_token`, `unserved` (it asks for
+    /// something impossible, or cannot be written).
+    #[prost(string, tag = "1")]
+    pub why: ::prost::alloc::string::String,
+    /// How many.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    /// The first of them; at most twenty.
+    #[prost(message, repeated, tag = "3")]
+    pub first: ::prost::alloc::vec::Vec<BudgetToken>,
+}
+/// A token that does not survive it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BudgetToken {
+    /// NAMESPACE/NAME of its access Secret.
+    #[prost(string, tag = "1")]
+    pub secret: ::prost::alloc::string::String,
+    /// From `iat` to `exp`; absent where there is no usable token, as the next two.
+    #[prost(message, optional, tag = "2")]
+    pub granted: ::core::option::Option<::prost_types::Duration>,
+    /// The life that its Secret asks for.
+    #[prost(message, optional, tag = "3")]
+    pub asked: ::core::option::Option<::prost_types::Duration>,
+    /// Life that is left at its planned moment.
+    #[prost(message, optional, tag = "4")]
+    pub left: ::core::option::Option<::prost_types::Duration>,
+}
 /// What is to be done. It is a key of the ConfigMap `perennial-campaigns` in the namespace of the services.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Campaign {
@@ -1566,12 +1649,36 @@ pub mod scheduler_client {
                 .insert(GrpcMethod::new("perennial.scheduler.v1.Scheduler", "Forecast"));
             self.inner.unary(req, path, codec).await
         }
+        /// Whether every token survives the outages that are to be survived. Callers: operator.
+        pub async fn get_budget(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetBudgetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBudgetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.scheduler.v1.Scheduler/GetBudget",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("perennial.scheduler.v1.Scheduler", "GetBudget"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Begins a campaign: every token of a selection that is not as wanted is replaced, within the usual
-        /// limits and over restarts of anything, until all are or somebody ends it. Callers: operator.
-        ///
-        /// Errors: INVALID_ARGUMENT where selection, what is wanted or reason is missing or nonsense; NOT_FOUND
-        /// where there is no such shoot, or it knows no such key; RESOURCE_EXHAUSTED where 16 are kept already;
-        /// those of Stop.
+        /// limits and over restarts of anything, until all are or somebody ends it. Callers: operator. Errors: INVALID_ARGUMENT where something is missing or nonsense; NOT_FOUND where there is no such shoot
+        /// or key; RESOURCE_EXHAUSTED where 16 are kept already; those of Stop.
         pub async fn start_campaign(
             &mut self,
             request: impl tonic::IntoRequest<super::StartCampaignRequest>,
@@ -1862,12 +1969,17 @@ pub mod scheduler_server {
             tonic::Response<super::ForecastResponse>,
             tonic::Status,
         >;
+        /// Whether every token survives the outages that are to be survived. Callers: operator.
+        async fn get_budget(
+            &self,
+            request: tonic::Request<super::GetBudgetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBudgetResponse>,
+            tonic::Status,
+        >;
         /// Begins a campaign: every token of a selection that is not as wanted is replaced, within the usual
-        /// limits and over restarts of anything, until all are or somebody ends it. Callers: operator.
-        ///
-        /// Errors: INVALID_ARGUMENT where selection, what is wanted or reason is missing or nonsense; NOT_FOUND
-        /// where there is no such shoot, or it knows no such key; RESOURCE_EXHAUSTED where 16 are kept already;
-        /// those of Stop.
+        /// limits and over restarts of anything, until all are or somebody ends it. Callers: operator. Errors: INVALID_ARGUMENT where something is missing or nonsense; NOT_FOUND where there is no such shoot
+        /// or key; RESOURCE_EXHAUSTED where 16 are kept already; those of Stop.
         async fn start_campaign(
             &self,
             request: tonic::Request<super::StartCampaignRequest>,
@@ -2469,6 +2581,51 @@ pub mod scheduler_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ForecastSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.scheduler.v1.Scheduler/GetBudget" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetBudgetSvc<T: Scheduler>(pub Arc<T>);
+                    impl<
+                        T: Scheduler,
+                    > tonic::server::UnaryService<super::GetBudgetRequest>
+                    for GetBudgetSvc<T> {
+                        type Response = super::GetBudgetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetBudgetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::get_budget(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetBudgetSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
