@@ -15,6 +15,9 @@ pub(super) struct Size {
     /// A token is renewed at 80 % of it.
     pub(super) basis: Duration,
     pub(super) calm: Duration,
+    /// Only schedulers come and go.
+    pub(super) blows: Duration,
+    /// Shoots are cut off beside that.
     pub(super) rough: Duration,
     /// Most shoots that are away at once.
     pub(super) away_max: usize,
@@ -33,8 +36,9 @@ impl Size {
             secrets_per_shoot: 10,
             replicas: 2,
             basis: Duration::from_secs(15),
-            calm: Duration::from_secs(15),
-            rough: Duration::from_secs(45),
+            calm: Duration::from_secs(12),
+            blows: Duration::from_secs(36),
+            rough: Duration::from_secs(36),
             away_max: 2,
             away_longest: Duration::from_secs(8),
             between_blows: Duration::from_secs(16),
@@ -50,6 +54,7 @@ impl Size {
                     replicas: 3,
                     basis: Duration::from_secs(75),
                     calm: Duration::from_secs(90),
+                    blows: Duration::from_secs(100),
                     rough: Duration::from_secs(300),
                     away_max: 8,
                     away_longest: Duration::from_secs(40),

@@ -8,7 +8,6 @@ use perennial_core::{
     decision::ordinary_interval,
     record::{Record, Stamp},
     storm::Memory,
-    window::BASIS_DEFAULT_SECONDS,
 };
 use perennial_fleet::order::Order;
 
@@ -120,7 +119,7 @@ impl Writer {
         &mut self,
         now: Timestamp,
         secret: usize,
-        order: &Order,
+        (order, basis_seconds): (&Order, i64),
         seen: &Record,
     ) -> Result<Memory, Refusal> {
         if self.guards.one_at_a_time && self.known[secret].under_way {
@@ -131,7 +130,7 @@ impl Writer {
         }
         let memory = self.memory(secret, seen);
         let inputs = seen.inputs.as_ref().expect("every Secret of the town is valid");
-        let ordinary = ordinary_interval(seen, inputs, BASIS_DEFAULT_SECONDS, order.window);
+        let ordinary = ordinary_interval(seen, inputs, basis_seconds, order.window);
         let asked = seen.stamp == Stamp::Absent && seen.issued.is_some(); // inputs never change here
         let hold = memory.and_then(|memory| memory.hold_until(now, ordinary, asked));
         if let Some(until) = hold.filter(|_| self.guards.memory) {
