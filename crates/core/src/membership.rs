@@ -101,11 +101,11 @@ impl Watcher {
         Self { me, seen: BTreeMap::new(), looked: None, joined: None, tried: None }
     }
 
-    /// To be called with every beat, whether the seed answers or not. Who did not call for longer than
-    /// a Lease lives was asleep: the others have counted it out, so it joins anew.
+    /// To be called with every beat, whether the seed answers or not. Who did not call for as long as a
+    /// joiner waits was asleep: one may have joined and settled meanwhile, so it joins anew.
     pub fn beat(&mut self, now: Duration) {
         let last = self.tried.replace(now);
-        if last.is_some_and(|last| now.saturating_sub(last) >= LIVE) {
+        if last.is_some_and(|last| now.saturating_sub(last) >= SETTLE) {
             self.joined = None;
             self.seen.clear();
         }

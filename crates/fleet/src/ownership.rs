@@ -7,7 +7,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
-    membership::{LIVE, View},
+    membership::{SETTLE, View},
     name::{ReplicaName, SecretRef},
     queue::Slot,
     shoot::ShootId,
@@ -157,13 +157,13 @@ impl Fleet {
         }
     }
 
-    /// This process stood still, or its clock was set ahead: the others may have counted it out.
+    /// This process stood still, or its clock was set ahead: another one may have joined and settled.
     pub(super) fn notice_standstill(&mut self, now: Timestamp) {
         if let Ownership::Unread { since } = &mut self.ownership {
             *since = (*since).min(now); // the clock was set back
         }
         let stood = now.duration_since(self.ticked);
-        let is_long = SignedDuration::try_from(LIVE).is_ok_and(|live| stood > live);
+        let is_long = SignedDuration::try_from(SETTLE).is_ok_and(|settle| stood > settle);
         if is_long && self.ticked != Timestamp::MIN && self.ownership != Ownership::Alone {
             self.own(now, Ownership::Unread { since: now });
         }

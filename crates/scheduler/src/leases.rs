@@ -7,7 +7,7 @@ use futures::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
 use perennial_core::{
     clock::Clock,
-    membership::{BEAT, LIVE, Watcher},
+    membership::{BEAT, LIVE, SETTLE, Watcher},
     name::ReplicaName,
 };
 use perennial_kube::{Error, own_namespace::OwnNamespace};
@@ -28,9 +28,10 @@ pub(crate) const RIGHTS: &str = "apply deploy/seed/scheduler-rbac.yaml (Role per
      namespace of the services: list, create, patch, delete on leases of coordination.k8s.io), or correct \
      the credential in --seed-kubeconfig";
 
-/// Longest time that one beat may take. With the beat itself 5 s: two in a row may fail before the others
-/// count us out.
-const CALL_MAX: Duration = Duration::from_secs(3);
+/// Longest time that the calls of one beat may take. With the beat itself 4 s: less than a joiner waits, so a
+/// seed that hangs makes nobody join anew, and two beats in a row may fail before the others count us out.
+const CALL_MAX: Duration = Duration::from_secs(2);
+const _: () = assert!(CALL_MAX.as_secs() + BEAT.as_secs() < SETTLE.as_secs());
 const _: () = assert!(2 * (CALL_MAX.as_secs() + BEAT.as_secs()) <= LIVE.as_secs());
 
 /// Where Leases are.
