@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// The arrows of docs/ARCHITECTURE.md. A new one is a decision: draw it there first.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("core", &[]),
     ("proto", &[]),
     ("fleet", &["core"]),
@@ -20,6 +20,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("testing", &["core"]),
     ("fuzz", &["core"]),
     ("sim", &["core", "fleet"]),
+    ("model", &["core"]),
 ];
 
 /// Crates that only some of ours may name.
@@ -85,9 +86,9 @@ fn only_the_adapters_name_kube_tonic_tls_and_opentelemetry() {
 }
 
 #[test]
-fn core_fleet_and_sim_know_no_runtime_no_wire_and_no_cluster() {
+fn core_fleet_sim_and_model_know_no_runtime_no_wire_and_no_cluster() {
     let dependencies = dependencies(&metadata());
-    for name in ["core", "fleet", "sim"] {
+    for name in ["core", "fleet", "sim", "model"] {
         for foreign in ["tokio", "futures", "tonic", "prost", "kube", "k8s-openapi", "tracing"] {
             assert!(!dependencies[name].contains(foreign), "{name} must not name {foreign}");
         }

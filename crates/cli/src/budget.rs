@@ -64,7 +64,9 @@ pub fn text(answer: &GetBudgetResponse, now: Timestamp) -> Vec<String> {
         ));
     }
     let needed = answer.lifetime_needed.as_ref().map(of);
-    lines.extend(answer.broken.iter().flat_map(|broken| reason(broken, needed.as_deref())));
+    if answer.needed.is_some() {
+        lines.extend(answer.broken.iter().flat_map(|broken| reason(broken, needed.as_deref())));
+    }
     lines
 }
 
@@ -94,6 +96,9 @@ fn reason(broken: &BudgetBroken, needed: Option<&str>) -> Vec<String> {
             "are granted less than they ask for; at least {needed} are needed: raise \
              --service-account-max-token-expiration of the shoot's API server"
         ),
+        "taken_over" => {
+            "were written by somebody else, and survive it from their next renewal on".to_owned()
+        }
         "overdue" => {
             "should have been renewed by now: the outage is here, see perennial status".to_owned()
         }

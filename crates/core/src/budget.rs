@@ -74,6 +74,8 @@ pub enum Verdict {
     LifetimeTooShort,
     /// Its shoot grants less than was asked for.
     GrantedLess,
+    /// Somebody else wrote it, and the timestamp is theirs (B4): it survives it from its next renewal on.
+    TakenOver,
     /// It should have been renewed by now: the outage is here.
     Overdue,
     /// There is none that a consumer could use.
@@ -93,6 +95,8 @@ pub struct Life {
     pub left_at_renewal: i64,
     /// Whether its latest moment of renewal has passed.
     pub is_overdue: bool,
+    /// Whether we wrote it; the basis is for those.
+    pub is_ours: bool,
 }
 
 impl Budget {
@@ -162,6 +166,8 @@ impl Budget {
             Verdict::Holds
         } else if life.granted < life.asked {
             Verdict::GrantedLess
+        } else if !life.is_ours {
+            Verdict::TakenOver
         } else {
             Verdict::LifetimeTooShort
         }
@@ -190,8 +196,14 @@ pub fn renewals_per_day(lifetime_seconds: i64, basis_seconds: i64) -> f64 {
 
 impl Verdict {
     /// All that do not hold.
-    pub const BROKEN: [Self; 5] =
-        [Self::LifetimeTooShort, Self::GrantedLess, Self::Overdue, Self::NoToken, Self::Unserved];
+    pub const BROKEN: [Self; 6] = [
+        Self::LifetimeTooShort,
+        Self::GrantedLess,
+        Self::TakenOver,
+        Self::Overdue,
+        Self::NoToken,
+        Self::Unserved,
+    ];
 
     /// Stable name.
     #[must_use]
@@ -200,6 +212,7 @@ impl Verdict {
             Self::Holds => "holds",
             Self::LifetimeTooShort => "lifetime_too_short",
             Self::GrantedLess => "granted_less",
+            Self::TakenOver => "taken_over",
             Self::Overdue => "overdue",
             Self::NoToken => "no_token",
             Self::Unserved => "unserved",

@@ -9,6 +9,8 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    decision::Decision,
+    generation::Number,
     inputs::Inputs,
     reason::Reason,
     record::{Held, Record, Stamp},
@@ -20,6 +22,10 @@ use crate::{
 pub const STORM_TOKENS_MAX: usize = 8 + AT_ONCE_MAX as usize;
 /// The time over which they are counted.
 pub const STORM_WINDOW: SignedDuration = SignedDuration::from_mins(20);
+/// Longest time in which no replica orders for a shoot when replicas come and go while the seed
+/// answers: 6 s until a Lease counts as dead, 2 s until somebody looks, and 7 s where it comes back just
+/// before that and joins anew.
+pub const HAND_OVER_MAX: SignedDuration = SignedDuration::from_secs(15);
 
 /// The names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,11 +44,23 @@ pub enum Invariant {
     NoStorm,
     /// A token that was issued in vain has its cause in the table of failures, and each cause one.
     ExtraTokensWithinTheFailureTable,
+    /// Once all that failed is back, every Secret gets a token that fits.
+    EverySecretEndsUpRenewed,
+    /// While the seed answers, no two replicas of the scheduler order for one shoot.
+    OneOwnerAtATime,
+    /// A shoot is without a replica that orders for no longer than a hand-over takes.
+    HandOverInTime,
+    /// The generation of the token that stands is not deleted.
+    NoUsableTokenRevoked,
+    /// No older generation goes before what was promised is over.
+    GraceRespected,
+    /// A generation that was revoked is not made again.
+    NoRevokedGenerationMadeAgain,
 }
 
 impl Invariant {
     /// Every invariant.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::NoExpiredSecond,
         Self::NoUsableTokenReplacedByOneThatDoesNotFit,
         Self::NoCallBetweenRenewals,
@@ -50,6 +68,12 @@ impl Invariant {
         Self::EveryOverdueSecretIsKnownToBeOverdue,
         Self::NoStorm,
         Self::ExtraTokensWithinTheFailureTable,
+        Self::EverySecretEndsUpRenewed,
+        Self::OneOwnerAtATime,
+        Self::HandOverInTime,
+        Self::NoUsableTokenRevoked,
+        Self::GraceRespected,
+        Self::NoRevokedGenerationMadeAgain,
     ];
 
     /// Its name, which is that of its function.
@@ -67,6 +91,12 @@ impl Invariant {
             }
             Self::NoStorm => "no_storm",
             Self::ExtraTokensWithinTheFailureTable => "extra_tokens_within_the_failure_table",
+            Self::EverySecretEndsUpRenewed => "every_secret_ends_up_renewed",
+            Self::OneOwnerAtATime => "one_owner_at_a_time",
+            Self::HandOverInTime => "hand_over_in_time",
+            Self::NoUsableTokenRevoked => "no_usable_token_revoked",
+            Self::GraceRespected => "grace_respected",
+            Self::NoRevokedGenerationMadeAgain => "no_revoked_generation_made_again",
         }
     }
 }
@@ -203,6 +233,62 @@ pub fn no_storm(tokens: usize) -> Result<(), Broken> {
 pub fn extra_tokens_within_the_failure_table(extra: u32, failures: u32) -> Result<(), Broken> {
     holds(Invariant::ExtraTokensWithinTheFailureTable, extra <= failures, || {
         format!("{extra} tokens in vain, and {failures} failures that cost one each")
+    })
+}
+
+/// What is decided about a Secret when all that failed is back and nothing is under way: there is
+/// nothing to do.
+///
+/// # Errors
+/// [`Invariant::EverySecretEndsUpRenewed`]
+pub fn every_secret_ends_up_renewed(decision: &Decision) -> Result<(), Broken> {
+    let is_renewed = matches!(decision, Decision::Keep { .. });
+    holds(Invariant::EverySecretEndsUpRenewed, is_renewed, || format!("{decision:?}"))
+}
+
+/// So many replicas would order for one shoot now, while the seed answers all of them.
+///
+/// # Errors
+/// [`Invariant::OneOwnerAtATime`]
+pub fn one_owner_at_a_time(owners: usize) -> Result<(), Broken> {
+    holds(Invariant::OneOwnerAtATime, owners <= 1, || format!("{owners} order for one shoot"))
+}
+
+/// For so long no replica ordered for a shoot, while one ran and the seed answered.
+///
+/// # Errors
+/// [`Invariant::HandOverInTime`]
+pub fn hand_over_in_time(gap: SignedDuration) -> Result<(), Broken> {
+    holds(Invariant::HandOverInTime, gap <= HAND_OVER_MAX, || format!("nobody for {gap:#}"))
+}
+
+/// `deleted` is a generation that goes, `held` that of the usable token which stands then.
+///
+/// # Errors
+/// [`Invariant::NoUsableTokenRevoked`]
+pub fn no_usable_token_revoked(deleted: Number, held: Option<Number>) -> Result<(), Broken> {
+    holds(Invariant::NoUsableTokenRevoked, held != Some(deleted), || {
+        format!("generation {deleted} goes, and the token that stands is of it")
+    })
+}
+
+/// A generation goes at `now`; `promised` is until when it was to live at least.
+///
+/// # Errors
+/// [`Invariant::GraceRespected`]
+pub fn grace_respected(deleted: Number, now: Timestamp, promised: Timestamp) -> Result<(), Broken> {
+    holds(Invariant::GraceRespected, promised <= now, || {
+        format!("generation {deleted} goes at {now}, and was promised to live until {promised}")
+    })
+}
+
+/// A generation is made; all up to `revoked` have gone.
+///
+/// # Errors
+/// [`Invariant::NoRevokedGenerationMadeAgain`]
+pub fn no_revoked_generation_made_again(made: Number, revoked: Number) -> Result<(), Broken> {
+    holds(Invariant::NoRevokedGenerationMadeAgain, revoked < made, || {
+        format!("generation {made} is made, and all up to {revoked} were revoked")
     })
 }
 

@@ -6,7 +6,8 @@
 //! that see the same Leases agree without a word.
 //!
 //! ```text
-//! a crash:  Lease changes for the last time ─ 10 s LIVE ─► counted out ─ ≤ 2 s until the next look ─► 12 s
+//! a crash:  Lease changes for the last time ─ 6 s LIVE ─► counted out ─ ≤ 2 s until the next look ─► 8 s
+//! a crash, and back under its name just before that: 8 s, and it joins anew ─ 5 s SETTLE, ≤ 2 s ─► 15 s
 //! a joiner: makes its Lease ─ ≤ 2 s ─► the others look and let go of its shoots
 //!                          └─ 5 s SETTLE ──────────────► it begins to order
 //! a leaver: deletes its Lease ─ ≤ 2 s ─► the others look and take its shoots
@@ -27,9 +28,10 @@ use crate::{name::ReplicaName, shoot::ShootId};
 
 /// A replica renews its Lease, and looks at those of the others, this often.
 pub const BEAT: Duration = Duration::from_secs(2);
-/// A Lease that was not seen to change for so long is that of a dead replica: five beats, so that four
-/// lost ones bury nobody, and with the beat until it is noticed 12 s of the 15 s that a hand-over may take.
-pub const LIVE: Duration = Duration::from_secs(10);
+/// A Lease that was not seen to change for so long is that of a dead replica: three beats. With the beat
+/// until that is noticed, and the time in which who is back joins, 15 s: what a hand-over may take at most.
+pub const LIVE: Duration = Duration::from_secs(6);
+const _: () = assert!(LIVE.as_secs() + BEAT.as_secs() + SETTLE.as_secs() + BEAT.as_secs() <= 15);
 /// A replica that joins orders nothing before the others had two beats to see it, and a call a second.
 pub const SETTLE: Duration = Duration::from_secs(5);
 /// Most that a Lease grows old between two looks: a beat, and a call that takes its time.

@@ -102,7 +102,10 @@ impl Fleet {
             granted: entry.kept.granted_seconds()?,
             asked: entry.kept.asked_seconds().unwrap_or_default(),
             left_at_renewal: left_at_renewal(self.our_clock(shoot, planned), end),
-            is_overdue: self.is_overdue(now, shoot, entry),
+            // What is left alone until later is not late.
+            is_overdue: !matches!(entry.standing, Standing::Fresh { until } if until > now)
+                && self.is_overdue(now, shoot, entry),
+            is_ours: entry.kept.renew_at().is_some(),
         })
     }
 

@@ -1,5 +1,7 @@
 //! An outage that the budget names costs no expired second, and without the budget it does.
 
+#![expect(clippy::print_stdout, reason = "a test shows why a run ended")]
+
 use perennial_core::{budget::Budget, decision::Policy};
 use perennial_fleet::Settings;
 use perennial_sim::{

@@ -14,7 +14,8 @@ fn survive(seconds: i64) -> Budget {
 fn without_a_budget_nothing_is_changed_and_every_token_holds() {
     let budget = Budget::default();
     assert_eq!(budget.basis(BASIS_DEFAULT_SECONDS, 600), Ok(BASIS_DEFAULT_SECONDS));
-    let life = Life { granted: 600, asked: 600, left_at_renewal: 0, is_overdue: false };
+    let life =
+        Life { granted: 600, asked: 600, left_at_renewal: 0, is_overdue: false, is_ours: true };
     assert_eq!(budget.judge(life), Verdict::Holds);
 }
 
@@ -53,12 +54,15 @@ fn a_token_that_does_not_hold_has_a_reason() {
         asked,
         left_at_renewal: left,
         is_overdue,
+        is_ours: true,
     };
     let needed = 6 * HOUR + 600;
     assert_eq!(budget.judge(life(12 * HOUR, 12 * HOUR, needed, false)), Verdict::Holds);
     assert_eq!(budget.judge(life(12 * HOUR, 12 * HOUR, needed, true)), Verdict::Overdue);
     assert_eq!(budget.judge(life(HOUR, 12 * HOUR, 720, false)), Verdict::GrantedLess);
     assert_eq!(budget.judge(life(HOUR, HOUR, 720, false)), Verdict::LifetimeTooShort);
+    let theirs = Life { is_ours: false, ..life(12 * HOUR, 12 * HOUR, 2 * HOUR, false) };
+    assert_eq!(budget.judge(theirs), Verdict::TakenOver);
 }
 
 proptest! {
@@ -81,7 +85,7 @@ proptest! {
             let planned = *moments.start() + ((*moments.end() - *moments.start()) as f64 * place) as i64;
             let left = lifetime - planned;
             prop_assert!(left >= asked + 600, "{left} s left of {lifetime} s, renewed after {planned} s");
-            let life = Life { granted: lifetime, asked: lifetime, left_at_renewal: left, is_overdue: false };
+            let life = Life { granted: lifetime, asked: lifetime, left_at_renewal: left, is_overdue: false, is_ours: true };
             prop_assert_eq!(budget.judge(life), Verdict::Holds);
         }
     }

@@ -68,6 +68,26 @@ fn counts_are_compared_and_the_message_names_the_invariant() {
 }
 
 #[test]
+fn what_is_handed_over_and_revoked_is_compared_with_what_was_promised() {
+    assert_eq!(name(one_owner_at_a_time(2)), Some(Invariant::OneOwnerAtATime));
+    assert_eq!(one_owner_at_a_time(1), Ok(()));
+    assert_eq!(hand_over_in_time(HAND_OVER_MAX), Ok(()));
+    let longer = HAND_OVER_MAX + SignedDuration::from_secs(1);
+    assert_eq!(name(hand_over_in_time(longer)), Some(Invariant::HandOverInTime));
+    assert_eq!(no_usable_token_revoked(1, Some(2)), Ok(()));
+    assert_eq!(no_usable_token_revoked(1, None), Ok(()));
+    assert_eq!(name(no_usable_token_revoked(2, Some(2))), Some(Invariant::NoUsableTokenRevoked));
+    assert_eq!(grace_respected(1, at(9), at(9)), Ok(()));
+    assert_eq!(name(grace_respected(1, at(8), at(9))), Some(Invariant::GraceRespected));
+    let again = Some(Invariant::NoRevokedGenerationMadeAgain);
+    assert_eq!(name(no_revoked_generation_made_again(1, 1)), again);
+    assert_eq!(no_revoked_generation_made_again(2, 1), Ok(()));
+    let due = Decision::Renew(Reason::Due);
+    assert_eq!(name(every_secret_ends_up_renewed(&due)), Some(Invariant::EverySecretEndsUpRenewed));
+    assert_eq!(every_secret_ends_up_renewed(&Decision::Keep { until: at(1) }), Ok(()));
+}
+
+#[test]
 fn every_invariant_has_a_name_of_its_own() {
     let names: std::collections::BTreeSet<_> = Invariant::ALL.map(Invariant::as_str).into();
     assert_eq!(names.len(), Invariant::ALL.len());

@@ -313,7 +313,7 @@ pub struct GetBudgetResponse {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BudgetBroken {
     /// Stable name of the reason: `lifetime_too_short` (its Secret asks for too little), `granted_less` (its
-    /// shoot grants less than that), `overdue` (the outage is here), `no_token`, `unserved` (it asks for
+    /// shoot grants less than that), `taken_over` (somebody else wrote it: from its next renewal on), `overdue` (the outage is here), `no_token`, `unserved` (it asks for
     /// something impossible, or cannot be written).
     #[prost(string, tag = "1")]
     pub why: ::prost::alloc::string::String,
