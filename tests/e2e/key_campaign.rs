@@ -87,6 +87,7 @@ async fn two_thousand_tokens_change_their_signing_key_and_no_consumer_sees_a_401
         uses.refused.len()
     );
     println!("{} other answers, such as {:?}", uses.odd.len(), uses.odd.first());
+    println!("while it was down: {}", uses.down_as);
     assert_eq!(uses.refused, [""; 0]);
     assert!(uses.good > 0 && witness.wrongs().is_empty(), "{:?}", witness.wrongs());
     // Each once; the token-issuer's own may have followed the new key by itself before.
@@ -152,6 +153,8 @@ struct Uses {
     good: u64,
     /// Nobody answered: the API server is started anew with its keys.
     down: u64,
+    /// How that showed last.
+    down_as: String,
     /// Any other answer.
     odd: Vec<String>,
     refused: Vec<String>,
@@ -174,6 +177,7 @@ impl Consumers {
         self.tasks.join_all().await.into_iter().fold(Uses::default(), |mut all, uses| {
             all.good += uses.good;
             all.down += uses.down;
+            all.down_as = uses.down_as;
             all.odd.extend(uses.odd);
             all.refused.extend(uses.refused);
             all
@@ -201,7 +205,10 @@ async fn consume(
                     uses.refused.push(format!("{secret}: {status}"));
                 }
                 Err(error @ kube::Error::Api(_)) => uses.odd.push(format!("{secret}: {error}")),
-                Err(_) => uses.down += 1,
+                Err(error) => {
+                    uses.down += 1;
+                    uses.down_as = format!("{error:?}");
+                }
             }
             tokio::time::sleep(BEAT).await;
         }

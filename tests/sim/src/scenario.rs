@@ -32,7 +32,8 @@ pub type Watch<'a> = &'a mut dyn FnMut(&World);
 
 fn plan(size: Size, ask: Ask, outages: Vec<Outage>) -> Plan {
     let (settings, limits, guards) = (scheduler::settings(), None, Guards::ALL);
-    Plan { size, seed: ask.seed, outages, settings, limits, guards }
+    let basis_seconds = settings.policy.basis_seconds;
+    Plan { size, seed: ask.seed, outages, settings, basis_seconds, limits, guards }
 }
 
 fn play(

@@ -54,6 +54,8 @@ pub struct Plan {
     pub outages: Vec<Outage>,
     /// Settings of the scheduler.
     pub settings: Settings,
+    /// The basis that its orders carry; another one than it reckons with is a mistake that must show.
+    pub basis_seconds: i64,
     /// What the scheduler must hold to, if it is not what it is set to.
     pub limits: Option<(usize, usize)>,
     /// What the secret-writer holds to.
@@ -78,6 +80,7 @@ pub struct World {
     /// How many Secrets were known to be overdue at the worst audit.
     pub overdue_most: usize,
     limits: (usize, usize),
+    basis_seconds: i64,
     agenda: Agenda<What>,
     draw: Draw,
     shoots: Vec<Shoot>,
@@ -163,7 +166,7 @@ impl World {
     /// At its begin: no Secret has a token.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        let Plan { size, seed, outages, settings, limits, guards } = plan;
+        let Plan { size, seed, outages, settings, basis_seconds, limits, guards } = plan;
         let town = Town::new(size, &mut Draw::new(seed, 1));
         let mut draw = Draw::new(seed, 2);
         let mut skew = |most: Ms| draw.between(-most, most);
@@ -178,6 +181,7 @@ impl World {
             excused_expired: 0,
             overdue_most: 0,
             limits: limits.unwrap_or(own),
+            basis_seconds,
             agenda: Agenda::default(),
             shoots,
             seed: Seed::new(&town),

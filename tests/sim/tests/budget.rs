@@ -40,7 +40,9 @@ fn expired(survive: Option<u64>, length: Ms) -> Option<Ms> {
     let size = Size::of(TOKENS);
     let outages = outages(size.shoots, length);
     let settings = settings(survive);
-    let plan = Plan { size, seed: 1, outages, settings, limits: None, guards: Guards::ALL };
+    let basis_seconds = settings.policy.basis_seconds;
+    let (limits, guards) = (None, Guards::ALL);
+    let plan = Plan { size, seed: 1, outages, settings, basis_seconds, limits, guards };
     let mut world = World::new(plan);
     let ended = world.run(4 * DAY);
     ended.inspect_err(|violation| println!("{violation}")).is_ok().then_some(world.excused_expired)

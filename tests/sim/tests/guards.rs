@@ -15,7 +15,8 @@ const SIZE: Size = Size { tokens: 200, shoots: 4, lifetime: 12 * HOUR, capped: 0
 
 fn plan(outages: Vec<Outage>) -> Plan {
     let (settings, limits, guards) = (scheduler::settings(), None, Guards::ALL);
-    Plan { size: SIZE, seed: 1, outages, settings, limits, guards }
+    let basis_seconds = settings.policy.basis_seconds;
+    Plan { size: SIZE, seed: 1, outages, settings, basis_seconds, limits, guards }
 }
 
 fn outage(fault: Fault, begin: Ms, length: Ms) -> Outage {

@@ -114,7 +114,7 @@ impl World {
         let by_writer = stamp(self.now, self.writer.ahead);
         let seen = self.writer.sees(secret, &self.seed.secrets[secret]);
         let order = &self.flights.get(number).order;
-        let basis = self.scheduler.fleet.basis_seconds();
+        let basis = self.basis_seconds;
         match self.writer.permit(by_writer, secret, (order, basis), seen) {
             Ok(memory) => self.flights.get(number).memory = Some(memory),
             Err(refusal) => {
@@ -277,7 +277,7 @@ impl World {
         let (tenant, flight) = (&self.town.secrets[secret], self.flights.get(number));
         let memory = flight.memory.expect("what is written was permitted");
         let Order { reason, window, place, attempt, .. } = flight.order;
-        let plan = Plan::draw(&claims, self.scheduler.fleet.basis_seconds(), window, place);
+        let plan = Plan::draw(&claims, self.basis_seconds, window, place);
         let note = Issued {
             sha256: TokenHash::received(format!("{secret:x}-{epoch:x}-{attempt:x}")),
             inputs: tenant.hash.clone(),
