@@ -24,7 +24,7 @@ mod labels;
 
 pub use audiences::{AUDIENCE_BYTES_MAX, AUDIENCES_MAX, Audiences, is_audience};
 pub use invalid::{Invalid, Place, Problem, Refusal};
-pub use labels::ACCOUNT_LABELS_MAX;
+pub use labels::{ACCOUNT_LABELS_MAX, is_label_key, is_label_value};
 
 /// Lifetime asked for when the Secret names none (B3).
 pub const LIFETIME_DEFAULT_SECONDS: i64 = 12 * 60 * 60;

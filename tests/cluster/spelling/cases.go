@@ -63,3 +63,28 @@ var labels = []string{
 var labelParts = []string{
 	`{`, `}`, `"a"`, `:`, `,`, `"b"`, `{"a":"b"}`, `{"a":`, `{"x/y":"`, `"}`, `z`, `.`, `-`, `_`, ` `, `1`, `[`, `{}`, `"`,
 }
+
+var selectors = []string{
+	"", " ", "a", "!a", "a=b", "a==b", "a!=b", "a = b", " a\t==\nb ", "a=", "a==", "a!=", "a=,b", "a,b", "a,!b", "a,b=c,d!=e",
+	"a in (b)", "a in (b,c)", "a in(b)", "a in ( b , c )", "a notin (b)", "a notin (b,c)", "a in ()", "a notin ()", "a in (,)",
+	"a in (b,)", "a in (,b)", "a in (b,,c)", "a in (,,)", "a in (b c)", "a in b", "a in (b", "a in b)", "a in", "a notin", "in", "notin",
+	"in in (in)", "in=in", "!in", "in,notin", "notin notin (notin)", "a in (in,notin)", "a=in", "a=notin",
+	"a>1", "a > 1", "a<10", "a>01", "a>-1", "a>+1", "a>", "a>b", "a>1.5", "a>9223372036854775807", "a>9223372036854775808", "a>1,a<3",
+	"a>=1", "a=<1", "a=>1", "a<>1", "a===b", "a=!b", "a!==b", "a!b", "!a=b", "!!a", "! a", "!", "a!", "=b", "a,", ",a", ",", "a,,b",
+	"(a)", "a)", "(", ")", "a b", "a~b", "a&b", "a;b", "a=b c", "a='b'", "a=\"b\"", "a in (\"b\")", "a=-b", "-a=b", "a=b/c", "a/b=c",
+	"a.b/c=d", "a/b/c=d", "/a", "a/", "A=B", "a_b=c.d", "ä=b", "a=ä", "app.kubernetes.io/name=etcd",
+	"resources.gardener.cloud/purpose=token-requestor", "resources.gardener.cloud/class in (shoot,seed)",
+	"resources.gardener.cloud/class notin (shoot)", "a=" + strings.Repeat("b", 63), "a=" + strings.Repeat("b", 64),
+	strings.Repeat("b", 63) + "=c", strings.Repeat("b", 64) + "=c",
+}
+
+var selectorParts = []string{
+	"a", "b", "!", "=", "==", "!=", "in", "notin", " in (", " notin (", ")", ",", ",", ">", "<", " ", "1", "c", "a=b", "!a",
+}
+
+// labelled is what selectors are asked about; crates/core/src/selector/tests.rs has the same.
+var labelled = []map[string]string{
+	{}, {"a": ""}, {"a": "b"}, {"a": "c", "b": "c"}, {"a": "1"}, {"a": "2", "d": "e"}, {"a": "-1"}, {"in": "in", "notin": "notin"},
+	{"resources.gardener.cloud/purpose": "token-requestor", "resources.gardener.cloud/class": "shoot"},
+	{"app.kubernetes.io/name": "etcd", "c": "d"},
+}

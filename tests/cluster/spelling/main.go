@@ -1,5 +1,5 @@
 // Command spelling says how Go and Kubernetes read what stands in annotations: durations, booleans,
-// names and labels. The Rust tests of crates/core compare with what it wrote into
+// names, labels and label selectors. The Rust tests of crates/core compare with what it wrote into
 // crates/core/testdata. Anew, from tests/cluster: go run ./spelling ../../crates/core/testdata
 //
 // The second argument is how many random cases come beside the chosen ones, 120 by default. They are
@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	selection "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -29,7 +30,9 @@ type read struct {
 	Bool   *bool             `json:"bool,omitempty"`
 	Kinds  []string          `json:"kinds,omitempty"`
 	Labels map[string]string `json:"labels,omitempty"`
-	Good   bool              `json:"good"`
+	// Selected has a 1 for each of labelled that the selector selects, and a 0 for others.
+	Selected string `json:"selected,omitempty"`
+	Good     bool   `json:"good"`
 }
 
 func main() {
@@ -47,6 +50,7 @@ func main() {
 		"booleans":  each(texts(random, count/4, booleans, booleanParts), boolean),
 		"names":     each(texts(random, count, names, nameParts), kinds),
 		"labels":    each(texts(random, count, labels, labelParts), labelObject),
+		"selectors": each(texts(random, 2*count, selectors, selectorParts), selector),
 	} {
 		if err := write(filepath.Join(os.Args[1], name+".jsonl"), table); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -133,6 +137,23 @@ func labelObject(text string) read {
 		return read{}
 	}
 	return read{Labels: labels, Good: true}
+}
+
+// selector reads as kubectl and the API server do.
+func selector(text string) read {
+	parsed, err := selection.Parse(text)
+	if err != nil {
+		return read{}
+	}
+	var selected strings.Builder
+	for _, own := range labelled {
+		if parsed.Matches(selection.Set(own)) {
+			selected.WriteByte('1')
+		} else {
+			selected.WriteByte('0')
+		}
+	}
+	return read{Selected: selected.String(), Good: true}
 }
 
 func write(path string, table []read) error {

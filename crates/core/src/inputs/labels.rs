@@ -19,20 +19,24 @@ pub(super) fn read(text: &str) -> Result<BTreeMap<String, String>, Invalid> {
     if labels.len() > ACCOUNT_LABELS_MAX {
         return Err(invalid(Problem::TooManyLabels));
     }
-    match labels.iter().find(|(key, value)| !(is_key(key) && is_value(value))) {
+    match labels.iter().find(|(key, value)| !(is_label_key(key) && is_label_value(value))) {
         Some((key, _)) => Err(invalid(Problem::Label { label: cut(key) })),
         None => Ok(labels),
     }
 }
 
-fn is_key(key: &str) -> bool {
+/// Whether a text can be the key of a label.
+#[must_use]
+pub fn is_label_key(key: &str) -> bool {
     match key.split_once('/') {
         Some((prefix, name)) => prefix.parse::<SecretName>().is_ok() && is_part(name),
         None => is_part(key),
     }
 }
 
-fn is_value(value: &str) -> bool {
+/// Whether a text can be the value of a label.
+#[must_use]
+pub fn is_label_value(value: &str) -> bool {
     value.is_empty() || is_part(value)
 }
 
