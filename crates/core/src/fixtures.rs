@@ -140,6 +140,7 @@ impl SecretBuilder {
         let view = SecretView {
             secret: &secret,
             uid: "uid-1",
+            labels: &BTreeMap::new(),
             annotations: &self.annotations,
             token: self.token.as_deref().map(str::as_bytes),
             kubeconfig: self.kubeconfig.as_deref().map(str::as_bytes),

@@ -11,6 +11,7 @@ use crate::{
     inputs::{Inputs, Interpretation, Invalid, Mode, Problem, Refusal},
     issued::{Issued, Left},
     keys, kubeconfig,
+    labels::Labels,
     name::SecretRef,
     storm::Memory,
     target,
@@ -28,6 +29,8 @@ pub struct SecretView<'a> {
     pub secret: &'a SecretRef,
     /// `metadata.uid`
     pub uid: &'a str,
+    /// `metadata.labels`
+    pub labels: &'a BTreeMap<String, String>,
     /// `metadata.annotations`
     pub annotations: &'a BTreeMap<String, String>,
     /// `data.token`
@@ -55,6 +58,8 @@ pub struct Record {
     pub secret: SecretRef,
     /// `metadata.uid`
     pub uid: ArcStr,
+    /// Its labels, for whoever selects by them. They are not part of the digest.
+    pub labels: Labels,
     /// What it asks for, or why that cannot be.
     pub inputs: Result<Inputs, Refusal>,
     /// What stands for a token.
@@ -175,6 +180,7 @@ impl Record {
         let mut record = Self {
             secret: view.secret.clone(),
             uid: view.uid.into(),
+            labels: Labels::of(view.labels),
             inputs: inputs.map_err(Refusal::from),
             held,
             issued,

@@ -15,6 +15,7 @@ use perennial_core::{
     digest::Digest,
     inputs::{Audiences, Inputs, InputsHash, Mode},
     issued::Issued,
+    labels::Labels,
     name::{AccountRef, SecretRef},
     reason::Reason,
     record::{Held, Record, Stamp},
@@ -40,6 +41,7 @@ pub(super) enum Kept {
 pub(super) struct Ordinary {
     secret: SecretRef,
     uid: Uid,
+    labels: Labels,
     account: AccountRef,
     account_uid: Option<ArcStr>,
     /// Hardly any Secret has some.
@@ -108,6 +110,14 @@ impl Kept {
         match self {
             Self::Ordinary(ordinary) => ordinary.record(),
             Self::Whole(record) => Record::clone(record),
+        }
+    }
+
+    /// Its labels.
+    pub(super) const fn labels(&self) -> &Labels {
+        match self {
+            Self::Ordinary(ordinary) => &ordinary.labels,
+            Self::Whole(record) => &record.labels,
         }
     }
 
@@ -274,6 +284,7 @@ impl Ordinary {
         Some(Self {
             secret: record.secret.clone(),
             uid: Uid::of(&record.uid),
+            labels: record.labels.clone(),
             account: inputs.account.clone(),
             account_uid: claims.account_uid.clone(),
             account_labels: labels.cloned().map(Box::new),
@@ -305,6 +316,7 @@ impl Ordinary {
         Record {
             secret: self.secret.clone(),
             uid: self.uid.text(),
+            labels: self.labels.clone(),
             inputs: Ok(self.inputs()),
             held: Held::Token(self.claims()),
             stamp: Stamp::At(self.moment(self.stamp)),
@@ -399,6 +411,7 @@ mod tests {
             let inputs = record.inputs.as_mut().unwrap();
             inputs.account_labels.insert("a".to_owned(), "b".to_owned());
         })));
+        assert!(is_ordinary(&with(&|record| record.labels = labels("app", "etcd"))));
         let uids =
             ["a3f0c2de-1111-4222-8333-abcdefabcdef", "A3F0C2DE-1111-4222-8333-ABCDEFABCDEF", ""];
         assert!(uids.iter().all(|uid| is_ordinary(&with(&|record| record.uid = (*uid).into()))));

@@ -144,6 +144,7 @@ impl SecretBuilder {
         let view = SecretView {
             secret: &secret,
             uid: &self.uid,
+            labels: &BTreeMap::new(),
             annotations: &self.annotations,
             token: self.token.as_deref().map(str::as_bytes),
             kubeconfig: None,

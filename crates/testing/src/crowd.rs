@@ -7,6 +7,8 @@ use perennial_core::{
     digest::Digest,
     inputs::{Audiences, Inputs, LabelsHash, Mode},
     issued::Issued,
+    keys,
+    labels::Labels,
     name::{AccountRef, SecretRef},
     reason::Reason,
     record::{Held, Record, Stamp},
@@ -135,7 +137,8 @@ pub fn bare(secret: SecretRef, number: usize) -> Record {
         revocable: false,
     };
     let (uid, digest) = (uid("secret", number).into(), digest(&secret.to_string()));
-    Record { secret, uid, digest, inputs: Ok(inputs), ..records::bare("none/none") }
+    let labels = Labels::of(&purpose_and_class());
+    Record { secret, uid, labels, digest, inputs: Ok(inputs), ..records::bare("none/none") }
 }
 
 /// What tells it from the others of its crowd stands in its account.
@@ -160,6 +163,13 @@ fn labels(number: usize) -> std::collections::BTreeMap<String, String> {
     let has_labels = number.is_multiple_of(ONE_HAS_LABELS_IN);
     let label = || ("app.kubernetes.io/managed-by".to_owned(), "control-plane".to_owned());
     has_labels.then(label).into_iter().collect()
+}
+
+/// The labels that Gardener gives an access Secret.
+fn purpose_and_class() -> std::collections::BTreeMap<String, String> {
+    let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    [label(keys::PURPOSE, keys::PURPOSE_TOKEN_REQUESTOR), label(keys::CLASS, keys::CLASS_SHOOT)]
+        .into()
 }
 
 fn uid(of: &str, number: usize) -> String {

@@ -8,6 +8,7 @@ use perennial_core::{
     generation::{Bound, Ends, Family, Noted, Number},
     inputs::{Audiences, Inputs, Mode, Refusal},
     issued::Issued,
+    labels::Labels,
     name::SecretRef,
     reason::Reason,
     record::{Held, Record, Stamp},
@@ -49,6 +50,7 @@ pub fn bare(text: &str) -> Record {
     Record {
         secret: secret(text),
         uid: format!("uid of {text}").into(),
+        labels: Labels::default(),
         inputs: Ok(inputs),
         held: Held::Nothing,
         issued: None,
@@ -60,6 +62,11 @@ pub fn bare(text: &str) -> Record {
         other_writer: None,
         digest: Digest::received(format!("{text} bare")),
     }
+}
+
+/// Labels with one label.
+pub fn labels(key: &str, value: &str) -> Labels {
+    Labels::of(&[(key.to_owned(), value.to_owned())].into())
 }
 
 /// The record as the secret-writer writes it at `seconds`.

@@ -52,6 +52,7 @@ fn verdict(sample: &Sample) -> Result<(), Refusal> {
     let view = SecretView {
         secret: &secret,
         uid: "uid-1",
+        labels: &BTreeMap::new(),
         annotations: &sample.annotations,
         token: data(keys::DATA_TOKEN),
         kubeconfig: data(keys::DATA_KUBECONFIG),

@@ -141,6 +141,7 @@ impl Object {
         let view = SecretView {
             secret: &secret,
             uid: "uid-1",
+            labels: &BTreeMap::new(),
             annotations: &self.annotations,
             token: self.token.as_deref().map(str::as_bytes),
             kubeconfig: None,

@@ -144,6 +144,7 @@ impl Content {
             let view = SecretView {
                 secret: &secret(),
                 uid: &uid,
+                labels: &BTreeMap::new(),
                 annotations,
                 token: token.as_deref().map(str::as_bytes),
                 kubeconfig: None,

@@ -6,6 +6,7 @@ use foldhash::fast::RandomState;
 use perennial_core::{
     digest::Digest,
     inputs::{Inputs, InputsHash, Mode},
+    labels::Labels,
     name::SecretRef,
     record::{Held, Record, Stamp},
     shoot::ShootId,
@@ -117,6 +118,7 @@ fn bare(shoot: &str, number: usize, lifetime: Ms) -> Record {
     Record {
         secret: SecretRef::parse(shoot, &name).expect("good names"),
         uid: format!("{shoot}-{number}").into(),
+        labels: Labels::default(),
         inputs: Ok(inputs),
         held: Held::Nothing,
         issued: None,

@@ -10,6 +10,7 @@ use super::Record;
 use crate::{
     inputs::Audiences,
     issued::Issued,
+    labels::Labels,
     name::{AccountName, AccountRef, Namespace, SecretName, SecretRef},
     token::Claims,
 };
@@ -21,6 +22,8 @@ pub struct Texts<'a> {
     pub secret: &'a SecretRef,
     /// `metadata.uid`, where it is kept as a text.
     pub uid: Option<&'a ArcStr>,
+    /// Its labels.
+    pub labels: &'a Labels,
     /// What it asks for, where that can be served.
     pub inputs: Option<(&'a AccountRef, &'a Audiences)>,
     /// What its token says of itself, where it has one.
@@ -51,7 +54,8 @@ impl Record {
         });
         let inputs = self.inputs.as_ref().ok();
         let inputs = inputs.map(|inputs| (&inputs.account, &inputs.audiences));
-        Texts { secret: &self.secret, uid: Some(&self.uid), inputs, claims }
+        let (uid, labels) = (Some(&self.uid), &self.labels);
+        Texts { secret: &self.secret, uid, labels, inputs, claims }
     }
 
     /// Keeps no text twice that this record has in several places.
@@ -76,6 +80,7 @@ impl Record {
         other.uid.iter().for_each(|uid| share(&mut self.uid, uid));
         share(&mut self.secret.namespace, &other.secret.namespace);
         share(&mut self.secret.name, &other.secret.name);
+        share(&mut self.labels, other.labels);
         if let (Ok(own), Some((account, audiences))) = (&mut self.inputs, other.inputs) {
             share_account(&mut own.account, account);
             share(&mut own.audiences, audiences);
@@ -134,7 +139,7 @@ macro_rules! text {
     };
 }
 
-text!(Audiences, Namespace, SecretName, AccountName);
+text!(Audiences, Labels, Namespace, SecretName, AccountName);
 
 #[cfg(test)]
 mod tests {

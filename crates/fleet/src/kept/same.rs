@@ -54,6 +54,7 @@ impl Ordinary {
         let Record {
             secret,
             uid,
+            labels,
             inputs: Ok(inputs),
             held: Held::Token(claims),
             issued: Some(note),
@@ -75,6 +76,7 @@ impl Ordinary {
             && *memory == Some(note.memory())
             && *secret == self.secret
             && self.uid.is(uid)
+            && *labels == self.labels
             && self.has_inputs(inputs)
             && self.has_claims(claims)
             && self.has_note(note)
@@ -174,6 +176,6 @@ impl Ordinary {
             audiences: &self.audiences,
         };
         let inputs = Some((&self.account, &self.audiences));
-        Texts { secret: &self.secret, uid, inputs, claims: Some(claims) }
+        Texts { secret: &self.secret, uid, labels: &self.labels, inputs, claims: Some(claims) }
     }
 }

@@ -32,13 +32,15 @@ pub(crate) fn data<'a>(object: &'a Secret, key: &str) -> Option<&'a [u8]> {
 pub(super) fn reduce(object: &Secret, interpretation: &Interpretation) -> Option<Seen> {
     static NONE: BTreeMap<String, String> = BTreeMap::new();
     let meta = &object.metadata;
-    if !interpretation.serves(meta.labels.as_ref().unwrap_or(&NONE)) {
+    let labels = meta.labels.as_ref().unwrap_or(&NONE);
+    if !interpretation.serves(labels) {
         return None;
     }
     let secret = secret_ref(object)?;
     let view = SecretView {
         secret: &secret,
         uid: meta.uid.as_deref().unwrap_or_default(),
+        labels,
         annotations: meta.annotations.as_ref().unwrap_or(&NONE),
         token: data(object, keys::DATA_TOKEN),
         kubeconfig: data(object, keys::DATA_KUBECONFIG),

@@ -198,6 +198,12 @@ pub struct AccessSecret {
     /// Former targets that may still hold what was put there, the oldest first.
     #[prost(message, repeated, tag = "16")]
     pub left: ::prost::alloc::vec::Vec<FormerTarget>,
+    /// Its labels, the first 64 by key, for whoever selects by them. No decision depends on them.
+    #[prost(btree_map = "string, string", tag = "17")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
     #[prost(oneof = "access_secret::Asks", tags = "5, 6")]
     pub asks: ::core::option::Option<access_secret::Asks>,
 }

@@ -4,6 +4,7 @@ use perennial_core::{
     generation::{Bound, Noted},
     inputs::{Inputs, InputsHash, Mode, Refusal},
     issued::{Issued, Left},
+    labels::Labels,
     name::{AccountRef, SecretRef},
     reason::Reason,
     record::{Held, Obstacle, OtherWriter, Record, Stamp},
@@ -41,6 +42,7 @@ pub fn record_to_proto(record: &Record) -> proto::AccessSecret {
         namespace: record.secret.namespace.to_string(),
         name: record.secret.name.to_string(),
         uid: record.uid.to_string(),
+        labels: record.labels.iter().map(|(key, value)| (key.into(), value.into())).collect(),
         digest: record.digest.to_string(),
         asks: Some(asks_to_proto(&record.inputs)),
         held: held.into(),
@@ -97,6 +99,7 @@ pub fn record_from_proto(message: proto::AccessSecret) -> Result<Record, Convert
         inputs: asks_from_proto(message.asks.ok_or_else(|| ConvertError::missing("record.asks"))?)?,
         digest: Digest::received(message.digest),
         uid: message.uid.into(),
+        labels: Labels::of(&message.labels),
     })
 }
 

@@ -32,6 +32,7 @@ fn record(annotate: impl Fn(&mut BTreeMap<String, String>), token: Option<&str>)
     let view = SecretView {
         secret: &SecretRef::parse("shoot--lab--1", "access").unwrap(),
         uid: "uid",
+        labels: &BTreeMap::new(),
         annotations: &annotations,
         token: token.map(str::as_bytes),
         kubeconfig: None,

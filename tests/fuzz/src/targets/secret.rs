@@ -99,6 +99,7 @@ pub(super) fn run(bytes: &[u8]) {
     let view = SecretView {
         secret: &secret,
         uid: "uid-1",
+        labels: &BTreeMap::new(),
         annotations: &annotations,
         token: data.get(keys::DATA_TOKEN).copied(),
         kubeconfig: data.get(keys::DATA_KUBECONFIG).copied(),
