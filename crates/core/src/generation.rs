@@ -149,6 +149,8 @@ pub struct Generation {
     /// For how long older ones live on after a token of this one is written, as whoever made it was
     /// told; absent where none was to be revoked.
     pub grace: Option<Duration>,
+    /// When it was made, by the shoot's clock, whole seconds; absent until a list or a watch has told.
+    pub made: Option<Timestamp>,
 }
 
 /// The generations of an access Secret, as they were last seen.

@@ -228,7 +228,7 @@ impl Issuer {
         let (Some(chosen), Some(bound)) = (bound, &claims.bound) else { return };
         let (family, shoot) = (ask.family(), &ask.secret.namespace);
         let Chosen { number, grace } = chosen;
-        let generation = Generation { number, uid: bound.uid.as_str().into(), grace };
+        let generation = Generation { number, uid: bound.uid.as_str().into(), grace, made: None };
         self.generations.granted(shoot, &family, generation);
         self.kept.issued(&ask.secret, number, token, claims, self.clock.now());
     }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt as _, future, stream::BoxStream};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api,
@@ -43,6 +44,8 @@ pub struct SeenGeneration {
     pub uid: Box<str>,
     /// For how long older ones live on.
     pub grace: Option<Duration>,
+    /// When it was made, by the shoot's clock.
+    pub made: Option<Timestamp>,
     /// Whether it is being deleted.
     pub terminating: bool,
 }
@@ -209,12 +212,15 @@ fn reduce(object: &PartialObjectMeta<Secret>) -> Option<SeenGeneration> {
         name: name.parse().ok()?,
         uid: meta.uid.as_deref()?.into(),
         grace: grace.map(|grace| grace.min(GRACE_MAX)),
+        made: meta.creation_timestamp.as_ref().map(|made| made.0),
         terminating: meta.deletion_timestamp.is_some(),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
     use super::*;
 
     #[test]
@@ -231,6 +237,7 @@ mod tests {
         }
         let mut metadata = made.metadata;
         metadata.uid = Some("u".to_owned());
+        metadata.creation_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
         let read = |metadata| {
             let (types, _phantom) = (None, std::marker::PhantomData);
             reduce(&PartialObjectMeta { types, metadata, _phantom })
@@ -238,6 +245,7 @@ mod tests {
         let seen = read(metadata.clone()).unwrap();
         assert_eq!(family.number(seen.name.as_str()), Some(3));
         assert_eq!((seen.grace, seen.terminating), (Some(Duration::from_secs(240)), false));
+        assert_eq!(seen.made, Some(Timestamp::UNIX_EPOCH));
         metadata.name = Some("somebody-elses".to_owned());
         assert_eq!(read(metadata), None);
     }

@@ -306,6 +306,9 @@ pub struct Generation {
     /// be revoked when it was made.
     #[prost(message, optional, tag = "3")]
     pub grace: ::core::option::Option<::prost_types::Duration>,
+    /// When it was made, by the shoot's clock, whole seconds; absent until a list or a watch has told.
+    #[prost(message, optional, tag = "4")]
+    pub made_at: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// A target as it was last seen. It never holds a token.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

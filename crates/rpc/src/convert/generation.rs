@@ -40,6 +40,7 @@ pub fn generations_seen_to_proto(
         number: generation.number,
         uid: generation.uid.to_string(),
         grace: generation.grace.map(duration),
+        made_at: generation.made.map(timestamp),
     });
     proto::GenerationsSeen {
         shoot: shoot.to_string(),
@@ -61,6 +62,10 @@ pub fn generations_seen_from_proto(
             number: number("generations.number", generation.number)?,
             uid: generation.uid.into(),
             grace: optional("generations.grace", generation.grace)?,
+            made: generation
+                .made_at
+                .map(|made| timestamp_from("generations.made_at", Some(made)))
+                .transpose()?,
         })
     });
     let mut present = present.collect::<Result<Vec<_>, ConvertError>>()?;
@@ -134,7 +139,12 @@ mod tests {
 
     #[test]
     fn d_what_was_seen_of_generations_survives_the_way() {
-        let generation = |number, grace| Generation { number, uid: "u".into(), grace };
+        let generation = |number, grace| Generation {
+            number,
+            uid: "u".into(),
+            grace,
+            made: grace.map(|_| jiff::Timestamp::UNIX_EPOCH),
+        };
         let family =
             Family { namespace: "kube-system".parse().unwrap(), secret: "a".parse().unwrap() };
         let shoot = "shoot--lab--1".parse().unwrap();

@@ -28,7 +28,7 @@ pub(crate) fn family() -> Family {
 /// One of them.
 pub(crate) fn generation(number: Number, uid: &str) -> SeenGeneration {
     let (name, uid) = (family().name(number), uid.into());
-    SeenGeneration { name, uid, grace: None, terminating: false }
+    SeenGeneration { name, uid, grace: None, made: None, terminating: false }
 }
 
 impl World {
@@ -97,7 +97,8 @@ impl Generations for FakeShoot {
                 return Err(already_there());
             }
             let uid = format!("made-{number}").into();
-            let made = SeenGeneration { name: name.clone(), uid, grace, terminating: false };
+            let made =
+                SeenGeneration { name: name.clone(), uid, grace, made: None, terminating: false };
             state.generations.insert(key(&name), made);
             Ok(())
         };

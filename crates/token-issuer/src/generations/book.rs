@@ -253,7 +253,7 @@ impl Entry {
 
 fn read(seen: &SeenGeneration) -> Option<(&str, Generation)> {
     let (id, number) = parts(seen.name.as_str())?;
-    Some((id, Generation { number, uid: seen.uid.clone(), grace: seen.grace }))
+    Some((id, Generation { number, uid: seen.uid.clone(), grace: seen.grace, made: seen.made }))
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ async fn d_a_token_that_came_during_a_list_has_another_list_follow() {
     let lab = Lab::new().await;
     lab.tell(GenerationChange::ListBegins);
     lab.settle().await;
-    let granted = Generation { number: 1, uid: "a".into(), grace: None };
+    let granted = Generation { number: 1, uid: "a".into(), grace: None, made: None };
     lab.generations.granted(&shoot(1), &family(), granted);
     lab.tell(GenerationChange::ListComplete);
     lab.settle().await;

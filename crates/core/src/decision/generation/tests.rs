@@ -28,6 +28,7 @@ fn shoot(present: &[(Number, &str)], seen_at: i64) -> ShootStatus {
         number: *number,
         uid: (*uid).into(),
         grace: Some(Duration::from_secs(60)),
+        made: None,
     };
     let present = present.iter().map(generation).collect();
     let mut status = ShootStatus {

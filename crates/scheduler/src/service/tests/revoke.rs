@@ -34,6 +34,7 @@ impl Desk {
             number: *number,
             uid: format!("uid-{number}").into(),
             grace: None,
+            made: None,
         };
         let family = Family::new(&"kube-system".parse().unwrap(), &record.secret);
         let present = present.iter().map(generation).collect();

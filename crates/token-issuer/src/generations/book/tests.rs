@@ -21,7 +21,7 @@ fn book(found: &[SeenGeneration]) -> Book {
 }
 
 fn ours(number: Number, uid: &str) -> Generation {
-    Generation { number, uid: uid.into(), grace: None }
+    Generation { number, uid: uid.into(), grace: None, made: None }
 }
 
 /// Numbers and uids, and when.
