@@ -2,6 +2,7 @@
 //!
 //! That consumers notice nothing of it with a grace is seen in `component`.
 
+mod campaign;
 mod crash;
 
 use std::{process::Output, time::Duration};

@@ -1,7 +1,7 @@
 //! Campaigns over three real services: begun, watched to their end, ended, and gone on with after a
 //! restart.
 
-use perennial_core::campaign::NAME;
+use perennial_core::{campaign::NAME, generation::REFUSED_WITHIN, keys, token::Claims};
 use perennial_lab::poll::Look;
 use perennial_proto::scheduler::v1::{
     CampaignPhase, CampaignProgress, CancelCampaignRequest, GetCampaignRequest,
@@ -78,6 +78,85 @@ async fn every_token_of_one_shoot_is_renewed_once_and_then_it_is_done() {
     assert_eq!(tokens(2, &[other]), others, "not of its selection");
     assert_eq!(house.spent_since(&spent).dear()[0], 4, "one TokenRequest each");
     assert_eq!(house.progress(&id).await.phase(), CampaignPhase::Done);
+}
+
+#[tokio::test]
+async fn only_secrets_whose_labels_are_selected_are_renewed() {
+    let house = House::new().await;
+    let names: Vec<_> = ["a", "b", "c"].map(|account| house.ask(1, account)).into();
+    for name in &names[..2] {
+        house.edit(1, name, |secret| secret["metadata"]["labels"]["app"] = "etcd".into());
+    }
+    house.all_fresh(4).await;
+    let left = token(&house.secret(1, &names[2]));
+    let spent = house.counts();
+    house.clock.advance(std::time::Duration::from_secs(5));
+    let request = |selector: &str| StartCampaignRequest {
+        label_selector: selector.to_owned(),
+        reason: "tested".to_owned(),
+        wanted: Some(Wanted::IssuedFromNow(true)),
+        ..StartCampaignRequest::default()
+    };
+    let refusal = async |selector| {
+        let status = house.scheduler().start_campaign(request(selector)).await.unwrap_err();
+        (status.code(), status.get_details_error_info().unwrap().reason)
+    };
+    let nonsense = (Code::InvalidArgument, "LABEL_SELECTOR_INVALID".to_owned());
+    assert_eq!(refusal("app in etcd").await, nonsense);
+    assert_eq!(refusal("app=edcd").await, (Code::NotFound, "NOTHING_SELECTED".to_owned()));
+    let begun = house.scheduler().start_campaign(request("app in (etcd,vpn)")).await.unwrap();
+    let campaign = begun.into_inner().campaign.unwrap();
+    assert_eq!(campaign.label_selector, "app in (etcd,vpn)");
+    let told = house.watch_campaign(&campaign.id).await;
+    let last = told.last().unwrap();
+    assert_eq!((last.phase(), last.done, last.total), (CampaignPhase::Done, 2, 2), "{last:?}");
+    assert_eq!(token(&house.secret(1, &names[2])), left);
+    assert_eq!(house.spent_since(&spent).dear()[0], 2, "one TokenRequest each");
+}
+
+#[tokio::test]
+async fn d_a_campaign_that_revokes_ends_with_old_tokens_refused_and_says_what_it_cannot() {
+    let house = House::new().await;
+    let (name, plain) = (house.ask(1, "a"), house.ask(1, "plain"));
+    house.edit(1, &name, |secret| {
+        secret["metadata"]["annotations"][keys::REVOCABLE] = "true".into();
+    });
+    house.all_fresh(3).await;
+    let is_bound = |secret: &serde_json::Value| {
+        let claims = token(secret).and_then(|text| Claims::read(text.as_bytes()).ok());
+        claims.is_some_and(|claims| claims.bound.is_some())
+    };
+    let old = token(&house.wait(1, &name, "a bound token", is_bound).await).unwrap();
+    let spent = house.counts();
+    house.clock.advance(std::time::Duration::from_secs(5));
+    let request = StartCampaignRequest {
+        namespace: namespace(1),
+        reason: "tested".to_owned(),
+        wanted: Some(Wanted::RevokedFromNow(true)),
+        grace: Some(prost_types::Duration { seconds: 0, nanos: 0 }),
+        ..StartCampaignRequest::default()
+    };
+    let with_grace =
+        StartCampaignRequest { wanted: Some(Wanted::IssuedFromNow(true)), ..request.clone() };
+    let refused = house.scheduler().start_campaign(with_grace).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "a grace without a revocation");
+    let begun = house.scheduler().start_campaign(request).await.unwrap();
+    let id = begun.into_inner().campaign.unwrap().id;
+    house
+        .until("all generations from before gone", async || match house.progress(&id).await {
+            progress if progress.refused_from.is_some() => Look::Done(()),
+            progress => Look::Waiting(format!("{progress:?}")),
+        })
+        .await;
+    house.clock.advance(REFUSED_WITHIN);
+    let told = house.watch_campaign(&id).await;
+    let last = told.last().unwrap();
+    assert_eq!((last.phase(), last.done), (CampaignPhase::Incomplete, 1), "{last:?}");
+    // The one of the token-issuer itself is no more revocable than that of the other component.
+    assert_eq!((last.cannot[0].why.as_str(), last.cannot[0].count), ("not_revocable", 2));
+    assert!(last.cannot[0].first.iter().any(|secret| secret.ends_with(&plain)));
+    assert!(house.shoot(1).authenticate(&old).is_none(), "the old token is refused");
+    assert_eq!(house.spent_since(&spent).dear()[0], 1, "one TokenRequest");
 }
 
 #[tokio::test]

@@ -13,13 +13,16 @@ use perennial_proto::scheduler::v1::{
     ListCampaignsRequest, StartCampaignRequest, WatchCampaignRequest,
     start_campaign_request::Wanted,
 };
+use perennial_rpc::convert;
 use tokio::{signal, time};
 use tonic::Status;
 
 use crate::{
     args::{
-        Output,
-        campaign::{Action, RotateKeysArgs, StartArgs, WatchArgs},
+        Output, OutputArgs,
+        campaign::{
+            Action, HowArgs, RevokeAllArgs, RotateKeysArgs, SelectionArgs, StartArgs, WatchArgs,
+        },
     },
     connect::{Scheduler, with_deadline},
     error::CliError,
@@ -36,14 +39,17 @@ const TRIES_MAX: u32 = 60;
 pub(crate) async fn run(scheduler: Scheduler, action: Action) -> Result<Exit, CliError> {
     match action {
         Action::Start(args) => {
-            let StartArgs { namespace, all, reason, no_wait, output } = args;
-            let request = StartCampaignRequest {
-                namespace: namespace.map(|namespace| namespace.to_string()).unwrap_or_default(),
-                all,
-                reason: reason.as_str().to_owned(),
-                wanted: Some(Wanted::IssuedFromNow(true)),
-            };
-            start(scheduler, request, no_wait, output.output).await
+            let StartArgs { selection, how } = args;
+            let wanted = Some(Wanted::IssuedFromNow(true));
+            let request = StartCampaignRequest { wanted, ..selected(selection) };
+            start(scheduler, request, how).await
+        }
+        Action::Revoke(args) => {
+            let RevokeAllArgs { selection, grace, how } = args;
+            let wanted = Some(Wanted::RevokedFromNow(true));
+            let grace = grace.map(convert::duration);
+            let request = StartCampaignRequest { wanted, grace, ..selected(selection) };
+            start(scheduler, request, how).await
         }
         Action::List(args) => list_all(scheduler, args.output).await,
         Action::Watch(WatchArgs { id, output }) => {
@@ -59,7 +65,7 @@ pub(crate) async fn run(scheduler: Scheduler, action: Action) -> Result<Exit, Cl
 }
 
 pub(crate) async fn rotate(scheduler: Scheduler, args: RotateKeysArgs) -> Result<Exit, CliError> {
-    let RotateKeysArgs { namespace, drop, to, reason, no_wait, output } = args;
+    let RotateKeysArgs { namespace, drop, to, how } = args;
     let wanted = match (drop, to) {
         (Some(key), _) => Wanted::NotSignedBy(key),
         (None, Some(key)) => Wanted::SignedBy(key),
@@ -67,19 +73,28 @@ pub(crate) async fn rotate(scheduler: Scheduler, args: RotateKeysArgs) -> Result
     };
     let request = StartCampaignRequest {
         namespace: namespace.to_string(),
-        all: false,
-        reason: reason.as_str().to_owned(),
         wanted: Some(wanted),
+        ..StartCampaignRequest::default()
     };
-    start(scheduler, request, no_wait, output.output).await
+    start(scheduler, request, how).await
+}
+
+fn selected(selection: SelectionArgs) -> StartCampaignRequest {
+    let SelectionArgs { namespace, all, selector } = selection;
+    StartCampaignRequest {
+        namespace: namespace.map(|namespace| namespace.to_string()).unwrap_or_default(),
+        all,
+        label_selector: selector.map(|selector| selector.to_string()).unwrap_or_default(),
+        ..StartCampaignRequest::default()
+    }
 }
 
 async fn start(
     mut scheduler: Scheduler,
     request: StartCampaignRequest,
-    no_wait: bool,
-    output: Output,
+    HowArgs { reason, no_wait, output: OutputArgs { output } }: HowArgs,
 ) -> Result<Exit, CliError> {
+    let request = StartCampaignRequest { reason: reason.as_str().to_owned(), ..request };
     let answer = scheduler.start_campaign(with_deadline(request)).await.map_err(CliError::call)?;
     let campaign = answer.get_ref().campaign.clone().unwrap_or_default();
     match output {

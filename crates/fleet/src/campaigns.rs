@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
-    campaign::{Campaign, Campaigns, Token, Verdict},
+    campaign::{Campaign, Campaigns, Selection, Token, Verdict, Wanted},
     name::{CampaignId, SecretName, SecretRef},
     shoot::ShootId,
 };
@@ -18,11 +18,12 @@ use perennial_core::{
 use super::{
     Fleet, RecordsFeed,
     attempts::Why,
-    entry::{Entry, Standing},
+    entry::{ByCampaign, Entry, Standing},
     members::{Member, named},
     schedule::words,
 };
 
+mod generations;
 mod progress;
 
 pub use progress::{Awaits, Left, Phase, Progress};
@@ -79,8 +80,8 @@ impl Fleet {
     fn take_back(&mut self, now: Timestamp, shoot: &ShootId) {
         let Some(member) = self.members.shoot_mut(shoot) else { return };
         member.fed = 0;
-        let fed = member.entries_mut().filter(|entry| entry.by_campaign);
-        fed.for_each(|entry| entry.by_campaign = false);
+        let fed = member.entries_mut().filter(|entry| entry.by_campaign.is_some());
+        fed.for_each(|entry| entry.by_campaign = ByCampaign::No);
         let secrets: Vec<_> = self.members.of(shoot).collect();
         self.settle_each(now, secrets);
     }
@@ -104,6 +105,13 @@ impl Fleet {
     pub fn campaign(&self, id: &CampaignId) -> Option<(Campaign, Progress)> {
         let campaign = self.campaigns.told.get(id)?.clone();
         Some((campaign, self.campaigns.runs.get(id)?.progress.clone()))
+    }
+
+    /// Whether any Secret is in a selection.
+    #[must_use]
+    pub fn selects_any(&self, selection: &Selection) -> bool {
+        let mut all = self.members.all().filter(|(shoot, _, _)| selection.has_shoot(shoot));
+        all.any(|(_, _, entry)| selection.has_labels(entry.kept.labels()))
     }
 
     /// Ids of the keys that a shoot publishes; none where that is not known.
@@ -132,13 +140,31 @@ impl Fleet {
         now: Timestamp,
         secret: &SecretRef,
     ) -> Option<(&CampaignId, &Campaign)> {
-        let entry = self.members.get(secret)?;
-        let token = self.token(&secret.namespace, entry);
+        let shoot = &secret.namespace;
+        let member = self.members.shoot(shoot)?;
+        let entry = member.secrets.get(&secret.name)?;
         self.campaigns.told.iter().find(|(_, campaign)| {
             campaign.runs(now)
-                && campaign.selects(&secret.namespace)
-                && token.is_some_and(|token| !campaign.wanted.is_met(token))
+                && selects(campaign, shoot, entry)
+                && matches!(
+                    self.verdict(now, campaign, shoot, entry, self.newest(shoot, member)),
+                    Verdict::ToDo | Verdict::KeyNotUsed
+                )
         })
+    }
+
+    fn verdict(
+        &self,
+        now: Timestamp,
+        campaign: &Campaign,
+        shoot: &ShootId,
+        entry: &Entry,
+        newest: Option<Token<'_>>,
+    ) -> Verdict {
+        if let Some(cannot) = entry.kept.is_hopeless() {
+            return Verdict::Cannot(cannot);
+        }
+        campaign.judge(self.token(shoot, entry), newest, || self.binding(now, shoot, entry))
     }
 
     /// Whether one may have something to do.
@@ -186,18 +212,17 @@ impl Fleet {
     fn look(&self, now: Timestamp, campaign: &Campaign, run: &mut Run) {
         let mut next = run.progress.begin_look();
         run.to_feed.clear();
-        for (shoot, member) in self.members.by_shoot().filter(|(id, _)| campaign.selects(id)) {
+        let shoots = self.members.by_shoot().filter(|(id, _)| campaign.selection.has_shoot(id));
+        for (shoot, member) in shoots {
             let newest = self.newest(shoot, member);
-            for (name, entry) in member.secrets.iter() {
-                if let Some(cannot) = entry.kept.is_hopeless() {
-                    next.cannot(cannot, shoot, name);
-                    continue;
-                }
-                let token = self.token(shoot, entry);
-                let verdict = campaign.judge(token, newest);
-                match verdict {
+            for (name, entry) in member.secrets.iter().filter(|(_, e)| selects(campaign, shoot, e))
+            {
+                match self.verdict(now, campaign, shoot, entry, newest) {
                     Verdict::Done => next.done += 1,
                     Verdict::NoToken => next.awaits(&Awaits::NoToken, shoot, name),
+                    Verdict::NotBound => next.awaits(&Awaits::NotBound, shoot, name),
+                    Verdict::Unseen => next.awaits(&Awaits::Unseen, shoot, name),
+                    Verdict::OlderLeft => next.awaits(&Awaits::Grace, shoot, name),
                     Verdict::Cannot(cannot) => next.cannot(cannot, shoot, name),
                     Verdict::KeyNotUsed => {
                         next.awaits(&Awaits::KeyNotUsed, shoot, name);
@@ -208,7 +233,8 @@ impl Fleet {
                     }
                     Verdict::ToDo => {
                         let secret = named(shoot, name);
-                        let is_under_way = entry.by_campaign || self.flights.contains_key(&secret);
+                        let is_under_way =
+                            entry.by_campaign.is_some() || self.flights.contains_key(&secret);
                         match run.blocked.remove(&secret) {
                             _ if is_under_way => next.under_way += 1,
                             Some(why) => next.awaits(&why, shoot, name),
@@ -222,7 +248,8 @@ impl Fleet {
             }
         }
         run.blocked.clear();
-        run.progress.end_look(now, next);
+        let confirms = matches!(campaign.wanted, Wanted::Revoked { .. });
+        run.progress.end_look(now, next, confirms);
     }
 
     /// Whether one token is to be issued to see by which key the shoot signs.
@@ -248,13 +275,17 @@ impl Fleet {
     fn feed(&mut self, now: Timestamp) {
         let mut runs = std::mem::take(&mut self.campaigns.runs);
         let ready_max = self.most().in_flight.saturating_mul(READY_SHARE);
-        for run in runs.values_mut() {
+        for (id, run) in &mut runs {
             let Run { to_feed, blocked, .. } = run;
+            let purpose = match self.campaigns.told.get(id).map(|campaign| &campaign.wanted) {
+                Some(Wanted::Revoked { .. }) => ByCampaign::Revocation,
+                _ => ByCampaign::Renewal,
+            };
             to_feed.retain(|shoot, names| {
                 while self.queue.ready_len() < ready_max && self.has_room_for_campaigns(shoot) {
                     let Some(name) = names.pop() else { return false };
                     let secret = named(shoot, &name);
-                    if let Some(why) = self.put_forward(now, &secret) {
+                    if let Some(why) = self.put_forward(now, &secret, purpose) {
                         blocked.insert(secret, why);
                     }
                 }
@@ -271,15 +302,22 @@ impl Fleet {
     }
 
     /// Puts one Secret into the queue; why it cannot be, where it cannot.
-    fn put_forward(&mut self, now: Timestamp, secret: &SecretRef) -> Option<Awaits> {
+    fn put_forward(
+        &mut self,
+        now: Timestamp,
+        secret: &SecretRef,
+        purpose: ByCampaign,
+    ) -> Option<Awaits> {
         if self.flights.contains_key(secret) {
             return None;
         }
         let view = self.shoots.view(&secret.namespace);
         let own = secret.name == self.settings.own_secret;
-        let entry = self.members.get_mut(secret).filter(|entry| !entry.by_campaign)?;
-        let asked = super::entry::Asked { own, revoked: self.revocations.of_entry(entry) };
-        entry.by_campaign = true;
+        let entry = self.members.get_mut(secret).filter(|entry| !entry.by_campaign.is_some())?;
+        entry.by_campaign = purpose;
+        let revoked = self.revocations.of_entry(entry);
+        let revoked = revoked.or_else(|| entry.revoked_by_campaign(now, view));
+        let asked = super::entry::Asked { own, revoked };
         let standing = entry.judge(now, view, &self.settings.policy, &asked);
         let why = match &standing {
             Standing::Due { .. } => None,
@@ -303,8 +341,13 @@ impl Fleet {
                 }
                 self.stand(now, secret, standing);
             }
-            Some(_) => entry.by_campaign = false,
+            Some(_) => entry.by_campaign = ByCampaign::No,
         }
         why
     }
+}
+
+/// Whether it is about this Secret.
+fn selects(campaign: &Campaign, shoot: &ShootId, entry: &Entry) -> bool {
+    campaign.selection.has_shoot(shoot) && campaign.selection.has_labels(entry.kept.labels())
 }

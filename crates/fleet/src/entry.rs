@@ -31,8 +31,8 @@ pub(super) struct Entry {
     pub generation: u32,
     /// An operator wants it renewed whether it is due or not.
     pub requested: bool,
-    /// A campaign wants it renewed, whether it is due or not.
-    pub by_campaign: bool,
+    /// A campaign put it into the queue.
+    pub by_campaign: ByCampaign,
     /// Since when it is not as it should be, see [`super::schedule::State::is_trouble`].
     pub troubled_since: Option<Box<Timestamp>>,
     /// The [short digest](perennial_core::digest::Digest::short) of the record that our last renewal
@@ -42,6 +42,23 @@ pub(super) struct Entry {
     pub outdated: Option<Box<Outdated>>,
     /// Where it is counted in [`super::load`], in seconds since the epoch; those of 2106 do not fit.
     pub planned_in: Option<u32>,
+}
+
+/// Whether a campaign put a Secret into the queue, whether it is due or not, and for what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ByCampaign {
+    #[default]
+    No,
+    /// For another token.
+    Renewal,
+    /// For a token of another generation.
+    Revocation,
+}
+
+impl ByCampaign {
+    pub(super) const fn is_some(self) -> bool {
+        !matches!(self, Self::No)
+    }
 }
 
 /// What is known of a Secret beside its record.
@@ -125,7 +142,7 @@ impl Entry {
             attempts: Attempts::default(),
             generation,
             requested: false,
-            by_campaign: false,
+            by_campaign: ByCampaign::No,
             troubled_since: None,
             superseded: None,
             outdated: None,
@@ -145,6 +162,20 @@ impl Entry {
         }
     }
 
+    /// What is to be revoked of it for a campaign.
+    pub(super) fn revoked_by_campaign(
+        &self,
+        now: Timestamp,
+        shoot: ShootView<'_>,
+    ) -> Option<Revoked> {
+        if self.by_campaign != ByCampaign::Revocation {
+            return None;
+        }
+        let own = self.record();
+        let seen = decision::as_seen(now, &own, shoot);
+        decision::bound_to(&seen.record).map(Revoked::up_to)
+    }
+
     /// Where it stands by its record, its shoot, and what its attempts have come to.
     /// `own` is whether it is the token-issuer's own Secret of its shoot.
     pub(super) fn judge(
@@ -155,7 +186,7 @@ impl Entry {
         Asked { own, revoked }: &Asked,
     ) -> Standing {
         let (record, outdated) = (&self.record(), self.outdated.as_deref().copied());
-        let decide = match (self.requested || self.by_campaign, *own) {
+        let decide = match (self.requested || self.by_campaign == ByCampaign::Renewal, *own) {
             (true, _) => decision::decide_requested, // neither keeps nor repairs
             (false, true) => decision::decide_own,
             (false, false) => decision::decide,

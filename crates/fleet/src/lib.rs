@@ -30,7 +30,7 @@ use perennial_core::{
 
 use self::{
     attempts::Pause,
-    entry::{Asked, Standing},
+    entry::{Asked, ByCampaign, Standing},
     kept::Kept,
     members::{Member, Members, named},
     seat::Seat,
@@ -228,7 +228,10 @@ impl Fleet {
         let view = self.shoots.view(&secret.namespace);
         let own = secret.name == self.settings.own_secret;
         entry.note_outdated(&member.rotation, own);
-        let asked = Asked { own, revoked: self.revocations.of_entry(entry) };
+        let by_operator = self.revocations.of_entry(entry);
+        let is_revoked = by_operator.is_some();
+        let revoked = by_operator.clone().or_else(|| entry.revoked_by_campaign(now, view));
+        let mut asked = Asked { own, revoked };
         let mut standing = entry.judge(now, view, &self.settings.policy, &asked);
         if entry.requested && !matches!(standing, Standing::Due { .. }) {
             entry.requested = false;
@@ -236,8 +239,9 @@ impl Fleet {
             self.effects.dismissed.push((secret.clone(), error));
             standing = entry.judge(now, view, &self.settings.policy, &asked);
         }
-        if entry.by_campaign && !(is_ours && matches!(standing, Standing::Due { .. })) {
-            entry.by_campaign = false;
+        if entry.by_campaign.is_some() && !(is_ours && matches!(standing, Standing::Due { .. })) {
+            entry.by_campaign = ByCampaign::No;
+            asked.revoked = by_operator;
             member.fed = member.fed.saturating_sub(1);
             standing = entry.judge(now, view, &self.settings.policy, &asked);
         }
@@ -245,7 +249,7 @@ impl Fleet {
             secret,
             own,
             // What an operator asked this replica for is ours, whoever serves the shoot.
-            asked: is_ours || entry.requested || asked.revoked.is_some(),
+            asked: is_ours || entry.requested || is_revoked,
             ownership: &self.ownership,
             clock_offset: clock_offset(view),
             entry,
@@ -295,7 +299,7 @@ impl Fleet {
         let Some(entry) = self.members.remove(secret) else { return };
         self.observations.changed(&secret.namespace);
         self.first_tokens -= usize::from(entry.standing.wants_first_token());
-        if entry.by_campaign {
+        if entry.by_campaign.is_some() {
             self.unfed(&secret.namespace);
         }
         self.queue.remove(secret);

@@ -72,7 +72,7 @@ impl Fleet {
         if let Some(Place { window, place, .. }) = chosen {
             (order.window, order.place) = (window, place);
         }
-        if was_fed {
+        if was_fed.is_some() {
             self.unfed(&secret.namespace);
         }
         self.take_off(now, &order, planned);

@@ -74,6 +74,11 @@ pub(super) struct Revoked {
 }
 
 impl Revoked {
+    /// All tokens up to those of this generation.
+    pub(super) fn up_to(up_to: Number) -> Self {
+        Self { up_to, ends: Ends::default(), unconfirmed: false }
+    }
+
     /// Needs another token first: a token for whatever reason is one of the next generation.
     pub(super) fn on_top_of(
         &self,

@@ -17,8 +17,8 @@ use super::{
     *,
 };
 use crate::fixtures::{
-    HOUR, LIFETIME, PLANNED, at, bare, fault, fresh, invalid, secret, shoot, without_timestamp,
-    written,
+    HOUR, LIFETIME, PLANNED, at, bare, fault, fresh, invalid, labels, secret, shoot,
+    without_timestamp, written,
 };
 
 mod budget;

@@ -21,9 +21,13 @@ pub fn begun(campaign: &Campaign) -> String {
 /// What is to be done.
 #[must_use]
 pub fn what(campaign: &Campaign) -> String {
+    let with = match campaign.label_selector.as_str() {
+        "" => String::new(),
+        selector => format!(" with labels {selector}"),
+    };
     let of = match campaign.namespace.as_str() {
-        "" => "of all shoots".to_owned(),
-        namespace => format!("of {namespace}"),
+        "" => format!("of all shoots{with}"),
+        namespace => format!("of {namespace}{with}"),
     };
     match &campaign.wanted {
         Some(Wanted::IssuedSince(at)) => {
@@ -35,6 +39,15 @@ pub fn what(campaign: &Campaign) -> String {
         }
         Some(Wanted::NotSignedBy(key)) => {
             format!("every token {of} that is signed by key {key} is renewed")
+        }
+        Some(Wanted::RevokedBefore(at)) => {
+            let at = moment::absolute(Some(at));
+            let grace = campaign.grace.as_ref().map_or(0, |grace| grace.seconds);
+            let grace = match grace {
+                0 => "without a grace".to_owned(),
+                seconds => format!("after a grace of {}", length(seconds)),
+            };
+            format!("every token {of} that was issued before {at} is revoked, {grace}")
         }
         None => format!("something that this version does not know is done to tokens {of}"),
     }
@@ -56,15 +69,19 @@ pub fn line(progress: &CampaignProgress, now: Timestamp) -> String {
     if waiting > 0 {
         parts.push(format!("{waiting} wait"));
     }
+    if let (CampaignPhase::Running, Some(from)) = (progress.phase(), &progress.refused_from) {
+        let left = from.seconds.saturating_sub(now.as_second()).max(0);
+        parts.push(format!("every old token is refused within {}", length(left)));
+    }
     let cannot: u64 = progress.cannot.iter().map(|left| left.count).sum();
     if cannot > 0 {
-        parts.push(format!("{cannot} cannot be renewed"));
+        parts.push(format!("{cannot} cannot"));
     }
     if progress.phase() == CampaignPhase::Running {
         if progress.per_second > 0.0 {
             parts.push(format!("{:.1} a second", progress.per_second));
         }
-        if let Some(end) = &progress.ends_at {
+        if let (Some(end), None) = (&progress.ends_at, &progress.refused_from) {
             let left = end.seconds.saturating_sub(now.as_second()).max(0);
             parts.push(format!("about {} left", length(left)));
         }
@@ -122,6 +139,9 @@ fn reason(why: &str) -> &str {
         "key_not_used" => {
             "the shoot signs by another key than is wanted; one token a minute is issued to see it"
         }
+        "not_bound" => "the token is bound to nothing yet; the next one is, and comes by itself",
+        "generations_not_seen" => "what its token is bound to was not seen in the shoot yet",
+        "grace" => "the new token is written; old ones are refused when the grace is over",
         "shoot_not_known" => "no token-issuer knows the shoot",
         "shoot_unreachable" => "the shoot does not answer",
         "shoot_not_looked_at" => "the shoot was not looked at yet",
@@ -130,6 +150,10 @@ fn reason(why: &str) -> &str {
         "held" => "another token so soon would be a storm",
         "failing" => "renewals fail",
         "invalid" => "it asks for something impossible, see perennial explain",
+        "not_revocable" => {
+            "its tokens are bound to nothing, and work until they expire; for those to come: kubectl \
+             annotate secret NAME perennial.dev/revocable=true"
+        }
         "obstructed" => "it is immutable, or being deleted",
         other => other,
     }

@@ -6,11 +6,19 @@ use crate::fixtures::at;
 fn campaign(wanted: Wanted) -> Campaign {
     let reason = "the key has leaked".parse().unwrap();
     let since = Timestamp::new(100, 700_000_000).unwrap();
-    Campaign::new(reason, "spiffe://x".to_owned(), since, None, wanted)
+    Campaign::new(reason, "spiffe://x".to_owned(), since, Selection::all(), wanted)
 }
 
 fn token(issued_at: i64, key_id: &str) -> Token<'_> {
     Token { issued_at: at(issued_at), key_id: Some(key_id) }
+}
+
+fn bound_to_nothing() -> Binding {
+    Binding::Never
+}
+
+fn revoked(grace: u64) -> Wanted {
+    Wanted::Revoked { before: at(100), grace: Duration::from_secs(grace) }
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
@@ -28,10 +36,15 @@ fn what_is_stored_says_the_same_when_it_is_read() {
         (Wanted::IssuedSince(at(100)), r#""issuedSince":"1970-01-01T00:01:40Z""#),
         (Wanted::SignedBy("k".to_owned()), r#""signedBy":"k""#),
         (Wanted::NotSignedBy("k".to_owned()), r#""notSignedBy":"k""#),
+        (revoked(240), r#""revokedBefore":"1970-01-01T00:01:40Z","graceSeconds":240"#),
     ] {
         for cancelled in [None, Some(at(200))] {
-            let shoot = Some(shoot.clone());
-            let campaign = Campaign { shoot, cancelled, ..campaign(wanted.clone()) };
+            let selection = Selection {
+                shoot: Some(shoot.clone()),
+                labels: Some("app in (a,b)".parse().unwrap()),
+            };
+            let campaign = Campaign { selection, cancelled, ..campaign(wanted.clone()) };
+            assert!(campaign.value().contains(r#""labels":"app in (a,b)""#));
             assert!(campaign.value().contains(stored), "{}", campaign.value());
             assert_eq!(Campaign::read(&campaign.value()), Some(campaign));
         }
@@ -51,6 +64,10 @@ fn what_is_not_understood_renews_nothing() {
         format!(r#"{{{since},"signedBy":"a","notSignedBy":"b"}}"#),
         r#"{"signedBy":"a"}"#.to_owned(),
         format!(r#"{{{since},"signedBy":"a","shoot":"../x"}}"#),
+        format!(r#"{{{since},"signedBy":"a","labels":"a b"}}"#),
+        format!(r#"{{{since},"signedBy":"a","olderThan":"1h"}}"#),
+        format!(r#"{{{since},"signedBy":"a","graceSeconds":1}}"#),
+        format!(r#"{{{since},"revokedBefore":"2026-11-24T10:00:00Z","graceSeconds":86401}}"#),
     ] {
         assert_eq!(Campaign::read(&value), None, "{value}");
     }
@@ -72,9 +89,9 @@ fn nothing_is_ordered_in_its_first_seconds_nor_after_it_was_cancelled() {
 #[test]
 fn a_token_of_the_second_of_the_begin_is_done_and_an_older_one_is_not() {
     let campaign = campaign(Wanted::IssuedSince(at(100)));
-    let judge = |second| campaign.judge(Some(token(second, "a")), None);
+    let judge = |second| campaign.judge(Some(token(second, "a")), None, bound_to_nothing);
     assert_eq!((judge(99), judge(100)), (Verdict::ToDo, Verdict::Done));
-    assert_eq!(campaign.judge(None, None), Verdict::NoToken);
+    assert_eq!(campaign.judge(None, None, bound_to_nothing), Verdict::NoToken);
 }
 
 #[test]
@@ -82,10 +99,41 @@ fn while_the_shoot_signs_by_the_old_key_no_token_is_burnt_for_the_new_one() {
     for wanted in [Wanted::SignedBy("new".into()), Wanted::NotSignedBy("old".into())] {
         let campaign = campaign(wanted);
         let old = Some(token(5, "old"));
-        assert_eq!(campaign.judge(old, Some(token(9, "old"))), Verdict::KeyNotUsed);
-        assert_eq!(campaign.judge(old, Some(token(9, "new"))), Verdict::ToDo);
-        assert_eq!(campaign.judge(Some(token(9, "new")), Some(token(9, "new"))), Verdict::Done);
+        let judge = |own, newest| campaign.judge(own, Some(newest), bound_to_nothing);
+        assert_eq!(judge(old, token(9, "old")), Verdict::KeyNotUsed);
+        assert_eq!(judge(old, token(9, "new")), Verdict::ToDo);
+        assert_eq!(judge(Some(token(9, "new")), token(9, "new")), Verdict::Done);
     }
+}
+
+#[test]
+fn d_a_revocation_is_done_when_no_generation_from_before_is_left() {
+    let campaign = campaign(revoked(0));
+    let judge = |binding| campaign.judge(Some(token(500, "a")), None, || binding);
+    let seen = |own, oldest: Option<i64>| Binding::Seen { own: at(own), oldest: oldest.map(at) };
+    assert_eq!(
+        judge(seen(99, None)),
+        Verdict::ToDo,
+        "a new token of an old generation is no better"
+    );
+    assert_eq!(judge(seen(100, Some(99))), Verdict::OlderLeft);
+    assert_eq!(judge(seen(101, Some(100))), Verdict::Done, "somebody revoked again since");
+    assert_eq!(judge(seen(100, None)), Verdict::Done);
+    assert_eq!(judge(Binding::Unseen), Verdict::Unseen);
+    assert_eq!(judge(Binding::NotYet), Verdict::NotBound);
+    assert_eq!(judge(Binding::Never), Verdict::Cannot(Cannot::NotRevocable));
+    assert_eq!(campaign.judge(None, None, || Binding::NotYet), Verdict::NoToken);
+}
+
+#[test]
+fn a_selection_is_by_shoot_and_by_labels() {
+    let labels = |value: &str| Labels::of(&[("app".to_owned(), value.to_owned())].into());
+    let (one, other): (ShootId, ShootId) = ("one".parse().unwrap(), "other".parse().unwrap());
+    let both =
+        Selection { labels: Some("app=etcd".parse().unwrap()), ..Selection::of_shoot(one.clone()) };
+    assert!(both.has_shoot(&one) && !both.has_shoot(&other));
+    assert!(both.has_labels(&labels("etcd")) && !both.has_labels(&labels("vpn")));
+    assert!(Selection::all().has_shoot(&other) && Selection::all().has_labels(&labels("vpn")));
 }
 
 #[test]
@@ -105,7 +153,9 @@ proptest! {
         (key, newest) in ("[ab]", "[ab]"),
     ) {
         let campaign = campaign(wanted);
-        let judge = |second| campaign.judge(Some(token(second, &key)), Some(token(200, &newest)));
+        let judge = |second| {
+            campaign.judge(Some(token(second, &key)), Some(token(200, &newest)), bound_to_nothing)
+        };
         if judge(first) == Verdict::Done {
             prop_assert_eq!(judge(first.max(later)), Verdict::Done);
         }
@@ -115,9 +165,10 @@ proptest! {
     #[test]
     fn who_is_renewed_by_a_shoot_that_can_is_done(wanted in wanted(), key in "[ab]", newest in "[ab]") {
         let campaign = campaign(wanted);
-        let before = campaign.judge(Some(token(0, &key)), Some(token(250, &newest)));
+        let judge = |own, newest| campaign.judge(Some(own), Some(newest), bound_to_nothing);
+        let before = judge(token(0, &key), token(250, &newest));
         if before == Verdict::ToDo {
-            let after = campaign.judge(Some(token(251, &newest)), Some(token(251, &newest)));
+            let after = judge(token(251, &newest), token(251, &newest));
             prop_assert_eq!(after, Verdict::Done);
         }
     }

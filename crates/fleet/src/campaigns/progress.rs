@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     campaign::{Campaign, Cannot},
     decision::Away,
+    generation::REFUSED_WITHIN,
     name::{SecretName, SecretRef},
     shoot::ShootId,
 };
@@ -24,6 +25,12 @@ pub enum Awaits {
     NoToken,
     /// Its shoot signs by another key than is wanted.
     KeyNotUsed,
+    /// Its token is bound to nothing yet; the next one is, and comes anyway.
+    NotBound,
+    /// Its generations were not seen yet.
+    Unseen,
+    /// Its new token is written; older ones live on for their grace.
+    Grace,
     /// Its shoot cannot be asked.
     Shoot(Away),
     /// Another token so soon would be a storm (B12).
@@ -76,6 +83,8 @@ pub struct Progress {
     pub awaited: BTreeMap<Awaits, Left>,
     /// Those that nobody can renew before somebody mends them.
     pub cannot: BTreeMap<Cannot, Left>,
+    /// Of a revocation, when all older generations are gone: from when on no old token works at all.
+    pub refused_from: Option<Timestamp>,
     /// Secrets a second that became as wanted, of late.
     pub per_second: f64,
     samples: VecDeque<(Timestamp, usize)>,
@@ -88,6 +97,9 @@ impl Awaits {
         match self {
             Self::NoToken => "no_token",
             Self::KeyNotUsed => "key_not_used",
+            Self::NotBound => "not_bound",
+            Self::Unseen => "generations_not_seen",
+            Self::Grace => "grace",
             Self::Shoot(Away::NotKnown) => "shoot_not_known",
             Self::Shoot(Away::Unreachable) => "shoot_unreachable",
             Self::Shoot(Away::AccountTerminating) => "account_terminating",
@@ -109,6 +121,9 @@ impl Progress {
     /// When it is done at the present rate; `None` where that cannot be said.
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {
+        if let (Phase::Running, Some(_)) = (self.phase, self.refused_from) {
+            return self.refused_from;
+        }
         let left = self.to_do + self.under_way;
         if self.phase != Phase::Running || left == 0 || self.per_second <= 0.0 {
             return None;
@@ -126,7 +141,8 @@ impl Progress {
 
     /// An empty one to count into.
     pub(super) fn begin_look(&mut self) -> Self {
-        Self { samples: std::mem::take(&mut self.samples), ..Self::default() }
+        let samples = std::mem::take(&mut self.samples);
+        Self { samples, refused_from: self.refused_from, ..Self::default() }
     }
 
     pub(super) fn awaits(&mut self, why: &Awaits, shoot: &ShootId, name: &SecretName) {
@@ -140,14 +156,18 @@ impl Progress {
         self.cannot.entry(why).or_default().add(shoot, name);
     }
 
-    pub(super) fn end_look(&mut self, now: Timestamp, mut next: Self) {
+    /// With `confirms` the API servers are given the time after which they take no old token any more.
+    pub(super) fn end_look(&mut self, now: Timestamp, mut next: Self, confirms: bool) {
         let count = |left: &Left| left.count;
         let awaited: usize = next.awaited.values().map(count).sum();
         let cannot: usize = next.cannot.values().map(count).sum();
         let open = next.to_do + next.under_way + awaited;
         next.total = next.done + open + cannot;
         next.looked = Some(now);
+        let is_settled = confirms && open == 0 && next.done > 0;
+        next.refused_from = is_settled.then(|| refused_from(now, next.refused_from));
         next.phase = match (open, cannot) {
+            _ if next.refused_from.is_some_and(|from| now < from) => Phase::Running,
             (0, 0) => Phase::Done,
             (0, _) => Phase::Incomplete,
             _ => Phase::Running,
@@ -168,6 +188,12 @@ impl Progress {
         let more = self.done.saturating_sub(*done) as f64;
         self.per_second = if seconds > 0.0 { more / seconds } else { 0.0 };
     }
+}
+
+/// A clock that was set back does not make it wait for longer.
+fn refused_from(now: Timestamp, before: Option<Timestamp>) -> Timestamp {
+    let fresh = now.saturating_add(REFUSED_WITHIN).unwrap_or(Timestamp::MAX);
+    before.map_or(fresh, |before| before.min(fresh))
 }
 
 impl Left {

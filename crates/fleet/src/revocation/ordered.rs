@@ -33,6 +33,7 @@ impl Fleet {
     ) -> Ordered {
         let Some(entry) = self.members.get(secret) else { return Ordered::default() };
         let revocation = self.revocations.0.get(secret);
+        let campaign = self.revoking_campaign(now, secret);
         if revocation.is_none() && reason != Reason::Revoked && entry.kept.is_of_no_generation() {
             return Ordered::default(); // as nearly always, and the rest needs the whole record
         }
@@ -44,9 +45,10 @@ impl Fleet {
         }
         let own = entry.record();
         let seen = decision::as_seen(now, &own, view);
-        let up_to = revocation.map(|revocation| revocation.up_to);
+        let by_operator = revocation.map(|revocation| revocation.up_to);
+        let up_to = campaign.and(bound_to(&seen.record)).max(by_operator);
         let number = decision::generation_wanted(&seen.record, view, up_to);
-        let asked = revocation.and_then(|revocation| revocation.grace);
+        let asked = revocation.and_then(|revocation| revocation.grace).or(campaign);
         let grace = asked.unwrap_or_else(|| decision::grace_of(&seen.record, view, number));
         // A token that is due while older ones are revoked is one of the next generation too.
         let raises = bound_to(&own).is_some_and(|present| number > present);

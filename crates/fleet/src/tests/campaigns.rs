@@ -1,5 +1,5 @@
 use perennial_core::{
-    campaign::{Campaign, Campaigns, Cannot, LEAD, Wanted},
+    campaign::{Campaign, Campaigns, Cannot, LEAD, Selection, Wanted},
     name::CampaignId,
     stop::Stop,
 };
@@ -18,7 +18,7 @@ fn id() -> CampaignId {
 
 fn campaign(wanted: Wanted) -> Campaign {
     let reason = "tested".parse().unwrap();
-    Campaign::new(reason, "spiffe://x".to_owned(), at(BEGIN), None, wanted)
+    Campaign::new(reason, "spiffe://x".to_owned(), at(BEGIN), Selection::all(), wanted)
 }
 
 fn renew_all() -> Campaign {
@@ -197,10 +197,30 @@ fn only_its_selection_is_renewed() {
     let records = [fresh("shoot-1/a", 0), fresh("shoot-2/a", 0)];
     let shoots = ["shoot-1", "shoot-2"].map(|name| shoot(name, Reach::Reachable));
     let mut world = World::of(&records, &shoots);
-    world.start(Campaign { shoot: Some("shoot-2".parse().unwrap()), ..renew_all() });
+    let selection = Selection::of_shoot("shoot-2".parse().unwrap());
+    world.start(Campaign { selection, ..renew_all() });
     assert_eq!(world.serve_until(FIRST + 5), 1);
     assert_eq!((world.progress().phase, world.progress().total), (Phase::Done, 1));
     assert!(world.fleet.explain(at(world.now), &secret("shoot-1/a")).is_some());
+}
+
+#[test]
+fn only_secrets_with_such_labels_are_renewed_also_those_that_get_them_meanwhile() {
+    let labelled = |name: &str, app: &str| Record { labels: labels("app", app), ..fresh(name, 0) };
+    let mut records = vec![labelled("shoot-1/a", "etcd"), labelled("shoot-1/b", "vpn")];
+    records.extend((0..30).map(|number| labelled(&format!("shoot-1/x{number}"), "etcd")));
+    let mut world = World::limited(1, 1, &records, &reachable());
+    let selection = Selection { labels: Some("app=etcd".parse().unwrap()), ..Selection::all() };
+    assert!(world.fleet.selects_any(&selection));
+    let nothing = Selection { labels: Some("app=none".parse().unwrap()), ..Selection::all() };
+    assert!(!world.fleet.selects_any(&nothing));
+    world.start(Campaign { selection, ..renew_all() });
+    let first = world.tick_at(FIRST);
+    assert_eq!((world.progress().total, first.len()), (31, 1));
+    world.record(Event::Upsert(labelled("shoot-1/b", "etcd")));
+    world.succeed(&first[0]);
+    world.serve_until(FIRST + 40);
+    assert_eq!((world.progress().phase, world.progress().total), (Phase::Done, 32));
 }
 
 #[test]

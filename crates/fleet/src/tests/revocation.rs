@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod asking;
+mod campaigns;
 mod crashes;
 mod ends;
 
@@ -42,15 +43,15 @@ enum Crash {
     Written,
 }
 
-fn generation(number: Number, grace: Option<Duration>) -> Generation {
-    Generation { number, uid: format!("uid-{number}").into(), grace }
+fn generation(number: Number, grace: Option<Duration>, made: i64) -> Generation {
+    Generation { number, uid: format!("uid-{number}").into(), grace, made: Some(at(made)) }
 }
 
 impl Stage {
     /// A token of generation 1, written at 0.
     fn new() -> Self {
         let record = bound(&written(&revocable(NAME), 0, Reason::NothingHeld), 1, None);
-        let present = vec![generation(1, None)];
+        let present = vec![generation(1, None, 0)];
         let world = World::empty();
         let mut stage = Self { world, record, present, tokens: 0, old_token_at_hand: true };
         stage.world.now = 100;
@@ -121,7 +122,7 @@ impl Stage {
         let newest = self.present.last().map_or(0, |newest| newest.number);
         let number = order.generation.max(newest).max(1);
         if number > newest {
-            self.present.push(generation(number, order.grace));
+            self.present.push(generation(number, order.grace, self.world.now));
         }
         self.tokens += 1;
         if crash == Some(Crash::InShoot) {

@@ -361,8 +361,14 @@ pub struct Campaign {
     /// When somebody ended it; absent where nobody did.
     #[prost(message, optional, tag = "9")]
     pub cancelled_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only Secrets with such labels, as kubectl writes a label selector; empty means all.
+    #[prost(string, tag = "10")]
+    pub label_selector: ::prost::alloc::string::String,
+    /// With `revoked_before`: how long older tokens live on after a new one is written.
+    #[prost(message, optional, tag = "12")]
+    pub grace: ::core::option::Option<::prost_types::Duration>,
     /// What every token is to be.
-    #[prost(oneof = "campaign::Wanted", tags = "6, 7, 8")]
+    #[prost(oneof = "campaign::Wanted", tags = "6, 7, 8, 11")]
     pub wanted: ::core::option::Option<campaign::Wanted>,
 }
 /// Nested message and enum types in `Campaign`.
@@ -379,6 +385,10 @@ pub mod campaign {
         /// Signed by any key but that of this id.
         #[prost(string, tag = "8")]
         NotSignedBy(::prost::alloc::string::String),
+        /// Bound to a generation that was made at this moment or later, with none from before left: what was
+        /// issued until then is refused. By the scheduler's clock.
+        #[prost(message, tag = "11")]
+        RevokedBefore(::prost_types::Timestamp),
     }
 }
 /// How far a campaign is. It is looked at once a second.
@@ -421,14 +431,19 @@ pub struct CampaignProgress {
     /// When it was over, by the clock of this scheduler: after a restart, the moment in which that was seen.
     #[prost(message, optional, tag = "12")]
     pub ended_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// With `revoked_before`, when every older generation is gone: from when on surely no old token is
+    /// taken any more. It is done then.
+    #[prost(message, optional, tag = "13")]
+    pub refused_from: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Secrets that are not as wanted, for one reason.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CampaignLeft {
     /// Stable name of the reason: `no_token`, `key_not_used` (the shoot signs by another key than is wanted),
-    /// `shoot_not_known`, `shoot_unreachable`, `shoot_not_looked_at`, `shoot_hibernated`,
+    /// `not_bound` (its next token can be revoked), `generations_not_seen`, `grace` (its new token is
+    /// written, and older ones live on for their grace), `shoot_not_known`, `shoot_unreachable`, `shoot_not_looked_at`, `shoot_hibernated`,
     /// `account_terminating`, `held` (another token so soon would be a storm), `failing`; `invalid`,
-    /// `obstructed`.
+    /// `obstructed`, `not_revocable` (its tokens are bound to nothing).
     #[prost(string, tag = "1")]
     pub why: ::prost::alloc::string::String,
     /// The error of the last renewal, for `failing`.
@@ -443,7 +458,8 @@ pub struct CampaignLeft {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StartCampaignRequest {
-    /// Namespace of the shoot whose Secrets it is about. Leave it empty, and set `all`, for every Secret.
+    /// Namespace of the shoot whose Secrets it is about. Leave it empty, and set `all` or `label_selector`,
+    /// for those of every shoot.
     #[prost(string, tag = "1")]
     pub namespace: ::prost::alloc::string::String,
     /// Every Secret of every shoot.
@@ -452,8 +468,16 @@ pub struct StartCampaignRequest {
     /// Why: one line, 1 to 500 characters.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
+    /// Only Secrets with such labels, as kubectl writes a label selector (`app=etcd`, `app in (a,b)`, `!app`);
+    /// 1,024 bytes at most. One that selects nothing is refused.
+    #[prost(string, tag = "7")]
+    pub label_selector: ::prost::alloc::string::String,
+    /// With `revoked_from_now`: how long older tokens live on after a new one is written, 24 h at most;
+    /// absent means 4 minutes, 0 at once.
+    #[prost(message, optional, tag = "9")]
+    pub grace: ::core::option::Option<::prost_types::Duration>,
     /// What every token is to be.
-    #[prost(oneof = "start_campaign_request::Wanted", tags = "4, 5, 6")]
+    #[prost(oneof = "start_campaign_request::Wanted", tags = "4, 5, 6, 8")]
     pub wanted: ::core::option::Option<start_campaign_request::Wanted>,
 }
 /// Nested message and enum types in `StartCampaignRequest`.
@@ -470,6 +494,9 @@ pub mod start_campaign_request {
         /// Signed by any key but that of this id; only with a namespace.
         #[prost(string, tag = "6")]
         NotSignedBy(::prost::alloc::string::String),
+        /// Revoked, if issued before now: only Secrets that are revocable can be.
+        #[prost(bool, tag = "8")]
+        RevokedFromNow(bool),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -5,8 +5,10 @@ use std::{sync::Arc, time::Duration};
 use futures::{StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
 use perennial_core::{
-    campaign::{Campaign, Wanted},
+    campaign::{Campaign, Selection, Wanted},
+    generation::{GRACE_DEFAULT, GRACE_MAX},
     name::CampaignId,
+    selector::Selector,
     shoot::ShootId,
 };
 use perennial_fleet::{
@@ -15,7 +17,7 @@ use perennial_fleet::{
 };
 use perennial_process::supervise::Shutdown;
 use perennial_proto::scheduler::v1::{self as proto, start_campaign_request as ask};
-use perennial_rpc::convert::timestamp;
+use perennial_rpc::convert::{duration, duration_from, timestamp};
 use tokio::time;
 use tonic::Status;
 use tracing::warn;
@@ -152,9 +154,13 @@ fn read(
     by: String,
     now: Timestamp,
 ) -> Result<Campaign, Error> {
-    let proto::StartCampaignRequest { namespace, all, reason, wanted } = message;
+    let proto::StartCampaignRequest { namespace, all, reason, label_selector, grace, wanted } =
+        message;
     let shoot: Option<ShootId> = super::namespace(&namespace)?;
-    if shoot.is_some() == all {
+    let labels = Some(label_selector).filter(|text| !text.is_empty());
+    let labels: Option<Selector> =
+        labels.map(|text| text.parse()).transpose().map_err(Error::Selector)?;
+    if shoot.is_some() && all || shoot.is_none() && !all && labels.is_none() {
         return Err(Error::Selection);
     }
     let reason = reason.parse().map_err(Error::StopReason)?;
@@ -163,23 +169,43 @@ fn read(
         1..=KEY_BYTES_MAX if shoot.is_some() && key.is_ascii() => Ok(key),
         _ => Err(Error::Key),
     };
+    let grace = grace.map(|grace| duration_from("grace", Some(grace)));
+    let grace = grace.transpose().map_err(|_| Error::Grace)?;
     let wanted = match wanted {
+        Some(ask::Wanted::RevokedFromNow(true)) => {
+            Wanted::Revoked { before: since, grace: whole_seconds(grace)? }
+        }
+        _ if grace.is_some() => return Err(Error::Wanted),
         Some(ask::Wanted::IssuedFromNow(true)) => Wanted::IssuedSince(since),
         Some(ask::Wanted::SignedBy(id)) => Wanted::SignedBy(key(id)?),
         Some(ask::Wanted::NotSignedBy(id)) => Wanted::NotSignedBy(key(id)?),
-        Some(ask::Wanted::IssuedFromNow(false)) | None => return Err(Error::Wanted),
+        Some(ask::Wanted::IssuedFromNow(false) | ask::Wanted::RevokedFromNow(false)) | None => {
+            return Err(Error::Wanted);
+        }
     };
-    Ok(Campaign::new(reason, by, since, shoot, wanted))
+    Ok(Campaign::new(reason, by, since, Selection { shoot, labels }, wanted))
+}
+
+/// Whole seconds, as it is stored and as a generation notes it.
+fn whole_seconds(grace: Option<Duration>) -> Result<Duration, Error> {
+    match grace.unwrap_or(GRACE_DEFAULT) {
+        grace if grace > GRACE_MAX => Err(Error::Grace),
+        grace => Ok(Duration::from_secs(grace.as_secs())),
+    }
 }
 
 /// Whether it makes sense by what is known: a typing error must not read as *done*.
 fn check(fleet: &Fleet, campaign: &Campaign) -> Result<(), Error> {
-    let Some(shoot) = &campaign.shoot else { return Ok(()) };
-    if fleet.knows_shoot(shoot) == Some(false) {
+    let Selection { shoot, labels } = &campaign.selection;
+    if let Some(shoot) = shoot.as_ref().filter(|shoot| fleet.knows_shoot(shoot) == Some(false)) {
         return Err(Error::NoShoot(shoot.clone()));
     }
+    if let Some(labels) = labels.as_ref().filter(|_| !fleet.selects_any(&campaign.selection)) {
+        return Err(Error::NothingSelected(labels.clone()));
+    }
+    let Some(shoot) = shoot else { return Ok(()) };
     let (key, keys) = match &campaign.wanted {
-        Wanted::IssuedSince(_) => return Ok(()),
+        Wanted::IssuedSince(_) | Wanted::Revoked { .. } => return Ok(()),
         Wanted::SignedBy(key) => (key, fleet.published_keys(shoot)),
         Wanted::NotSignedBy(key) => (key, fleet.keys_seen(shoot)),
     };
@@ -197,18 +223,28 @@ fn progress(board: &Board, id: &CampaignId) -> Option<proto::CampaignProgress> {
 }
 
 fn told(id: &CampaignId, campaign: &Campaign) -> proto::Campaign {
-    let Campaign { reason, by, since, shoot, wanted, cancelled } = campaign.clone();
+    let Campaign { reason, by, since, selection, wanted, cancelled } = campaign.clone();
+    let Selection { shoot, labels } = selection;
+    let grace = match &wanted {
+        Wanted::Revoked { grace, .. } => Some(duration(*grace)),
+        _ => None,
+    };
     proto::Campaign {
         id: id.to_string(),
         reason,
         by,
         since: Some(timestamp(since)),
         namespace: shoot.map(|shoot| shoot.to_string()).unwrap_or_default(),
+        label_selector: labels.map(|labels| labels.to_string()).unwrap_or_default(),
+        grace,
         cancelled_at: cancelled.map(timestamp),
         wanted: Some(match wanted {
             Wanted::IssuedSince(moment) => proto::campaign::Wanted::IssuedSince(timestamp(moment)),
             Wanted::SignedBy(key) => proto::campaign::Wanted::SignedBy(key),
             Wanted::NotSignedBy(key) => proto::campaign::Wanted::NotSignedBy(key),
+            Wanted::Revoked { before, .. } => {
+                proto::campaign::Wanted::RevokedBefore(timestamp(before))
+            }
         }),
     }
 }
@@ -246,6 +282,7 @@ fn shown(
         ends_at: progress.ends_at().map(timestamp),
         held_back: fleet.why_nothing_is_ordered(now).filter(|_| is_running).unwrap_or_default(),
         ended_at: progress.ended.map(timestamp),
+        refused_from: progress.refused_from.map(timestamp),
     }
 }
 

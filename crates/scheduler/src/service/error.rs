@@ -7,6 +7,7 @@ use perennial_core::{
     failure::{Failure, Kind},
     name::{NameError, Namespace, SecretRef},
     pause::{NAME as PAUSES, PAUSES_MAX},
+    selector::{Selector, SelectorError},
     stop::{NAME, ReasonError},
 };
 
@@ -53,10 +54,22 @@ pub(super) enum Error {
     #[error("field for must be from 1 s to 365 days; leave it out for a pause without an end")]
     PauseLength,
     /// Neither one shoot nor all, or both.
-    #[error("give a namespace, or set `all`, and not both")]
+    #[error("give a namespace, or set `all`, and not both; or give a label selector")]
     Selection,
+    /// No label selector.
+    #[error("field label_selector: {0}")]
+    Selector(SelectorError),
+    /// A typing error would read as done.
+    #[error(
+        "no access Secret is selected by {0}; the labels of one: kubectl -n NAMESPACE get secret NAME \
+         --show-labels"
+    )]
+    NothingSelected(Selector),
     /// What the tokens are to be was not said.
-    #[error("say what every token is to be: issued_from_now, signed_by or not_signed_by")]
+    #[error(
+        "say what every token is to be: issued_from_now, signed_by, not_signed_by or revoked_from_now; \
+         a grace only with the last"
+    )]
     Wanted,
     /// No id that a key can have, or for all shoots.
     #[error(
@@ -117,9 +130,12 @@ impl Failure for Error {
             | Self::StopReason(_)
             | Self::PauseLength
             | Self::Selection
+            | Self::Selector(_)
             | Self::Wanted
             | Self::Key => Kind::Invalid,
-            Self::NoShoot(_) | Self::NoKey(..) | Self::NoCampaign(_) => Kind::NotFound,
+            Self::NoShoot(_) | Self::NoKey(..) | Self::NoCampaign(_) | Self::NothingSelected(_) => {
+                Kind::NotFound
+            }
             Self::Switch(error) | Self::Pauses(error) | Self::Campaigns(error) => error.kind(),
             Self::TooManyWatchers
             | Self::TooManyPauses
@@ -145,6 +161,8 @@ impl Failure for Error {
             Self::NoShoot(_) => "SHOOT_NOT_FOUND",
             Self::TooManyPauses => "TOO_MANY_PAUSES",
             Self::Selection => "SELECTION_INVALID",
+            Self::Selector(_) => "LABEL_SELECTOR_INVALID",
+            Self::NothingSelected(_) => "NOTHING_SELECTED",
             Self::Wanted => "WANTED_INVALID",
             Self::Key => "KEY_INVALID",
             Self::NoKey(..) => "KEY_NOT_FOUND",
@@ -175,6 +193,8 @@ impl Failure for Error {
             | Self::NoShoot(_)
             | Self::TooManyPauses
             | Self::Selection
+            | Self::Selector(_)
+            | Self::NothingSelected(_)
             | Self::Wanted
             | Self::Key
             | Self::NoKey(..)
