@@ -1,7 +1,7 @@
 //! The corpus, the samples, and some damage to both, through every target. It asks for no engine,
 //! so CI runs it with all other tests.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use fastrand::Rng;
 use perennial_core::{

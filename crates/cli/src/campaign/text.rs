@@ -204,7 +204,7 @@ mod tests {
                 since: stamp(0),
                 namespace: "shoot--lab--1".to_owned(),
                 wanted: Some(Wanted::NotSignedBy("old".to_owned())),
-                cancelled_at: None,
+                ..Campaign::default()
             }),
             phase: CampaignPhase::Running.into(),
             total: 2_000,
@@ -228,6 +228,35 @@ mod tests {
             what(&campaign),
             "every token of shoot--lab--1 that is signed by key old is renewed"
         );
+    }
+
+    #[test]
+    fn a_revocation_says_of_what_with_which_grace_and_until_when_old_tokens_may_be_taken() {
+        let campaign = Campaign {
+            namespace: String::new(),
+            label_selector: "app in (a,b)".to_owned(),
+            wanted: Some(Wanted::RevokedBefore(stamp(0).unwrap())),
+            grace: Some(prost_types::Duration { seconds: 240, nanos: 0 }),
+            ..running().campaign.unwrap()
+        };
+        assert_eq!(
+            what(&campaign),
+            "every token of all shoots with labels app in (a,b) that was issued before \
+             1970-01-01T00:00:00Z is revoked, after a grace of 4m00s"
+        );
+        let at_once = Campaign { grace: None, ..campaign };
+        assert!(what(&at_once).ends_with("is revoked, without a grace"), "{}", what(&at_once));
+        let gone = CampaignProgress {
+            done: 2_000,
+            to_do: 0,
+            under_way: 0,
+            per_second: 0.0,
+            refused_from: stamp(75),
+            ends_at: stamp(75),
+            ..running()
+        };
+        let said = "2000 of 2000 done, every old token is refused within 15s";
+        assert_eq!(line(&gone, at(60)), said);
     }
 
     #[test]
