@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use perennial_core::{
     decision::{self, bound_to},
-    generation::{Ends, Number},
+    generation::{Ends, GRACE_DEFAULT, Number},
     name::SecretRef,
     reason::Reason,
 };
@@ -46,8 +46,11 @@ impl Fleet {
         let seen = decision::as_seen(now, &own, view);
         let up_to = revocation.map(|revocation| revocation.up_to);
         let number = decision::generation_wanted(&seen.record, view, up_to);
-        let asked = revocation.and_then(|revocation| revocation.grace);
-        let grace = asked.unwrap_or_else(|| decision::grace_of(&seen.record, view, number));
+        // One that has its newer token says nothing of who revokes that.
+        let about = revocation.filter(|revocation| !revocation.has_newer(&seen.record));
+        let asked = about.and_then(|revocation| revocation.grace);
+        let told = decision::grace_made(&seen.record, view, number); // by who began it, whoever that was
+        let grace = asked.into_iter().chain(told).min().unwrap_or(GRACE_DEFAULT);
         // A token that is due while older ones are revoked is one of the next generation too.
         let raises = bound_to(&own).is_some_and(|present| number > present);
         let grace = (reason == Reason::Revoked || raises).then_some(grace);
