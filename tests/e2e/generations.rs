@@ -100,7 +100,14 @@ async fn issue(issuer: &mut TokenIssuerClient<Channel>, binding: Binding) -> Str
 
 async fn revoke(issuer: &mut TokenIssuerClient<Channel>, keep: u32) -> RevokeGenerationResponse {
     let (namespace, name) = (namespace(1), SECRET.to_owned());
-    let request = RevokeGenerationRequest { namespace, name, account: account(), keep, up_to: 0 };
+    let request = RevokeGenerationRequest {
+        namespace,
+        name,
+        account: account(),
+        keep,
+        up_to: 0,
+        unproved: false,
+    };
     issuer.revoke_generation(request).await.unwrap().into_inner()
 }
 

@@ -70,8 +70,14 @@ impl Stage {
 
     async fn revoke(&mut self, keep: u32) -> Result<RevokeGenerationResponse, Status> {
         let (namespace, name) = (namespace(1), SECRET.to_owned());
-        let request =
-            RevokeGenerationRequest { namespace, name, account: account(), keep, up_to: 0 };
+        let request = RevokeGenerationRequest {
+            namespace,
+            name,
+            account: account(),
+            keep,
+            up_to: 0,
+            unproved: false,
+        };
         Ok(self.issuer.revoke_generation(request).await?.into_inner())
     }
 
@@ -187,8 +193,14 @@ async fn d_revoking_makes_the_next_generation_and_then_refuses_the_old_token() {
     let before = probes(&stage);
     let mut issuer = stage.issuer.clone();
     let (namespace, name) = (namespace(1), SECRET.to_owned());
-    let request =
-        RevokeGenerationRequest { namespace, name, account: account(), keep: 2, up_to: 0 };
+    let request = RevokeGenerationRequest {
+        namespace,
+        name,
+        account: account(),
+        keep: 2,
+        up_to: 0,
+        unproved: false,
+    };
     let look = async {
         stage
             .house
@@ -284,8 +296,14 @@ async fn d_what_is_not_allowed_is_refused_and_nothing_is_asked_of_the_shoot() {
     for name in ["perennial-token-issuer", "namespace-controller"] {
         let account = ServiceAccount { name: name.to_owned(), ..account().unwrap() };
         let (namespace, name) = (namespace(1), SECRET.to_owned());
-        let request =
-            RevokeGenerationRequest { namespace, name, account: Some(account), keep: 2, up_to: 0 };
+        let request = RevokeGenerationRequest {
+            namespace,
+            name,
+            account: Some(account),
+            keep: 2,
+            up_to: 0,
+            unproved: false,
+        };
         let refused = stage.issuer.revoke_generation(request).await.unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
     }

@@ -23,7 +23,7 @@ mod generation;
 mod repair;
 mod target;
 
-pub use generation::{bound_to, decide_revoked, ends, generation_wanted, grace_of};
+pub use generation::{bound_to, decide_revoked, ends, generation_wanted, grace_made, grace_of};
 pub use target::{AsSeen, as_seen};
 
 #[cfg(test)]

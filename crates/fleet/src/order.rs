@@ -40,6 +40,8 @@ pub struct Order {
     pub grace: Option<Duration>,
     /// See [`Ordered::ends`].
     pub ends: Ends,
+    /// See [`Ordered::unproved`].
+    pub unproved: bool,
 }
 
 impl Fleet {
@@ -49,7 +51,8 @@ impl Fleet {
         self.settle(now, secret);
         let window = self.window();
         let Standing::Due { reason, .. } = self.members.get(secret)?.standing else { return None };
-        let Ordered { number, grace, ends } = self.generations_to_order(now, secret, reason);
+        let Ordered { number, grace, ends, unproved } =
+            self.generations_to_order(now, secret, reason);
         let entry = self.members.get_mut(secret)?;
         let window = if reason == Reason::NothingHeld { window } else { Window::ORDINARY };
         entry.requested = false;
@@ -65,6 +68,7 @@ impl Fleet {
             generation: number,
             grace,
             ends,
+            unproved,
         };
         let planned = entry.planned(&self.settings.policy);
         let chosen = self.choose_place(now, secret, reason, (order.window, order.place));

@@ -182,11 +182,13 @@ impl Revocation {
 
     /// Whoever asks for more begins anew, and what was promised of older ones stays; who asks for the
     /// same sooner shortens the grace, and who asks for older ones alone theirs, from now on.
+    /// `usual` is what counts as long as nobody said.
     fn join(
         &mut self,
         now: Timestamp,
         record: &Record,
         (up_to, grace): (Number, Option<Duration>),
+        usual: Duration,
     ) {
         if up_to > self.up_to {
             let sooner = self.ends(record).settled(now);
@@ -198,10 +200,13 @@ impl Revocation {
             let Ok(until) = now.checked_add(grace) else { return };
             self.is_new |= self.ends(record).of(up_to).is_none_or(|end| until < end);
             self.sooner.add(End { up_to, until });
-        } else if self.grace.is_none_or(|own| grace < own) {
-            (self.grace, self.is_new) = (Some(grace), true);
-        } else if self.grace.is_some_and(|own| own < grace) {
-            self.longer = Some(grace);
+        } else {
+            let own = self.grace.unwrap_or(usual);
+            if grace < own {
+                (self.grace, self.is_new) = (Some(grace), true);
+            } else if own < grace {
+                (self.grace, self.longer) = (Some(own), Some(grace));
+            }
         }
     }
 
@@ -249,9 +254,11 @@ impl Fleet {
         if !revocations.contains_key(secret) && revocations.len() >= REVOCATIONS_MAX {
             return Err(Error::TooManyRevocations);
         }
+        let view = self.shoots.view(&secret.namespace);
+        let usual = decision::grace_of(record, view, up_to.saturating_add(1));
         let revocation = revocations.entry(secret.clone());
         let revocation = revocation
-            .and_modify(|revocation| revocation.join(now, record, (up_to, grace)))
+            .and_modify(|revocation| revocation.join(now, record, (up_to, grace), usual))
             .or_insert_with(|| Revocation::new(up_to, grace));
         let (up_to, is_new) = (revocation.up_to, revocation.is_new);
         if let Some(entry) = self.members.get_mut(secret).filter(|_| is_new) {

@@ -33,7 +33,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::{
-    issuer::{Binding, Given, Issuance, Issue, Wanted},
+    issuer::{Binding, Given, Issuance, Issue, Older, Wanted},
     renew::Write,
     store::Store,
 };
@@ -241,7 +241,7 @@ impl Issue for FakeIssuer {
         &'a self,
         _: &'a SecretRef,
         _: &'a Inputs,
-        (up_to, keep): (Number, Number),
+        Older { up_to, keep, .. }: Older,
     ) -> BoxFuture<'a, Result<bool, Remote>> {
         Box::pin(async move {
             self.kept.lock().unwrap().push((up_to, keep));

@@ -38,13 +38,13 @@ pub trait Issue: Send + Sync + Debug {
         binding: Option<Binding>,
     ) -> BoxFuture<'a, Result<Issuance, Remote>>;
 
-    /// Has the generations of the Secret deleted up to the first of these, where the second is there.
-    /// Says whether one of their tokens was tried and refused.
+    /// Has older generations of the Secret deleted. Says whether one of their tokens was tried and
+    /// refused.
     fn revoke<'a>(
         &'a self,
         secret: &'a SecretRef,
         inputs: &'a Inputs,
-        up_to_and_keep: (Number, Number),
+        older: Older,
     ) -> BoxFuture<'a, Result<bool, Remote>>;
 
     /// Has the shoot brought to what the Secret asks for, and gives its CA, PEM.
@@ -54,6 +54,17 @@ pub trait Issue: Send + Sync + Debug {
         inputs: &'a Inputs,
         wanted: &'a Wanted,
     ) -> BoxFuture<'a, Result<Vec<u8>, Remote>>;
+}
+
+/// Generations that are to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Older {
+    /// The newest of them.
+    pub up_to: Number,
+    /// The one that must be there, and stays.
+    pub keep: Number,
+    /// Whether nobody waits for the proof that an old token is refused.
+    pub unproved: bool,
 }
 
 /// What is to be done in the shoot without a token.
@@ -163,7 +174,7 @@ impl Issue for TokenIssuer {
         &'a self,
         secret: &'a SecretRef,
         inputs: &'a Inputs,
-        (up_to, keep): (Number, Number),
+        Older { up_to, keep, unproved }: Older,
     ) -> BoxFuture<'a, Result<bool, Remote>> {
         Box::pin(async move {
             let request = RevokeGenerationRequest {
@@ -172,6 +183,7 @@ impl Issue for TokenIssuer {
                 account: Some(convert::account_to_proto(&inputs.account)),
                 keep,
                 up_to,
+                unproved,
             };
             let request = with_deadline(request, REVOKE_DEADLINE);
             let mut client = TokenIssuerClient::new(self.0.pick(secret.namespace.as_str()));

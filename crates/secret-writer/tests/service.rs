@@ -12,7 +12,6 @@ use futures::{
 };
 use jiff::Timestamp;
 use perennial_core::{
-    generation::Number,
     inputs::{Inputs, Interpretation},
     kubeconfig::TokenFile,
     name::{Namespace, SecretRef},
@@ -34,7 +33,7 @@ use perennial_rpc::{
 };
 use perennial_secret_writer::{
     generic::{Shoots, Source, Told},
-    issuer::{Binding, Given, Issuance, Issue, Wanted},
+    issuer::{Binding, Given, Issuance, Issue, Older, Wanted},
     renew::Settings,
     service::{self, Parts},
 };
@@ -77,7 +76,7 @@ impl Issue for Issuer {
         &'a self,
         _: &'a SecretRef,
         _: &'a Inputs,
-        _: (Number, Number),
+        _: Older,
     ) -> BoxFuture<'a, Result<bool, Remote>> {
         Box::pin(async { unreachable!("nothing here is revoked") })
     }

@@ -116,12 +116,12 @@ impl Service {
     async fn revoke(&self, message: RevokeGenerationRequest) -> Result<Revoked, Error> {
         let revoke = Revoke::parse(message)?;
         trace::about(&revoke.secret);
-        let Revoke { secret, account, keep, up_to } = &revoke;
+        let Revoke { secret, account, keep, up_to, unproved } = &revoke;
         let (namespace, name) = (&secret.namespace, &secret.name);
         let outcome = self.issuer.revoke(&revoke).await;
         match &outcome {
             Ok(Revoked { deleted, refused }) => {
-                info!(%namespace, %name, %account, keep, up_to, deleted, refused, "revoked its older tokens");
+                info!(%namespace, %name, %account, keep, up_to, unproved, deleted, refused, "revoked its older tokens");
             }
             Err(error) => {
                 let (kind, chain) = (error.kind().as_str(), failure::chain(error));

@@ -8,7 +8,7 @@ const LEAKED: usize = 40;
 const OTHERS: usize = 5;
 /// From the begin of the campaign until no old token is taken: a token each, and the time for which the
 /// API server may go on taking one that is bound to nothing any more.
-const DONE_WITHIN: Duration = Duration::from_secs(60);
+const DONE_WITHIN: Duration = Duration::from_secs(50);
 
 fn labelled(name: &str, app: &str, more: &[(&str, &str)]) -> Secret {
     let mut secret = access_secret(name, more);

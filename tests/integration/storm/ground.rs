@@ -9,7 +9,6 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use perennial_core::{
-    generation::Number,
     inputs::{Inputs, Interpretation},
     keys,
     name::SecretRef,
@@ -21,7 +20,7 @@ use perennial_kube::access::{
 };
 use perennial_rpc::status::Remote;
 use perennial_secret_writer::{
-    issuer::{Binding, Given, Issuance, Issue, Wanted},
+    issuer::{Binding, Given, Issuance, Issue, Older, Wanted},
     renew::Write,
 };
 use serde_json::json;
@@ -84,7 +83,7 @@ impl Issue for Shoot {
         &'a self,
         _: &'a SecretRef,
         _: &'a Inputs,
-        _: (Number, Number),
+        _: Older,
     ) -> BoxFuture<'a, Result<bool, Remote>> {
         Box::pin(async { unreachable!("no Secret here is revocable") })
     }

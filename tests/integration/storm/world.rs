@@ -239,8 +239,18 @@ impl World {
 
     /// `RenewToken`.
     async fn carry_out(&mut self, order: Order) {
-        let Order { attempt, secret, digest, reason, window, place, generation, grace, ends } =
-            order;
+        let Order {
+            attempt,
+            secret,
+            digest,
+            reason,
+            window,
+            place,
+            generation,
+            grace,
+            ends,
+            unproved: _,
+        } = order;
         let order = renew::Order {
             secret: secret.clone(),
             digest,

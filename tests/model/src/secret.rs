@@ -28,12 +28,13 @@ use serde_json::json;
 
 /// A moment: ticks since the model began.
 pub type Tick = u8;
-/// Seconds in a tick: longer than every doubt of `core` about two streams or clocks (3 s).
-pub const TICK_SECONDS: i64 = 60;
+/// Seconds in a tick: longer than every doubt of `core` about two streams or clocks (3 s), and the usual
+/// grace of a revocation is two of them.
+pub const TICK_SECONDS: i64 = 120;
 /// Lifetime of every token.
-const LIFETIME_SECONDS: i64 = 12 * 3_600;
+pub(crate) const LIFETIME_SECONDS: i64 = 12 * 3_600;
 /// The first token is so old when the model begins: *latest* was at 9.6 h, so it is due.
-const BEGIN_SECONDS: i64 = 10 * 3_600;
+pub(crate) const BEGIN_SECONDS: i64 = 10 * 3_600;
 
 /// A token that the shoot issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,13 +57,11 @@ impl Token {
 
     fn text(self) -> String {
         let issued_at = self.issued_at();
-        let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let header = part(json!({"alg": "RS256", "kid": "key-1", "typ": "JWT"}));
-        let claims = part(json!({
+        let claims = json!({
             "iat": issued_at, "exp": issued_at + LIFETIME_SECONDS, "iss": "https://shoot.example",
             "sub": format!("system:serviceaccount:kube-system:account-{}", self.account),
-        }));
-        format!("{header}.{claims}.signature{}", self.serial)
+        });
+        signed(&claims, self.serial)
     }
 
     /// What it says of itself.
@@ -242,15 +241,22 @@ fn moment(tick: Tick, token: Token) -> Timestamp {
     Timestamp::from_second(second).expect("a moment of the year 1970")
 }
 
-fn seconds(tick: Tick) -> i64 {
+pub(crate) fn seconds(tick: Tick) -> i64 {
     BEGIN_SECONDS + i64::from(tick) * TICK_SECONDS
 }
 
-fn secret() -> SecretRef {
+/// A token with these claims.
+pub(crate) fn signed(claims: &serde_json::Value, serial: u8) -> String {
+    let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = part(&json!({"alg": "RS256", "kid": "key-1", "typ": "JWT"}));
+    format!("{header}.{}.signature{serial}", part(claims))
+}
+
+pub(crate) fn secret() -> SecretRef {
     SecretRef::parse("shoot--lab--1", "access").expect("two good names")
 }
 
-type Kept<K, V> = RefCell<HashMap<K, Rc<V>>>;
+pub(crate) type Kept<K, V> = RefCell<HashMap<K, Rc<V>>>;
 
 thread_local! {
     static CLAIMS: Kept<Token, Claims> = RefCell::default();
@@ -259,7 +265,7 @@ thread_local! {
     static HELD: Kept<(Tick, Content, Option<Looked>), Record> = RefCell::default();
 }
 
-fn kept<K: Copy + Eq + std::hash::Hash, V>(
+pub(crate) fn kept<K: Copy + Eq + std::hash::Hash, V>(
     all: &'static std::thread::LocalKey<Kept<K, V>>,
     key: K,
     make: impl FnOnce() -> V,

@@ -52,12 +52,15 @@ pub(super) fn look(
     let (Some(number), Some(bound)) = (bound_to(record), claims.bound.as_ref()) else {
         return Look::Fits;
     };
-    let reason = match seen.newest() {
-        _ if !seen.has(number, &bound.uid) => Reason::GenerationGone,
-        Some(newest) if newest.number > number => Reason::Revoked,
+    let speaks = match seen.newest() {
+        _ if !seen.has(number, &bound.uid) => (seen.at, Reason::GenerationGone),
+        // Also where it was seen before the token was made: that was on its way when somebody began.
+        Some(newest) if newest.number > number => {
+            (seen.at.max(clock.ours(claims.issued_at)), Reason::Revoked)
+        }
         Some(_) | None => return Look::Fits,
     };
-    speaks_against(now, record, claims, (seen.at, reason), clock)
+    speaks_against(now, record, claims, speaks, clock)
 }
 
 /// When the next generation goes that is older than the token's, by our clock; `None` where there is
@@ -87,13 +90,19 @@ pub fn ends(record: &Record, shoot: ShootView<'_>) -> Ends {
 }
 
 /// For how long generations older than this one live on after a token of it is written, as whoever
-/// made it was told.
+/// made it was told; what is usual where nobody did, or nothing is known of it.
 #[must_use]
 pub fn grace_of(record: &Record, shoot: ShootView<'_>, number: Number) -> Duration {
+    grace_made(record, shoot, number).unwrap_or(GRACE_DEFAULT)
+}
+
+/// The same, where it is there and somebody was told.
+#[must_use]
+pub fn grace_made(record: &Record, shoot: ShootView<'_>, number: Number) -> Option<Duration> {
     let inputs = record.inputs.as_ref().ok();
     let seen = inputs.and_then(|inputs| seen(record, inputs, shoot));
     let own = seen.and_then(|seen| seen.present.iter().find(|own| own.number == number));
-    own.and_then(|own| own.grace).unwrap_or(GRACE_DEFAULT)
+    own.and_then(|own| own.grace)
 }
 
 /// Decides about a Secret all whose tokens up to this generation are to be revoked. Where its token

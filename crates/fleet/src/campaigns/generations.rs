@@ -47,16 +47,29 @@ impl Fleet {
 
     /// The shortest grace of the campaigns by which the tokens of a Secret are to be revoked.
     pub(crate) fn revoking_campaign(&self, now: Timestamp, secret: &SecretRef) -> Option<Duration> {
-        if self.campaigns.told.is_empty() {
-            return None;
-        }
-        let entry = self.members.get(secret)?;
-        let graces = self.campaigns.told.values().filter_map(|campaign| {
-            let Wanted::Revoked { grace, .. } = campaign.wanted else { return None };
-            let concerns = campaign.runs(now) && selects(campaign, &secret.namespace, entry);
-            let verdict = || self.verdict(now, campaign, &secret.namespace, entry, None);
-            (concerns && verdict() == Verdict::ToDo).then_some(grace)
-        });
-        graces.min()
+        self.revoking_campaigns(now, secret, Verdict::ToDo).min()
+    }
+
+    /// Whether a campaign waits for older generations of a Secret to go. It has a proof of its own: time.
+    pub(crate) fn campaign_leaves_older(&self, now: Timestamp, secret: &SecretRef) -> bool {
+        self.revoking_campaigns(now, secret, Verdict::OlderLeft).next().is_some()
+    }
+
+    /// Graces of the campaigns that revoke, and to which a Secret stands like this.
+    fn revoking_campaigns(
+        &self,
+        now: Timestamp,
+        secret: &SecretRef,
+        stands: Verdict,
+    ) -> impl Iterator<Item = Duration> {
+        let (shoot, entry) = (&secret.namespace, self.members.get(secret));
+        self.campaigns.told.values().filter_map(move |campaign| {
+            let (Wanted::Revoked { grace, .. }, Some(entry)) = (&campaign.wanted, entry) else {
+                return None;
+            };
+            let concerns = campaign.runs(now) && selects(campaign, shoot, entry);
+            let verdict = || self.verdict(now, campaign, shoot, entry, None);
+            (concerns && verdict() == stands).then_some(*grace)
+        })
     }
 }

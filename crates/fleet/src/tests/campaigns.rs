@@ -104,6 +104,7 @@ fn world_order(world: &World) -> Order {
         generation: flight.generation,
         grace: None,
         ends: Default::default(),
+        unproved: false,
     }
 }
 

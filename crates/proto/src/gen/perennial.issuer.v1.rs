@@ -197,6 +197,9 @@ pub struct RevokeGenerationRequest {
     /// The newest of them that goes; 0 means all.
     #[prost(uint32, tag = "5")]
     pub up_to: u32,
+    /// Answer as soon as they are deleted, and try no old token.
+    #[prost(bool, tag = "6")]
+    pub unproved: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeGenerationResponse {
@@ -714,7 +717,7 @@ pub mod token_issuer_client {
         }
         /// Deletes the generations of an access Secret that are older than the one to keep, up to one, and with them
         /// every token that is bound to them; the one to keep must be there. Answers when an old token is
-        /// refused, or 20 s later; where none is at hand, at once. It may be repeated. Callers:
+        /// refused, or 20 s later; where none is at hand, or with `unproved`, at once. It may be repeated. Callers:
         /// secret-writer.
         ///
         /// Errors: those of SyncShoot; FAILED_PRECONDITION where the generation to keep is not there;
@@ -876,7 +879,7 @@ pub mod token_issuer_server {
         >;
         /// Deletes the generations of an access Secret that are older than the one to keep, up to one, and with them
         /// every token that is bound to them; the one to keep must be there. Answers when an old token is
-        /// refused, or 20 s later; where none is at hand, at once. It may be repeated. Callers:
+        /// refused, or 20 s later; where none is at hand, or with `unproved`, at once. It may be repeated. Callers:
         /// secret-writer.
         ///
         /// Errors: those of SyncShoot; FAILED_PRECONDITION where the generation to keep is not there;

@@ -68,6 +68,10 @@ pub struct SyncSecretRequest {
     /// is noted is noted.
     #[prost(message, repeated, tag = "7")]
     pub ends: ::prost::alloc::vec::Vec<GenerationEnd>,
+    /// With the reason `generation_left`: answer as soon as they are deleted, and try no old token, which takes
+    /// some 10 s.
+    #[prost(bool, tag = "8")]
+    pub unproved: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SyncSecretResponse {

@@ -77,6 +77,7 @@ impl Writer {
             request_id: self.replica.request_id(order.attempt),
             up_to: Some(order.generation),
             ends: convert::ends_to_proto(&order.ends),
+            unproved: order.unproved,
         }
     }
 

@@ -25,7 +25,7 @@ use super::{
     carry_out::{ISSUE_LIMIT, WRITE_LIMIT},
     order::{refuse, request_id},
 };
-use crate::issuer::{REVOKE_DEADLINE, Wanted};
+use crate::issuer::{Older, REVOKE_DEADLINE, Wanted};
 
 /// An order to repair one Secret as the scheduler saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Repair {
     /// With [`Reason::GenerationLeft`], the newest generation that goes; `None` for all that are older
     /// than the token's.
     pub up_to: Option<Number>,
+    /// With [`Reason::GenerationLeft`], whether nobody waits for the proof that an old token is refused.
+    pub unproved: bool,
     /// With [`Reason::GraceShortened`], when older generations go.
     pub ends: Ends,
     /// Id of this attempt, for logs.
@@ -73,6 +75,7 @@ impl TryFrom<SyncSecretRequest> for Repair {
             digest: Digest::received(request.digest),
             reason,
             up_to: request.up_to,
+            unproved: request.unproved,
             ends: ends_from_proto("ends", request.ends)?,
             request_id: request_id(request.request_id)?,
         })
@@ -119,7 +122,8 @@ async fn revoke(
     if up_to == 0 {
         return Ok(Box::new(Seen::clone(&seen)).into()); // none is older, or to go
     }
-    let revoked = means.issuer.revoke(&order.secret, inputs, (up_to, keep));
+    let what = Older { up_to, keep, unproved: order.unproved };
+    let revoked = means.issuer.revoke(&order.secret, inputs, what);
     let revoked = timeout(ISSUE_LIMIT, revoked).await;
     let late = |_| RenewError::TimedOut { secret: secret(), step: Step::Sync, limit: ISSUE_LIMIT };
     let refused = revoked.map_err(late)?;

@@ -131,6 +131,7 @@ async fn in_audit_mode_every_order_is_refused_and_nobody_is_called() {
                 digest,
                 reason: Reason::CaChanged,
                 up_to: None,
+                unproved: false,
                 ends: Default::default(),
                 request_id: String::new(),
             };

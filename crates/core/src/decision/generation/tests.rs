@@ -91,6 +91,14 @@ fn d_a_newer_generation_means_that_a_revocation_was_begun_and_is_resumed() {
 }
 
 #[test]
+fn d_a_token_that_was_on_its_way_when_a_revocation_was_begun_does_not_end_it() {
+    let both = shoot(&[(1, "uid-1"), (2, "uid-2")], -10);
+    assert_eq!(decided(10, &held(1), &both), Decision::Renew(Reason::Revoked));
+    let at_once = decided(1, &held(1), &both);
+    assert_eq!(at_once, Decision::Keep { until: at(2) }, "the streams may be apart");
+}
+
+#[test]
 fn d_older_generations_go_when_the_noted_grace_is_over() {
     let both = shoot(&[(1, "uid-1"), (2, "uid-2")], 5);
     let mut record = held(2);

@@ -96,6 +96,20 @@ fn d_asking_again_begins_nothing_anew_and_the_shortest_grace_wins_at_once() {
 }
 
 #[test]
+fn d_a_longer_grace_changes_nothing_where_the_first_one_was_what_is_usual() {
+    let mut stage = Stage::new();
+    stage.revoke(0, None).unwrap();
+    stage.revoke(0, Some(1_000)).unwrap();
+    let order = stage.order(200);
+    assert_eq!(order.grace, Some(Duration::from_secs(240)));
+    let answer = stage.carry_out(&order, None).unwrap();
+    stage.world.end(&order, Ok(answer.record));
+    stage.show();
+    let detail = stage.progress().detail;
+    assert!(detail.contains("a longer one (16m40s) changes nothing"), "{detail}");
+}
+
+#[test]
 fn d_a_shorter_grace_that_is_not_over_yet_ends_by_itself() {
     let mut stage = Stage::new();
     stage.revoke(0, Some(600)).unwrap();

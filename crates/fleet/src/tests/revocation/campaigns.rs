@@ -87,6 +87,24 @@ fn d_without_a_grace_the_old_generation_goes_with_the_next_order() {
 }
 
 #[test]
+fn d_nobody_waits_ten_seconds_for_a_proof_where_a_thousand_are_revoked_but_for_an_operators_own() {
+    for by_hand_too in [false, true] {
+        let mut stage = Stage::new();
+        stage.start(0);
+        if by_hand_too {
+            stage.revoke(0, Some(0)).unwrap();
+        }
+        let order = stage.order(FIRST + 5);
+        let answer = stage.carry_out(&order, None).unwrap();
+        stage.world.end(&order, Ok(answer.record));
+        stage.show();
+        let deletion = stage.order(FIRST + 10);
+        let said = (deletion.reason, deletion.unproved);
+        assert_eq!(said, (Reason::GenerationLeft, !by_hand_too));
+    }
+}
+
+#[test]
 fn d_a_crash_at_each_step_of_a_campaign_is_resumed_by_what_is_seen() {
     for crash in [Crash::Ordered, Crash::InShoot, Crash::Written] {
         for scheduler_too in [false, true] {

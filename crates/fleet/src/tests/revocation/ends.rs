@@ -95,6 +95,30 @@ fn d_who_asks_for_the_older_ones_alone_shortens_their_grace_and_no_other() {
     assert_eq!(stage.numbers(), [3]);
 }
 
+#[test]
+fn d_a_grace_counts_for_the_generations_that_it_was_asked_for_and_for_no_newer_one() {
+    let mut stage = Stage::new();
+    stage.revoke(0, Some(0)).unwrap();
+    stage.run_to(150);
+    assert_eq!(stage.numbers(), [2]);
+    // Another scheduler was asked for the next one, with a grace, and came no further.
+    stage.present.push(generation(3, Some(Duration::from_secs(60))));
+    stage.show();
+    let order = stage.order(160);
+    assert_eq!((order.reason, order.generation), (Reason::Revoked, 3));
+    assert_eq!(order.grace, Some(Duration::from_secs(60)));
+}
+
+#[test]
+fn d_who_asks_for_a_longer_grace_does_not_prolong_what_another_one_began() {
+    let mut stage = Stage::new();
+    stage.present.push(generation(2, Some(Duration::from_secs(5))));
+    stage.restart();
+    stage.revoke(0, Some(600)).unwrap();
+    let order = stage.order(110);
+    assert_eq!((order.generation, order.grace), (2, Some(Duration::from_secs(5))));
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Later(i64),

@@ -29,6 +29,7 @@ fn order(bench: &Bench, reason: Reason) -> Repair {
         digest,
         reason,
         up_to: None,
+        unproved: false,
         ends: Default::default(),
         request_id,
     }

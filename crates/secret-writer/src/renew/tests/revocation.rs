@@ -41,7 +41,7 @@ impl Bench {
     fn repair(&self) -> Repair {
         let Order { secret, digest, request_id, .. } = self.order(Reason::Revoked);
         let (reason, ends) = (Reason::GenerationLeft, Ends::default());
-        Repair { secret, digest, reason, up_to: None, ends, request_id }
+        Repair { secret, digest, reason, up_to: None, unproved: false, ends, request_id }
     }
 
     fn last_binding(&self) -> Option<Binding> {

@@ -14,7 +14,7 @@ use crate::{
 
 fn revoke(keep: Number) -> Revoke {
     let ask = for_kube_proxy();
-    Revoke { secret: ask.secret, account: ask.account, keep, up_to: keep - 1 }
+    Revoke { secret: ask.secret, account: ask.account, keep, up_to: keep - 1, unproved: false }
 }
 
 /// An issuer that has issued a token of each of these generations.
@@ -62,6 +62,17 @@ async fn d_older_generations_of_this_secret_go_and_nothing_else() {
     assert_eq!(world.generations(), [3, 4]);
     assert_eq!(world.set().generations.len(), 3);
     assert_eq!(issuer.revoke(&revoke(3)).await.unwrap().deleted, 0, "it may be repeated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn d_where_nobody_waits_for_a_proof_no_old_token_is_tried() {
+    let world = World::new();
+    let issuer = issued(&world, &[1, 2]).await;
+    world.has_generation(1, "uid-1");
+    let revoked = issuer.revoke(&Revoke { unproved: true, ..revoke(2) }).await.unwrap();
+    assert_eq!(revoked, Revoked { deleted: 1, refused: false });
+    assert_eq!(world.generations(), [2]);
+    assert!(!world.calls().iter().any(|call| call.contains("probe")), "{:?}", world.calls());
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,6 +163,7 @@ fn d_a_message_without_a_generation_to_keep_is_refused() {
         account: Some(account),
         up_to: 0,
         keep: 0,
+        unproved: false,
     };
     assert_eq!(Revoke::parse(message.clone()).unwrap_err().field, "keep");
     let up_to = |keep, up_to| {
