@@ -102,7 +102,7 @@ fn d_a_grace_counts_for_the_generations_that_it_was_asked_for_and_for_no_newer_o
     stage.run_to(150);
     assert_eq!(stage.numbers(), [2]);
     // Another scheduler was asked for the next one, with a grace, and came no further.
-    stage.present.push(generation(3, Some(Duration::from_secs(60))));
+    stage.present.push(generation(3, Some(Duration::from_secs(60)), 0));
     stage.show();
     let order = stage.order(160);
     assert_eq!((order.reason, order.generation), (Reason::Revoked, 3));
@@ -112,7 +112,7 @@ fn d_a_grace_counts_for_the_generations_that_it_was_asked_for_and_for_no_newer_o
 #[test]
 fn d_who_asks_for_a_longer_grace_does_not_prolong_what_another_one_began() {
     let mut stage = Stage::new();
-    stage.present.push(generation(2, Some(Duration::from_secs(5))));
+    stage.present.push(generation(2, Some(Duration::from_secs(5)), 0));
     stage.restart();
     stage.revoke(0, Some(600)).unwrap();
     let order = stage.order(110);
