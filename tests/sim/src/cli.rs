@@ -14,7 +14,7 @@ use crate::{
     planner::{self, Rule},
     plot,
     report::{Report, peak_to_mean},
-    scenario::{Ask, Watch, long_outage, mass_start, one_slow_shoot, verdict, year},
+    scenario::{Ask, Watch, long_outage, mass_start, one_slow_shoot, replicas, verdict, year},
     time::{DAY, HOUR, YEAR, stamp},
     world::World,
 };
@@ -61,6 +61,17 @@ enum Scenario {
     LongOutage(Common),
     /// One shoot is away, frozen and slow; the others must not notice
     OneSlowShoot(Common),
+    /// Several schedulers share the shoots while they crash, stand still, come and go
+    Replicas {
+        /// How many run; two more may be added at times
+        #[arg(long, default_value_t = 3)]
+        replicas: usize,
+        /// How long, in days
+        #[arg(long, default_value_t = 3.0)]
+        days: f64,
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 #[derive(Clone, Debug, Args)]
@@ -134,6 +145,12 @@ impl Cli {
                 let play =
                     |ask, watch: Watch<'_>| Ok(one_slow_shoot::one_slow_shoot(ask, watch)?.0);
                 common.play(one_slow_shoot::SPAN, play, verdict::one_slow_shoot)
+            }
+            Scenario::Replicas { replicas, days, common } => {
+                #[expect(clippy::cast_possible_truncation, reason = "milliseconds of some days")]
+                let span = (days * DAY as f64) as i64;
+                let play = |ask, watch: Watch<'_>| Ok(replicas::replicas(ask, replicas, watch)?);
+                common.play(span, play, |_| Ok(()))
             }
         }
     }

@@ -1,6 +1,8 @@
 //! The API server of the seed, and the access Secrets that stand there.
 
-use perennial_core::{digest::Digest, record::Record};
+use std::collections::BTreeMap;
+
+use perennial_core::{digest::Digest, name::ReplicaName, record::Record};
 
 use crate::{
     draw::Draw,
@@ -42,6 +44,8 @@ pub struct Seed {
     pub health: Health,
     /// Access Secrets by number.
     pub secrets: Vec<Standing>,
+    /// Leases of the scheduler's replicas, and how often each was renewed.
+    pub leases: BTreeMap<ReplicaName, u64>,
     writes: u64,
 }
 
@@ -80,7 +84,8 @@ impl Seed {
             by: 0,
         };
         let secrets = town.secrets.iter().map(|tenant| standing(&tenant.bare)).collect();
-        Self { health: Health::Well, secrets, writes: 0 }
+        let leases = BTreeMap::new();
+        Self { health: Health::Well, secrets, leases, writes: 0 }
     }
 
     /// What comes of a patch that arrives now.
@@ -93,6 +98,35 @@ impl Seed {
             Health::Throttles => Reply::Done(once),
             Health::Busy => Reply::Done(once + draw.latency(6, 12)),
             Health::Away => Reply::Away(REPEATED_FOR),
+        }
+    }
+
+    /// How long a call of a scheduler takes; `None` where nothing listens.
+    pub fn call(&self, draw: &mut Draw) -> Option<Ms> {
+        let once = draw.latency(3, 4);
+        match self.health {
+            Health::Well | Health::Busy => Some(once),
+            Health::Slow => Some(draw.latency(SECOND, SECOND)),
+            Health::Throttles if draw.chance(0.2) => Some(once + SECOND),
+            Health::Throttles => Some(once),
+            Health::Away => None,
+        }
+    }
+
+    /// Whether it answers in the time that replicas allow for its answers.
+    #[must_use]
+    pub const fn is_prompt(&self) -> bool {
+        matches!(self.health, Health::Well | Health::Busy)
+    }
+
+    /// A Lease is renewed, or made.
+    pub fn renew(&mut self, replica: &ReplicaName) {
+        match self.leases.get_mut(replica) {
+            Some(renewals) => *renewals += 1,
+            None => {
+                self.writes += 1; // no Lease says what one of that name said before
+                self.leases.insert(replica.clone(), self.writes << 32);
+            }
         }
     }
 

@@ -30,6 +30,7 @@ pub enum Step {
     Ended,
     Started,
     Crashed,
+    Owned,
 }
 
 #[derive(Clone, Copy, Debug)]
