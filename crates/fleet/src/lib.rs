@@ -223,6 +223,8 @@ impl Fleet {
             return;
         }
         let is_ours = self.ownership.is_ours(&secret.namespace);
+        // Its token may have been replaced since the campaign was looked at.
+        let is_wanted = is_ours && self.has_campaigns() && self.campaign_of(now, secret).is_some();
         let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
         let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
         let view = self.shoots.view(&secret.namespace);
@@ -236,7 +238,7 @@ impl Fleet {
             self.effects.dismissed.push((secret.clone(), error));
             standing = entry.judge(now, view, &self.settings.policy, &asked);
         }
-        if entry.by_campaign && !(is_ours && matches!(standing, Standing::Due { .. })) {
+        if entry.by_campaign && !(is_wanted && matches!(standing, Standing::Due { .. })) {
             entry.by_campaign = false;
             member.fed = member.fed.saturating_sub(1);
             standing = entry.judge(now, view, &self.settings.policy, &asked);
