@@ -30,6 +30,7 @@ use crate::{
     after_help = "Examples:
   sim year                             30,000 tokens, the whole fault list
   sim year --years 0.0822 --seed 7     a month of another one
+  sim replicas --replicas 5            schedulers that share the shoots, and campaigns
   sim mass-start                       how soon the load of a mass start gets even"
 )]
 pub struct Cli {
@@ -207,9 +208,17 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn brief(report: &Report) -> String {
+    let sharing = report.sharing.as_ref().map_or_else(String::new, |sharing| {
+        let (hand_overs, gap) = (sharing.hand_overs, sharing.longest_gap_seconds);
+        format!(", {hand_overs} hand-overs, the longest gap {gap:.1} s")
+    });
+    let campaigns = report.campaigns.as_ref().map_or_else(String::new, |campaigns| {
+        let (begun, done) = (campaigns.begun, campaigns.done);
+        format!(", {done} of {begun} campaigns done")
+    });
     format!(
         "{}: seed {}, {} tokens, {:.1} days in {:.0} s: {} expired seconds, {} renewals, {} tokens \
-         issued in vain, p99 of lateness {:.3} s, trace {}",
+         issued in vain, p99 of lateness {:.3} s{sharing}{campaigns}, trace {}",
         report.scenario,
         report.seed,
         report.tokens,

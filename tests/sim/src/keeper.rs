@@ -33,12 +33,19 @@ pub struct Guards {
     pub counts_out: bool,
     /// A token counts for a campaign when it stands on its Secret, and not when it is ordered.
     pub counts_written: bool,
+    /// It hears of campaigns.
+    pub hears_campaigns: bool,
 }
 
 impl Guards {
     /// As it is.
-    pub const ALL: Self =
-        Self { settles: true, rereads: true, counts_out: true, counts_written: true };
+    pub const ALL: Self = Self {
+        settles: true,
+        rereads: true,
+        counts_out: true,
+        counts_written: true,
+        hears_campaigns: true,
+    };
 }
 
 /// What the engine is told.

@@ -9,7 +9,7 @@ use crate::{
     ledger::Cause,
     scheduler,
     time::{DAY, HOUR, MINUTE, Ms, SECOND},
-    world::{Recovery, Sharing, World},
+    world::{Recovery, Sharing, World, campaigns::Figures},
 };
 
 /// Outages that are told one by one, those with the longest recovery first.
@@ -49,6 +49,9 @@ pub struct Report {
     /// Where there are several replicas.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sharing: Option<Sharing>,
+    /// Where campaigns were begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaigns: Option<Figures>,
     /// Digest of every event.
     pub trace: String,
     /// The only figure that is another one each time.
@@ -98,6 +101,7 @@ impl Report {
             recovery_seconds: recoveries,
             overdue_most: world.overdue_most,
             sharing: world.sharing(),
+            campaigns: world.campaigns(),
             trace: world.trace.digest(),
             wall_seconds: 0.0,
         }

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
     budget::Budget,
+    campaign::Campaigns,
     decision::Policy,
     membership,
     record::Record,
@@ -195,6 +196,19 @@ impl Scheduler {
     #[must_use]
     pub fn error_of_clock(&self, shoot: usize, shoot_ahead: Ms) -> Ms {
         self.ahead + self.offsets[shoot].unwrap_or(0) - shoot_ahead
+    }
+
+    /// The clock of a shoot minus its own, as it was told.
+    #[must_use]
+    pub fn offset_of(&self, shoot: usize) -> Ms {
+        self.offsets[shoot].unwrap_or(0)
+    }
+
+    /// Hears of all campaigns.
+    pub fn hear_of_campaigns(&mut self, now: Ms, campaigns: Campaigns) {
+        let now = self.now(now);
+        self.fleet.hear_of_campaigns(now, campaigns);
+        self.touched = true;
     }
 
     /// Hears of a Secret. What is known already is no reason to tick.

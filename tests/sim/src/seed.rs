@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use perennial_core::{digest::Digest, name::ReplicaName, record::Record};
+use perennial_core::{campaign::Campaigns, digest::Digest, name::ReplicaName, record::Record};
 
 use crate::{
     draw::Draw,
@@ -46,6 +46,8 @@ pub struct Seed {
     pub secrets: Vec<Standing>,
     /// Leases of the scheduler's replicas, and how often each was renewed.
     pub leases: BTreeMap<ReplicaName, u64>,
+    /// Campaigns.
+    pub campaigns: Campaigns,
     writes: u64,
 }
 
@@ -60,6 +62,8 @@ pub struct Standing {
     pub written: Ms,
     /// Which start of the secret-writer wrote it.
     pub by: u32,
+    /// When its token was issued.
+    pub issued: Ms,
 }
 
 impl Standing {
@@ -82,10 +86,11 @@ impl Seed {
             before: None,
             written: Ms::MIN,
             by: 0,
+            issued: Ms::MIN / 2,
         };
         let secrets = town.secrets.iter().map(|tenant| standing(&tenant.bare)).collect();
-        let leases = BTreeMap::new();
-        Self { health: Health::Well, secrets, leases, writes: 0 }
+        let (leases, campaigns) = (BTreeMap::new(), Campaigns::new());
+        Self { health: Health::Well, secrets, leases, campaigns, writes: 0 }
     }
 
     /// What comes of a patch that arrives now.
@@ -131,11 +136,12 @@ impl Seed {
     }
 
     /// Writes a record, which gets a digest of its own. The tests of the patch are for its caller.
-    pub fn write(&mut self, now: Ms, secret: usize, by: u32, record: Record) {
+    pub fn write(&mut self, now: Ms, secret: usize, (by, issued): (u32, Ms), record: Record) {
         self.writes += 1;
         let digest = Digest::received(format!("{:x}", self.writes));
         let standing = &mut self.secrets[secret];
         let before = std::mem::replace(&mut standing.record, Record { digest, ..record });
-        (standing.before, standing.written, standing.by) = (Some(before), now, by);
+        (standing.before, standing.written) = (Some(before), now);
+        (standing.by, standing.issued) = (by, issued);
     }
 }

@@ -31,6 +31,8 @@ pub enum Step {
     Started,
     Crashed,
     Owned,
+    Begun,
+    Done,
 }
 
 #[derive(Clone, Copy, Debug)]

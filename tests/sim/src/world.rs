@@ -33,6 +33,7 @@ use crate::{
 
 mod audit;
 mod breaks;
+pub mod campaigns;
 mod leases;
 mod owners;
 mod recovery;
@@ -40,6 +41,7 @@ mod renewal;
 mod replicas;
 mod streams;
 
+use campaigns::{Desk, Wish};
 use leases::OfLease;
 use owners::Owners;
 pub use owners::Sharing;
@@ -83,12 +85,19 @@ pub struct Team {
     pub has_leases: bool,
     /// What they hold to.
     pub guards: keeper::Guards,
+    /// Campaigns that an operator wants.
+    pub wishes: Vec<Wish>,
 }
 
 impl Team {
     /// A single one that knows of no others.
-    pub const ALONE: Self =
-        Self { running: 1, spare: 0, has_leases: false, guards: keeper::Guards::ALL };
+    pub const ALONE: Self = Self {
+        running: 1,
+        spare: 0,
+        has_leases: false,
+        guards: keeper::Guards::ALL,
+        wishes: Vec::new(),
+    };
 }
 
 /// The world.
@@ -120,6 +129,7 @@ pub struct World {
     /// What reached a replica while it stood still.
     inboxes: Vec<Vec<Mail>>,
     owners: Owners,
+    desk: Desk,
     flights: Flights,
     links: Links,
     outages: Vec<Outage>,
@@ -168,6 +178,11 @@ enum What {
     Lease(usize, OfLease, u32),
     /// What is excused counts from now on.
     Calm,
+    /// An operator begins the campaign that he wants.
+    BeginCampaign(usize),
+    /// A replica is shown all campaigns, if that is still its start.
+    Campaigns(usize, u32),
+    LookAtCampaigns,
     /// The watch of the secret-writer catches up.
     CatchUp(u32),
     Begin(usize),
@@ -205,8 +220,9 @@ impl World {
         let mut skew = |most: Ms| draw.between(-most, most);
         let shoots = town.shoots.iter().map(|_| Shoot::new(skew(30 * SECOND))).collect();
         let count = team.running + team.spare;
-        // Calls that hang are set aside, three for each place.
-        let own = (4 * settings.in_flight_max, settings.in_flight_per_shoot_max);
+        // Calls that hang are set aside, three for each place; the part of each replica is rounded up.
+        let places = settings.in_flight_max + count - 1;
+        let own = (4 * places, settings.in_flight_per_shoot_max);
         let mut world = Self {
             now: 0,
             ledger: Ledger::new(size.tokens),
@@ -229,6 +245,7 @@ impl World {
                 .collect(),
             inboxes: (0..count).map(|_| Vec::new()).collect(),
             owners: Owners::new(count, size.shoots),
+            desk: Desk::new(team.wishes, count, size.shoots),
             flights: Flights::default(),
             links: Links { writer_to_issuer: true, lag: 2 },
             outages,
@@ -258,6 +275,12 @@ impl World {
             self.begin_beats(replica);
         }
         self.agenda.put(AUDIT_INTERVAL, What::Audit);
+        for (number, at) in self.desk.wishes().collect::<Vec<_>>() {
+            self.agenda.put(at, What::BeginCampaign(number));
+        }
+        if self.desk.wishes().next().is_some() {
+            self.agenda.put(campaigns::LOOK, What::LookAtCampaigns);
+        }
     }
 
     /// Has the lateness of this shoot counted apart from that of the others.
@@ -300,6 +323,9 @@ impl World {
         for order in self.schedulers[replica].tick(self.now) {
             self.carry_out(replica, order)?;
         }
+        if !self.seed.campaigns.is_empty() {
+            self.hear_what_is_done(replica)?;
+        }
         if std::mem::take(&mut self.schedulers[replica].wants_look) {
             return self.look_at_leases(replica);
         }
@@ -325,6 +351,9 @@ impl World {
             What::NoticeCut(replica, epoch) => self.notice_cut(replica, epoch),
             What::Lease(replica, of, number) => self.lease(replica, of, number)?,
             What::Calm => self.owners.is_stale = true,
+            What::BeginCampaign(number) => self.begin_campaign(number),
+            What::Campaigns(replica, epoch) => self.show_campaigns(replica, epoch),
+            What::LookAtCampaigns => self.look_at_campaigns()?,
             What::CatchUp(writer) => self.catch_up(writer),
             What::Begin(outage) => self.outage_begins(outage)?,
             What::End(outage) => self.outage_ends(outage)?,

@@ -24,6 +24,7 @@ impl World {
     pub(super) fn outage_begins(&mut self, number: usize) -> Result<(), Broke> {
         let outage = self.outages[number];
         self.trace.of_world(self.now, number as u64, Step::Began, outage.fault.kind() as i64);
+        self.desk.fault(self.now, outage.fault, true);
         if self.is_beyond_budget(outage) {
             self.excuse(outage, true);
         }
@@ -109,6 +110,7 @@ impl World {
             Fault::SlowStream(_) => self.links.lag = LAG,
             Fault::ShootClock(..) | Fault::Clock(..) => {}
         }
+        self.desk.fault(self.now, outage.fault, false);
         if outage.fault.is_outage() {
             self.recover(outage);
         }

@@ -2,7 +2,8 @@
 //!
 //! While the seed does not answer in time, and for [`CALM`] after, two may believe that they serve a shoot, and
 //! so may one that is cut off from it and anybody else: on purpose (docs/model.md). A hand-over
-//! begins anew with each failure, as in the model.
+//! begins anew with each failure, as in the model, and with each replica that joins: one that takes shoots from a
+//! joiner which has not begun yet has time of its own.
 
 use jiff::SignedDuration;
 use perennial_core::{
@@ -24,7 +25,8 @@ const CALLS_OVER: Ms = 15 * SECOND;
 pub struct Sharing {
     /// How often a shoot got another replica.
     pub hand_overs: u64,
-    /// Longest time in which nobody ordered for a shoot, while one ran and reached the seed.
+    /// Longest time in which nobody ordered for a shoot, while one ran and reached the seed: also over
+    /// several failures and joiners in a row.
     pub longest_gap_seconds: f64,
     /// How often two began to order for one shoot, each with its excuse.
     pub overlaps_excused: u64,
@@ -55,7 +57,8 @@ pub(super) struct Owners {
 struct Owned {
     last: Option<usize>,
     count: usize,
-    nobody_since: Option<Ms>,
+    /// Since the last failure, and in all.
+    nobody_since: Option<(Ms, Ms)>,
 }
 
 impl Owners {
@@ -97,11 +100,11 @@ impl Owners {
         self.calm_from
     }
 
-    /// A failure begins a hand-over of its own.
-    pub(super) fn failure(&mut self, now: Ms) {
+    /// A failure, and a joiner, begins a hand-over of its own.
+    pub(super) fn begin_anew(&mut self, now: Ms) {
         self.is_stale = true;
         let open = self.shoots.iter_mut().filter_map(|owned| owned.nobody_since.as_mut());
-        open.for_each(|since| *since = now);
+        open.for_each(|(since, _)| *since = now);
     }
 
     /// Whether replicas have agreed for so long that no call of a former owner is left.
@@ -164,23 +167,23 @@ impl World {
         sharing.overlaps_excused += u64::from(count > 1 && owned.count < 2);
         let is_nobody = count == 0 && somebody;
         let since = match (owned.nobody_since, is_nobody) {
-            (Some(since), false) => {
+            (Some((since, in_all)), false) => {
                 let gap = now - since;
                 owned.nobody_since = None;
                 owners.alone -= 1;
                 if somebody {
-                    let seconds = gap as f64 / SECOND as f64;
+                    let seconds = (now - in_all) as f64 / SECOND as f64;
                     sharing.longest_gap_seconds = sharing.longest_gap_seconds.max(seconds);
                     hand_over_in_time(SignedDuration::from_millis(gap)).map_err(broke)?;
                 }
                 None
             }
             (None, true) => {
-                owned.nobody_since = Some(now);
+                owned.nobody_since = Some((now, now));
                 owners.alone += 1;
                 Some(now)
             }
-            (since, _) => since,
+            (since, _) => since.map(|(_, in_all)| in_all),
         };
         let owner = all.first().copied();
         let is_other = owner.is_some_and(|owner| owned.last.is_some_and(|last| last != owner));
@@ -200,7 +203,7 @@ impl World {
             return Ok(());
         }
         for (shoot, owned) in self.owners.shoots.iter().enumerate() {
-            let Some(since) = owned.nobody_since else { continue };
+            let Some((since, _)) = owned.nobody_since else { continue };
             hand_over_in_time(SignedDuration::from_millis(self.now - since))
                 .map_err(|broken| (self.town.shoots[shoot].secrets.start, broken))?;
         }

@@ -51,8 +51,8 @@ pub(super) struct Flight {
     pub issuer: u32,
     /// Noted when it was permitted; the secret-writer had not begun without.
     pub memory: Option<Memory>,
-    /// The token, and when it was got by the secret-writer's clock.
-    pub token: Option<(Claims, Timestamp)>,
+    /// The token, and when it was got by the secret-writer's clock, and in truth.
+    pub token: Option<(Claims, Timestamp, Ms)>,
     /// The scheduler waits for its end.
     pub is_awaited: bool,
     /// The secret-writer died when its patch was on its way.
@@ -149,6 +149,9 @@ impl World {
         let slack = SignedDuration::from_millis(slack);
         no_call_between_renewals(reason, seen, stamp(self.now, ahead), slack)
             .map_err(|broken| (secret, broken))?;
+        if reason == Reason::Requested {
+            self.renewed_for_campaign(replica, secret)?;
+        }
         self.ledger.early += u64::from(!matches!(reason, Reason::Due | Reason::NothingHeld));
         let (what, after) = match self.shoots[shoot].ask(&mut self.draw) {
             Reply::Token(after) => (What::Issued(number), after),
@@ -192,7 +195,7 @@ impl World {
             &self.town.secrets[secret],
         );
         let by_writer = stamp(self.now, self.writer.ahead);
-        self.flights.get(number).token = Some((claims, by_writer));
+        self.flights.get(number).token = Some((claims, by_writer, self.now));
         match self.seed.ask(&mut self.draw) {
             SeedReply::Done(after) => {
                 self.agenda.put(self.now + after, What::Written(number));
@@ -270,7 +273,7 @@ impl World {
     fn write(&mut self, number: usize) -> Result<(), Broke> {
         let flight = self.flights.get(number);
         let (secret, epoch) = (flight.secret, flight.writer);
-        let (claims, at) = flight.token.take().expect("what is written was issued");
+        let (claims, at, issued) = flight.token.take().expect("what is written was issued");
         let tenant = &self.town.secrets[secret];
         let shoot_now = stamp(self.now, self.shoots[tenant.shoot].ahead);
         let held = self.seed.secrets[secret].record.held.claims();
@@ -306,7 +309,7 @@ impl World {
             issued: Some(note),
             ..tenant.bare.clone()
         };
-        self.seed.write(self.now, secret, epoch, record);
+        self.seed.write(self.now, secret, (epoch, issued), record);
         self.ledger.write(secret);
         self.recoveries.recovered(self.now, secret);
         self.trace.of_secret(self.now, secret, Step::Written, plan.planned.as_second());

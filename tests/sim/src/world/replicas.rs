@@ -28,7 +28,8 @@ impl World {
             What::Shown { replica, .. }
             | What::OpenRecords(replica)
             | What::OpenShoots(replica)
-            | What::NoticeCut(replica, _) => replica,
+            | What::NoticeCut(replica, _)
+            | What::Campaigns(replica, _) => replica,
             What::Lease(replica, of, _) if of.is_of_process() => replica,
             _ => return false,
         };
@@ -96,7 +97,7 @@ impl World {
         let scheduler = &mut self.schedulers[replica];
         (scheduler.is_up, scheduler.stands) = (false, None);
         self.inboxes[replica].clear();
-        self.owners.failure(self.now);
+        self.owners.begin_anew(self.now);
     }
 
     pub(super) fn replica_starts(&mut self, replica: usize) {
@@ -105,9 +106,10 @@ impl World {
             return;
         }
         scheduler.start(self.now);
-        self.owners.is_stale = true;
+        self.owners.begin_anew(self.now);
         self.reopen(replica);
         self.begin_beats(replica);
+        self.send_campaigns(replica);
     }
 
     /// It ends in order: it orders nothing more and deletes its Lease.
@@ -134,7 +136,7 @@ impl World {
         }
         self.look_at_clock(replica)?;
         self.schedulers[replica].stands = Some(self.now);
-        self.owners.failure(self.now);
+        self.owners.begin_anew(self.now);
         Ok(())
     }
 
@@ -149,7 +151,7 @@ impl World {
     /// have outlived that, and either is seen first.
     fn wakes(&mut self, replica: usize) -> Result<(), Broke> {
         let Some(since) = self.schedulers[replica].stands.take() else { return Ok(()) };
-        self.owners.failure(self.now);
+        self.owners.begin_anew(self.now);
         let inbox = std::mem::take(&mut self.inboxes[replica]);
         if self.draw.chance(0.5) {
             self.look_at_clock(replica)?;
@@ -185,7 +187,7 @@ impl World {
         let runs = self.schedulers[replica].runs();
         if runs && self.schedulers[replica].keeper.is_some() {
             self.look_at_clock(replica)?;
-            self.owners.failure(self.now);
+            self.owners.begin_anew(self.now);
         }
         let scheduler = &mut self.schedulers[replica];
         scheduler.set_clock(scheduler.ahead + by);
