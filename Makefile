@@ -74,11 +74,12 @@ sim: ## A virtual year of a fleet where everything goes wrong: YEARS=1 TOKENS=30
 	$(SIM) year --years $(YEARS) --tokens $(TOKENS) --seed $(SEED)
 
 .PHONY: sim-short
-sim-short: ## A virtual month of it, a mass start, and one shoot that is slow
+sim-short: ## A virtual month of it, a mass start, a shoot that is slow, replicas that share shoots
 	$(SIM) year --years 0.0822 --tokens $(TOKENS) --seed $(SEED) --out target/sim/month.json
 	$(SIM) mass-start --tokens $(TOKENS) --seed $(SEED) --out target/sim/mass-start.json
 	$(SIM) one-slow-shoot --tokens 5000 --seed $(SEED) --out target/sim/one-slow-shoot.json
 	$(SIM) long-outage --tokens 250 --seed $(SEED) --out target/sim/long-outage.json
+	$(SIM) replicas --tokens 1000 --days 1.5 --seed $(SEED) --out target/sim/replicas.json
 
 .PHONY: sim-plot
 sim-plot: ## Draw docs/mass-start.svg anew: the load after a mass start, and that of three other rules

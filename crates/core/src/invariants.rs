@@ -26,6 +26,10 @@ pub const STORM_WINDOW: SignedDuration = SignedDuration::from_mins(20);
 /// answers: 6 s until a Lease counts as dead, 2 s until somebody looks, and 7 s where it comes back just
 /// before that and joins anew.
 pub const HAND_OVER_MAX: SignedDuration = SignedDuration::from_secs(15);
+/// Longest time that a campaign takes once nothing keeps it from its tokens: a minute until it is seen that
+/// the shoot publishes another key, a minute until the next token tells that it signs with it, two for
+/// pauses after failures, and one for the tokens.
+pub const CAMPAIGN_END_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// The names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,11 +60,17 @@ pub enum Invariant {
     GraceRespected,
     /// A generation that was revoked is not made again.
     NoRevokedGenerationMadeAgain,
+    /// A campaign that is called done has replaced every token of its selection.
+    DoneMeansWritten,
+    /// No token is renewed for a campaign that was renewed for it already.
+    RenewedOnceForACampaign,
+    /// Once all that failed is back, a campaign ends soon.
+    CampaignEndsInTime,
 }
 
 impl Invariant {
     /// Every invariant.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::NoExpiredSecond,
         Self::NoUsableTokenReplacedByOneThatDoesNotFit,
         Self::NoCallBetweenRenewals,
@@ -74,6 +84,9 @@ impl Invariant {
         Self::NoUsableTokenRevoked,
         Self::GraceRespected,
         Self::NoRevokedGenerationMadeAgain,
+        Self::DoneMeansWritten,
+        Self::RenewedOnceForACampaign,
+        Self::CampaignEndsInTime,
     ];
 
     /// Its name, which is that of its function.
@@ -97,6 +110,9 @@ impl Invariant {
             Self::NoUsableTokenRevoked => "no_usable_token_revoked",
             Self::GraceRespected => "grace_respected",
             Self::NoRevokedGenerationMadeAgain => "no_revoked_generation_made_again",
+            Self::DoneMeansWritten => "done_means_written",
+            Self::RenewedOnceForACampaign => "renewed_once_for_a_campaign",
+            Self::CampaignEndsInTime => "campaign_ends_in_time",
         }
     }
 }
@@ -289,6 +305,40 @@ pub fn grace_respected(deleted: Number, now: Timestamp, promised: Timestamp) -> 
 pub fn no_revoked_generation_made_again(made: Number, revoked: Number) -> Result<(), Broken> {
     holds(Invariant::NoRevokedGenerationMadeAgain, revoked < made, || {
         format!("generation {made} is made, and all up to {revoked} were revoked")
+    })
+}
+
+/// A replica calls a campaign done; so many tokens of its selection that stand are not as wanted.
+///
+/// # Errors
+/// [`Invariant::DoneMeansWritten`]
+pub fn done_means_written(left: usize) -> Result<(), Broken> {
+    holds(Invariant::DoneMeansWritten, left == 0, || {
+        format!("it is called done, and {left} tokens are not as wanted")
+    })
+}
+
+/// A token is renewed for a campaign; the one that it replaces was issued so long after the begin, and
+/// by `clocks` who renews it may be wrong about that. Of two keys nobody is ever wrong.
+///
+/// # Errors
+/// [`Invariant::RenewedOnceForACampaign`]
+pub fn renewed_once_for_a_campaign(
+    after: SignedDuration,
+    clocks: SignedDuration,
+) -> Result<(), Broken> {
+    holds(Invariant::RenewedOnceForACampaign, after <= clocks, || {
+        format!("the token is {after:#} newer than asked for, and clocks are wrong by {clocks:#}")
+    })
+}
+
+/// A campaign has waited so long for tokens that nothing keeps from it.
+///
+/// # Errors
+/// [`Invariant::CampaignEndsInTime`]
+pub fn campaign_ends_in_time(waited: SignedDuration) -> Result<(), Broken> {
+    holds(Invariant::CampaignEndsInTime, waited <= CAMPAIGN_END_MAX, || {
+        format!("nothing keeps it from its tokens for {waited:#}")
     })
 }
 

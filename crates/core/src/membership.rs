@@ -22,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::{name::ReplicaName, shoot::ShootId};
@@ -34,6 +35,9 @@ pub const LIVE: Duration = Duration::from_secs(6);
 const _: () = assert!(LIVE.as_secs() + BEAT.as_secs() + SETTLE.as_secs() + BEAT.as_secs() <= 15);
 /// A replica that joins orders nothing before the others had two beats to see it, and a call a second.
 pub const SETTLE: Duration = Duration::from_secs(5);
+/// Who stood still for longer looks at Leases before it orders: its last look was up to a beat and a call
+/// of a second before that, and in [`SETTLE`] after it another one may begin to order for its shoots.
+pub const STILL: Duration = Duration::from_secs(SETTLE.as_secs() - BEAT.as_secs() - 1);
 /// Most that a Lease grows old between two looks: a beat, and a call that takes its time.
 const COUNTED: Duration = Duration::from_secs(BEAT.as_secs() + 3);
 /// A Lease that nobody renews is deleted by whoever saw it unchanged for so long.
@@ -141,6 +145,30 @@ impl Watcher {
     pub fn buried(&self) -> impl Iterator<Item = &ReplicaName> {
         let old = self.seen.iter().filter(|(_, (_, age))| *age >= BURIED);
         old.map(|(name, _)| name).filter(|name| **name != self.me)
+    }
+}
+
+/// Time that never goes back, from a clock that may. A clock that is set back counts as one beat; one
+/// that jumps ahead as what it jumps, like a process that stood still.
+#[derive(Debug)]
+pub struct Reckoning {
+    last: Timestamp,
+    sum: Duration,
+}
+
+impl Reckoning {
+    /// Zero, now.
+    #[must_use]
+    pub const fn begin(now: Timestamp) -> Self {
+        Self { last: now, sum: Duration::ZERO }
+    }
+
+    /// The time since the begin.
+    pub fn at(&mut self, now: Timestamp) -> Duration {
+        let step = Duration::try_from(now.duration_since(self.last)).unwrap_or(BEAT);
+        self.last = now;
+        self.sum = self.sum.saturating_add(step);
+        self.sum
     }
 }
 

@@ -141,15 +141,13 @@ impl Fleet {
         secret: &SecretRef,
     ) -> Option<(&CampaignId, &Campaign)> {
         let shoot = &secret.namespace;
-        let member = self.members.shoot(shoot)?;
-        let entry = member.secrets.get(&secret.name)?;
+        let entry = self.members.get(secret)?;
+        // Whether another token would be as wanted makes no difference here.
+        let verdict = |campaign| self.verdict(now, campaign, shoot, entry, None);
         self.campaigns.told.iter().find(|(_, campaign)| {
             campaign.runs(now)
                 && selects(campaign, shoot, entry)
-                && matches!(
-                    self.verdict(now, campaign, shoot, entry, self.newest(shoot, member)),
-                    Verdict::ToDo | Verdict::KeyNotUsed
-                )
+                && matches!(verdict(campaign), Verdict::ToDo | Verdict::KeyNotUsed)
         })
     }
 

@@ -223,6 +223,9 @@ impl Fleet {
             return;
         }
         let is_ours = self.ownership.is_ours(&secret.namespace);
+        // Its token may have been replaced since the campaign was looked at.
+        let is_fed = self.members.get(secret).is_some_and(|entry| entry.by_campaign.is_some());
+        let is_wanted = is_fed && is_ours && self.campaign_of(now, secret).is_some();
         let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
         let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
         let view = self.shoots.view(&secret.namespace);
@@ -239,7 +242,8 @@ impl Fleet {
             self.effects.dismissed.push((secret.clone(), error));
             standing = entry.judge(now, view, &self.settings.policy, &asked);
         }
-        if entry.by_campaign.is_some() && !(is_ours && matches!(standing, Standing::Due { .. })) {
+        let stays = is_wanted && matches!(standing, Standing::Due { .. });
+        if entry.by_campaign.is_some() && !stays {
             entry.by_campaign = ByCampaign::No;
             asked.revoked = by_operator;
             member.fed = member.fed.saturating_sub(1);

@@ -7,7 +7,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use perennial_core::{
-    membership::{SETTLE, View},
+    membership::{STILL, View},
     name::{ReplicaName, SecretRef},
     queue::Slot,
     shoot::ShootId,
@@ -157,13 +157,14 @@ impl Fleet {
         }
     }
 
-    /// This process stood still, or its clock was set ahead: another one may have joined and settled.
+    /// This process stood still, or its clock was set ahead: another one may have taken
+    /// its shoots.
     pub(super) fn notice_standstill(&mut self, now: Timestamp) {
         if let Ownership::Unread { since } = &mut self.ownership {
             *since = (*since).min(now); // the clock was set back
         }
         let stood = now.duration_since(self.ticked);
-        let is_long = SignedDuration::try_from(SETTLE).is_ok_and(|settle| stood > settle);
+        let is_long = SignedDuration::try_from(STILL).is_ok_and(|still| stood > still);
         if is_long && self.ticked != Timestamp::MIN && self.ownership != Ownership::Alone {
             self.own(now, Ownership::Unread { since: now });
         }

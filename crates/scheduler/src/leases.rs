@@ -7,7 +7,7 @@ use futures::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
 use perennial_core::{
     clock::Clock,
-    membership::{BEAT, LIVE, SETTLE, Watcher},
+    membership::{BEAT, LIVE, Reckoning, SETTLE, Watcher},
     name::ReplicaName,
 };
 use perennial_kube::{Error, own_namespace::OwnNamespace};
@@ -150,27 +150,6 @@ async fn bounded<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, E
         let operation = "keep our Lease and read those of the other schedulers".to_owned();
         Err(Error::TimedOut { operation, limit: CALL_MAX })
     })
-}
-
-/// Time that never goes back, from a clock that may. A clock that is set back counts as one beat; one
-/// that jumps ahead as what it jumps, like a process that stood still.
-#[derive(Debug)]
-struct Reckoning {
-    last: Timestamp,
-    sum: Duration,
-}
-
-impl Reckoning {
-    const fn begin(now: Timestamp) -> Self {
-        Self { last: now, sum: Duration::ZERO }
-    }
-
-    fn at(&mut self, now: Timestamp) -> Duration {
-        let step = Duration::try_from(now.duration_since(self.last)).unwrap_or(BEAT);
-        self.last = now;
-        self.sum = self.sum.saturating_add(step);
-        self.sum
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::{
     planner::{self, Rule},
     plot,
     report::{Report, peak_to_mean},
-    scenario::{Ask, Watch, long_outage, mass_start, one_slow_shoot, verdict, year},
+    scenario::{Ask, Watch, long_outage, mass_start, one_slow_shoot, replicas, verdict, year},
     time::{DAY, HOUR, YEAR, stamp},
     world::World,
 };
@@ -30,6 +30,7 @@ use crate::{
     after_help = "Examples:
   sim year                             30,000 tokens, the whole fault list
   sim year --years 0.0822 --seed 7     a month of another one
+  sim replicas --replicas 5            schedulers that share the shoots, and campaigns
   sim mass-start                       how soon the load of a mass start gets even"
 )]
 pub struct Cli {
@@ -61,6 +62,17 @@ enum Scenario {
     LongOutage(Common),
     /// One shoot is away, frozen and slow; the others must not notice
     OneSlowShoot(Common),
+    /// Several schedulers share the shoots while they crash, stand still, come and go
+    Replicas {
+        /// How many run; two more may be added at times
+        #[arg(long, default_value_t = 3)]
+        replicas: usize,
+        /// How long, in days
+        #[arg(long, default_value_t = 3.0)]
+        days: f64,
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 #[derive(Clone, Debug, Args)]
@@ -135,6 +147,12 @@ impl Cli {
                     |ask, watch: Watch<'_>| Ok(one_slow_shoot::one_slow_shoot(ask, watch)?.0);
                 common.play(one_slow_shoot::SPAN, play, verdict::one_slow_shoot)
             }
+            Scenario::Replicas { replicas, days, common } => {
+                #[expect(clippy::cast_possible_truncation, reason = "milliseconds of some days")]
+                let span = (days * DAY as f64) as i64;
+                let play = |ask, watch: Watch<'_>| Ok(replicas::replicas(ask, replicas, watch)?);
+                common.play(span, play, |_| Ok(()))
+            }
         }
     }
 }
@@ -190,9 +208,17 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn brief(report: &Report) -> String {
+    let sharing = report.sharing.as_ref().map_or_else(String::new, |sharing| {
+        let (hand_overs, gap) = (sharing.hand_overs, sharing.longest_gap_seconds);
+        format!(", {hand_overs} hand-overs, the longest gap {gap:.1} s")
+    });
+    let campaigns = report.campaigns.as_ref().map_or_else(String::new, |campaigns| {
+        let (begun, done) = (campaigns.begun, campaigns.done);
+        format!(", {done} of {begun} campaigns done")
+    });
     format!(
         "{}: seed {}, {} tokens, {:.1} days in {:.0} s: {} expired seconds, {} renewals, {} tokens \
-         issued in vain, p99 of lateness {:.3} s, trace {}",
+         issued in vain, p99 of lateness {:.3} s{sharing}{campaigns}, trace {}",
         report.scenario,
         report.seed,
         report.tokens,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::time::Ms;
 
 pub mod plan;
+pub mod replicas;
 
 /// One of our processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +18,34 @@ pub enum Process {
     Issuer,
 }
 
+/// What happens to one replica of the scheduler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfReplica {
+    /// It dies, and is back under its name.
+    Crash,
+    /// It dies, and another Pod takes its place.
+    Lost,
+    /// It stands still, and wakes with what it believed.
+    Stands,
+    /// Its clock is set by so much.
+    Clock(Ms),
+    /// It does not reach the seed.
+    CutSeed,
+    /// It does not reach the secret-writer.
+    CutWriter,
+    /// It does not reach the token-issuer.
+    CutIssuer,
+    /// There is one less: it ends in order, and another Pod takes its place at the end.
+    Leaves,
+    /// There is one more, which ends in order at the end.
+    Joins,
+}
+
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// Something happens to a replica of the scheduler.
+    Replica(usize, OfReplica),
     /// Nothing listens at the address of a shoot.
     ShootAway(usize),
     /// Somebody put it to sleep. To us it is away; the annotation that says so is not modelled yet.
@@ -106,6 +132,15 @@ pub enum Kind {
     CutSchedulerIssuer,
     CutWriterIssuer,
     SlowStream,
+    ReplicaCrash,
+    ReplicaLost,
+    ReplicaStands,
+    ReplicaClock,
+    CutReplicaSeed,
+    CutReplicaWriter,
+    CutReplicaIssuer,
+    ReplicaLeaves,
+    ReplicaJoins,
 }
 
 impl Fault {
@@ -134,6 +169,15 @@ impl Fault {
             Self::CutIssuer => Kind::CutSchedulerIssuer,
             Self::CutIssuing => Kind::CutWriterIssuer,
             Self::SlowStream(_) => Kind::SlowStream,
+            Self::Replica(_, OfReplica::Crash) => Kind::ReplicaCrash,
+            Self::Replica(_, OfReplica::Lost) => Kind::ReplicaLost,
+            Self::Replica(_, OfReplica::Stands) => Kind::ReplicaStands,
+            Self::Replica(_, OfReplica::Clock(_)) => Kind::ReplicaClock,
+            Self::Replica(_, OfReplica::CutSeed) => Kind::CutReplicaSeed,
+            Self::Replica(_, OfReplica::CutWriter) => Kind::CutReplicaWriter,
+            Self::Replica(_, OfReplica::CutIssuer) => Kind::CutReplicaIssuer,
+            Self::Replica(_, OfReplica::Leaves) => Kind::ReplicaLeaves,
+            Self::Replica(_, OfReplica::Joins) => Kind::ReplicaJoins,
         }
     }
 
@@ -175,6 +219,7 @@ impl Fault {
             | Self::SeedBusy
             | Self::Clock(..)
             | Self::CutIssuer
+            | Self::Replica(..)
             | Self::SlowStream(_) => false,
         }
     }

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod draw;
 pub mod faults;
 pub mod issuer;
+pub mod keeper;
 pub mod lateness;
 pub mod ledger;
 pub mod planner;

@@ -9,7 +9,7 @@ use crate::{
     ledger::Cause,
     scheduler,
     time::{DAY, HOUR, MINUTE, Ms, SECOND},
-    world::{Recovery, World},
+    world::{Recovery, Sharing, World, campaigns::Figures},
 };
 
 /// Outages that are told one by one, those with the longest recovery first.
@@ -46,6 +46,12 @@ pub struct Report {
     /// Outages with the longest recovery.
     pub recovery_seconds: Vec<Recovery>,
     pub overdue_most: usize,
+    /// Where there are several replicas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
+    /// Where campaigns were begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaigns: Option<Figures>,
     /// Digest of every event.
     pub trace: String,
     /// The only figure that is another one each time.
@@ -94,6 +100,8 @@ impl Report {
             recovery_seconds_max: longest,
             recovery_seconds: recoveries,
             overdue_most: world.overdue_most,
+            sharing: world.sharing(),
+            campaigns: world.campaigns(),
             trace: world.trace.digest(),
             wall_seconds: 0.0,
         }

@@ -6,13 +6,14 @@ use crate::{
     scheduler,
     time::{DAY, Ms},
     town::Size,
-    world::{Plan, Violation, World},
+    world::{Plan, Team, Violation, World},
     writer::Guards,
 };
 
 pub mod long_outage;
 pub mod mass_start;
 pub mod one_slow_shoot;
+pub mod replicas;
 pub mod verdict;
 pub mod year;
 
@@ -33,7 +34,8 @@ pub type Watch<'a> = &'a mut dyn FnMut(&World);
 fn plan(size: Size, ask: Ask, outages: Vec<Outage>) -> Plan {
     let (settings, limits, guards) = (scheduler::settings(), None, Guards::ALL);
     let basis_seconds = settings.policy.basis_seconds;
-    Plan { size, seed: ask.seed, outages, settings, basis_seconds, limits, guards }
+    let team = Team::ALONE;
+    Plan { size, seed: ask.seed, outages, settings, basis_seconds, limits, guards, team }
 }
 
 fn play(

@@ -1,9 +1,16 @@
-//! The scheduler: the real [`Fleet`], its clock, its beat and its two streams.
+//! A replica of the scheduler: the real [`Fleet`], its clock, its beat and its two streams.
 
 use std::num::NonZeroU32;
 
 use jiff::{SignedDuration, Timestamp};
-use perennial_core::{budget::Budget, decision::Policy, record::Record, shoot::ShootStatus};
+use perennial_core::{
+    budget::Budget,
+    campaign::Campaigns,
+    decision::Policy,
+    membership,
+    record::Record,
+    shoot::{ShootId, ShootStatus},
+};
 use perennial_fleet::{
     Fleet, Settings,
     feed::{Event, RecordEvent, ShootEvent},
@@ -12,12 +19,15 @@ use perennial_fleet::{
 };
 
 use crate::{
+    keeper::{Keeper, News},
     refusal::Refusal,
     time::{Ms, SECOND, stamp, true_moment},
 };
 
 /// The beat of the engine. Orders that no event brings leave on it, so lateness is real.
 pub const BEAT: Ms = 200;
+/// Beats are skipped for so long at most where there are others: half of what counts as a standstill.
+const AWAKE: Ms = membership::STILL.as_millis() as Ms / 2;
 /// As in `scheduler/engine/remote/apart`: clocks that are no further apart count as one.
 const APART_SAME: Ms = 10 * SECOND;
 /// By so much two clocks must have moved against each other to be noticed.
@@ -45,14 +55,28 @@ pub struct Scheduler {
     pub fleet: Fleet,
     /// Whether it runs.
     pub is_up: bool,
+    /// Whether it is one of those that are to run.
+    pub is_member: bool,
+    /// Its engine wants Leases read at once.
+    pub wants_look: bool,
     /// How often it was started.
     pub epoch: u32,
     /// Its clock minus the true one.
     pub ahead: Ms,
     /// Whether the stream of records is open, and how often it was opened.
     pub records: (bool, u32),
+    /// When its stream of records has shown the last one.
+    pub last_record: Ms,
     /// Whether the stream of shoots is open.
     pub hears_shoots: bool,
+    /// Whom it reaches.
+    pub reaches: Reaches,
+    /// Its Lease; `None` where it is the only one and there are none.
+    pub keeper: Option<Keeper>,
+    /// Since when it stands still: SIGSTOP, or its machine sleeps.
+    pub stands: Option<Ms>,
+    /// Its beats come so much after those of the first one.
+    phase: Ms,
     settings: Settings,
     /// Its clock minus that of the token-issuer, as it believes.
     apart: Ms,
@@ -68,17 +92,35 @@ pub struct Scheduler {
     under_way_total: usize,
 }
 
+/// Whom a replica reaches.
+#[derive(Clone, Copy, Debug)]
+pub struct Reaches {
+    /// The secret-writer.
+    pub writer: bool,
+    /// The token-issuer.
+    pub issuer: bool,
+    /// The seed, where Leases and campaigns are.
+    pub seed: bool,
+}
+
 impl Scheduler {
-    /// One that runs and has heard nothing.
+    /// One that has heard nothing, and runs unless it is to be started later.
     #[must_use]
-    pub fn new(settings: Settings, shoots: usize, ahead: Ms) -> Self {
+    pub fn new(settings: Settings, shoots: usize, ahead: Ms, keeper: Option<Keeper>) -> Self {
         let mut scheduler = Self {
             fleet: Fleet::new(settings.clone()),
             is_up: true,
+            is_member: true,
+            wants_look: false,
             epoch: 0,
             ahead,
             records: (false, 0),
+            last_record: 0,
             hears_shoots: false,
+            reaches: Reaches { writer: true, issuer: true, seed: true },
+            phase: keeper.as_ref().map_or(0, Keeper::phase),
+            keeper,
+            stands: None,
             settings,
             apart: 0,
             offsets: vec![None; shoots],
@@ -107,6 +149,28 @@ impl Scheduler {
         (self.records.0, self.hears_shoots) = (false, false);
         let now = self.now(now);
         let _ = self.fleet.hear_of_stop(now, None);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.start(now);
+            self.fleet.share(now);
+        }
+        self.touched = true;
+    }
+
+    /// Whether it does anything now.
+    #[must_use]
+    pub const fn runs(&self) -> bool {
+        self.is_up && self.stands.is_none()
+    }
+
+    /// Whether it would order for a shoot now: by what it believes.
+    #[must_use]
+    pub fn serves(&self, shoot: &ShootId) -> bool {
+        let members = || self.fleet.members().is_none_or(|view| view.is_mine(shoot));
+        self.runs() && !self.fleet.is_unread() && members()
+    }
+
+    /// Has it tick even if nothing is to be done.
+    pub const fn touch(&mut self) {
         self.touched = true;
     }
 
@@ -119,7 +183,7 @@ impl Scheduler {
     /// The true moment of its next beat at which there is something to do.
     #[must_use]
     pub fn next_beat(&self) -> Option<Ms> {
-        self.wake.filter(|_| self.is_up)
+        self.wake.filter(|_| self.runs())
     }
 
     /// Its clock was set.
@@ -132,6 +196,19 @@ impl Scheduler {
     #[must_use]
     pub fn error_of_clock(&self, shoot: usize, shoot_ahead: Ms) -> Ms {
         self.ahead + self.offsets[shoot].unwrap_or(0) - shoot_ahead
+    }
+
+    /// The clock of a shoot minus its own, as it was told.
+    #[must_use]
+    pub fn offset_of(&self, shoot: usize) -> Ms {
+        self.offsets[shoot].unwrap_or(0)
+    }
+
+    /// Hears of all campaigns.
+    pub fn hear_of_campaigns(&mut self, now: Ms, campaigns: Campaigns) {
+        let now = self.now(now);
+        self.fleet.hear_of_campaigns(now, campaigns);
+        self.touched = true;
     }
 
     /// Hears of a Secret. What is known already is no reason to tick.
@@ -225,27 +302,59 @@ impl Scheduler {
 
     /// What it orders now, if there is anything to do.
     pub fn tick(&mut self, now: Ms) -> Vec<Order> {
-        if !self.is_up || !(self.touched || self.wake.is_some_and(|wake| wake <= now)) {
+        if !self.runs() || !(self.touched || self.wake.is_some_and(|wake| wake <= now)) {
             return Vec::new();
         }
         let at = self.now(now);
         let orders = self.fleet.tick(at);
+        if let Some(keeper) = &mut self.keeper {
+            self.wants_look |= keeper.is_to_look(self.fleet.is_unread());
+        }
         drop(self.fleet.take_effects()); // nobody watches
         self.touched = false;
         let wake = self.fleet.wake_at(at).map(|wake| true_moment(wake, self.ahead));
-        (self.ripe, self.wake) = (wake, wake.map(|wake| beat_from(wake.max(now + 1))));
+        // One that has others looks at its clock all the time, to notice that it stood still.
+        let awake = self.keeper.is_some().then_some(now + AWAKE);
+        let beat = |wake: Ms| self.beat_from(wake.max(now + 1));
+        (self.ripe, self.wake) = (wake, wake.into_iter().chain(awake).min().map(beat));
         orders
+    }
+
+    /// Hears of the others. Gives back whether it is something new.
+    pub fn hear_of_members(&mut self, now: Ms, news: News) -> bool {
+        let at = self.now(now);
+        let Some(keeper) = &mut self.keeper else { return false };
+        let was_lost = std::mem::replace(&mut keeper.is_lost, matches!(news, News::Lost));
+        let is_new = match news {
+            News::Members(asked, view) => {
+                let is_new = was_lost || self.fleet.members() != Some(&view);
+                self.fleet.hear_of_members(at, asked, view);
+                is_new
+            }
+            News::Lost => {
+                self.fleet.members_lost(at);
+                !was_lost
+            }
+        };
+        self.touched |= is_new;
+        is_new
     }
 
     /// Counts an order in. Gives back how many are under way in all, and for this shoot.
     pub fn count(&mut self, shoot: usize) -> (usize, usize) {
         self.under_way_total += 1;
         self.under_way[shoot] += 1;
+        self.under_way(shoot)
+    }
+
+    /// How many are under way in all, and for this shoot.
+    #[must_use]
+    pub fn under_way(&self, shoot: usize) -> (usize, usize) {
         (self.under_way_total, self.under_way[shoot] as usize)
     }
-}
 
-/// The first beat that is not before `at`.
-const fn beat_from(at: Ms) -> Ms {
-    at + (-at).rem_euclid(BEAT)
+    /// The first beat that is not before `at`.
+    const fn beat_from(&self, at: Ms) -> Ms {
+        at + (self.phase - at).rem_euclid(BEAT)
+    }
 }

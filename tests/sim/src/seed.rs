@@ -1,6 +1,8 @@
 //! The API server of the seed, and the access Secrets that stand there.
 
-use perennial_core::{digest::Digest, record::Record};
+use std::collections::BTreeMap;
+
+use perennial_core::{campaign::Campaigns, digest::Digest, name::ReplicaName, record::Record};
 
 use crate::{
     draw::Draw,
@@ -42,6 +44,10 @@ pub struct Seed {
     pub health: Health,
     /// Access Secrets by number.
     pub secrets: Vec<Standing>,
+    /// Leases of the scheduler's replicas, and how often each was renewed.
+    pub leases: BTreeMap<ReplicaName, u64>,
+    /// Campaigns.
+    pub campaigns: Campaigns,
     writes: u64,
 }
 
@@ -56,6 +62,8 @@ pub struct Standing {
     pub written: Ms,
     /// Which start of the secret-writer wrote it.
     pub by: u32,
+    /// When its token was issued.
+    pub issued: Ms,
 }
 
 impl Standing {
@@ -78,9 +86,11 @@ impl Seed {
             before: None,
             written: Ms::MIN,
             by: 0,
+            issued: Ms::MIN / 2,
         };
         let secrets = town.secrets.iter().map(|tenant| standing(&tenant.bare)).collect();
-        Self { health: Health::Well, secrets, writes: 0 }
+        let (leases, campaigns) = (BTreeMap::new(), Campaigns::new());
+        Self { health: Health::Well, secrets, leases, campaigns, writes: 0 }
     }
 
     /// What comes of a patch that arrives now.
@@ -96,12 +106,42 @@ impl Seed {
         }
     }
 
+    /// How long a call of a scheduler takes; `None` where nothing listens.
+    pub fn call(&self, draw: &mut Draw) -> Option<Ms> {
+        let once = draw.latency(3, 4);
+        match self.health {
+            Health::Well | Health::Busy => Some(once),
+            Health::Slow => Some(draw.latency(SECOND, SECOND)),
+            Health::Throttles if draw.chance(0.2) => Some(once + SECOND),
+            Health::Throttles => Some(once),
+            Health::Away => None,
+        }
+    }
+
+    /// Whether it answers in the time that replicas allow for its answers.
+    #[must_use]
+    pub const fn is_prompt(&self) -> bool {
+        matches!(self.health, Health::Well | Health::Busy)
+    }
+
+    /// A Lease is renewed, or made.
+    pub fn renew(&mut self, replica: &ReplicaName) {
+        match self.leases.get_mut(replica) {
+            Some(renewals) => *renewals += 1,
+            None => {
+                self.writes += 1; // no Lease says what one of that name said before
+                self.leases.insert(replica.clone(), self.writes << 32);
+            }
+        }
+    }
+
     /// Writes a record, which gets a digest of its own. The tests of the patch are for its caller.
-    pub fn write(&mut self, now: Ms, secret: usize, by: u32, record: Record) {
+    pub fn write(&mut self, now: Ms, secret: usize, (by, issued): (u32, Ms), record: Record) {
         self.writes += 1;
         let digest = Digest::received(format!("{:x}", self.writes));
         let standing = &mut self.secrets[secret];
         let before = std::mem::replace(&mut standing.record, Record { digest, ..record });
-        (standing.before, standing.written, standing.by) = (Some(before), now, by);
+        (standing.before, standing.written) = (Some(before), now);
+        (standing.by, standing.issued) = (by, issued);
     }
 }

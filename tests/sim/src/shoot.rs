@@ -85,6 +85,15 @@ impl Shoot {
         self.has_former_key = true;
     }
 
+    /// Id of the key that it signs with before an exchange.
+    #[must_use]
+    pub fn key_before(&self, is_to_come: bool) -> Option<ArcStr> {
+        match is_to_come {
+            true => Some(self.key_id.clone()),
+            false => self.has_former_key.then(|| key_id(self.key - 1)),
+        }
+    }
+
     /// What comes of a call that arrives now.
     pub fn ask(&self, draw: &mut Draw) -> Reply {
         match self.health {

@@ -30,6 +30,9 @@ pub enum Step {
     Ended,
     Started,
     Crashed,
+    Owned,
+    Begun,
+    Done,
 }
 
 #[derive(Clone, Copy, Debug)]

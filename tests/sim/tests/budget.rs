@@ -9,7 +9,7 @@ use perennial_sim::{
     scheduler,
     time::{DAY, HOUR, Ms},
     town::Size,
-    world::{Plan, World},
+    world::{Plan, Team, World},
     writer::Guards,
 };
 
@@ -42,7 +42,8 @@ fn expired(survive: Option<u64>, length: Ms) -> Option<Ms> {
     let settings = settings(survive);
     let basis_seconds = settings.policy.basis_seconds;
     let (limits, guards) = (None, Guards::ALL);
-    let plan = Plan { size, seed: 1, outages, settings, basis_seconds, limits, guards };
+    let team = Team::ALONE;
+    let plan = Plan { size, seed: 1, outages, settings, basis_seconds, limits, guards, team };
     let mut world = World::new(plan);
     let ended = world.run(4 * DAY);
     ended.inspect_err(|violation| println!("{violation}")).is_ok().then_some(world.excused_expired)

@@ -7,7 +7,7 @@ use perennial_sim::{
     scheduler,
     time::{DAY, HOUR, MINUTE, Ms, SECOND},
     town::Size,
-    world::{Plan, World},
+    world::{Plan, Team, World},
     writer::Guards,
 };
 
@@ -16,7 +16,8 @@ const SIZE: Size = Size { tokens: 200, shoots: 4, lifetime: 12 * HOUR, capped: 0
 fn plan(outages: Vec<Outage>) -> Plan {
     let (settings, limits, guards) = (scheduler::settings(), None, Guards::ALL);
     let basis_seconds = settings.policy.basis_seconds;
-    Plan { size: SIZE, seed: 1, outages, settings, basis_seconds, limits, guards }
+    let team = Team::ALONE;
+    Plan { size: SIZE, seed: 1, outages, settings, basis_seconds, limits, guards, team }
 }
 
 fn outage(fault: Fault, begin: Ms, length: Ms) -> Outage {

@@ -68,6 +68,19 @@ fn counts_are_compared_and_the_message_names_the_invariant() {
 }
 
 #[test]
+fn a_campaign_renews_each_token_once_and_is_done_when_all_are_written() {
+    let span = SignedDuration::from_secs;
+    assert_eq!(done_means_written(0), Ok(()));
+    assert_eq!(name(done_means_written(1)), Some(Invariant::DoneMeansWritten));
+    assert_eq!(renewed_once_for_a_campaign(span(3), span(3)), Ok(()));
+    let twice = renewed_once_for_a_campaign(span(4), span(3));
+    assert_eq!(name(twice), Some(Invariant::RenewedOnceForACampaign));
+    assert_eq!(campaign_ends_in_time(CAMPAIGN_END_MAX), Ok(()));
+    let late = campaign_ends_in_time(CAMPAIGN_END_MAX + span(1));
+    assert_eq!(name(late), Some(Invariant::CampaignEndsInTime));
+}
+
+#[test]
 fn what_is_handed_over_and_revoked_is_compared_with_what_was_promised() {
     assert_eq!(name(one_owner_at_a_time(2)), Some(Invariant::OneOwnerAtATime));
     assert_eq!(one_owner_at_a_time(1), Ok(()));

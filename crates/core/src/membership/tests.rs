@@ -154,3 +154,11 @@ fn the_lease_of_a_replica_that_is_long_dead_is_to_be_deleted_and_our_own_is_not(
     }
     assert_eq!(watcher.buried().map(ReplicaName::as_str).collect::<Vec<_>>(), ["b"]);
 }
+
+#[test]
+fn a_clock_that_is_set_back_counts_as_a_beat() {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let mut reckoning = Reckoning::begin(at(1_000));
+    let sums = [1_002, 50, 52, 60].map(|second| reckoning.at(at(second)).as_secs());
+    assert_eq!(sums, [2, 4, 6, 14]);
+}

@@ -236,3 +236,19 @@ fn while_the_shoot_signs_by_the_old_key_one_token_a_minute_is_spent_to_see_it() 
     assert_eq!(whys, ["key_not_used"]);
     assert_eq!(world.serve_until(FIRST + 179), 2);
 }
+
+#[test]
+fn a_token_that_was_replaced_since_the_last_look_is_not_replaced_again() {
+    let mut world = World::limited(1, 1, &many(3), &reachable());
+    world.start(renew_all());
+    let first = world.order_at(FIRST);
+    let names = (0..3).map(|number| format!("shoot-1/s{number:03}"));
+    let other = names.into_iter().find(|name| *name != first.secret.to_string()).unwrap();
+    world.record(Event::Upsert(fresh(&other, FIRST)));
+    world.succeed(&first);
+    let second = world.order_at(FIRST);
+    assert_ne!(second.secret.to_string(), other);
+    world.succeed(&second);
+    assert_eq!(world.serve_until(FIRST + 5), 0);
+    assert_eq!(world.progress().phase, Phase::Done);
+}

@@ -144,6 +144,19 @@ fn a_process_that_stood_still_reads_leases_before_it_orders() {
 }
 
 #[test]
+fn three_seconds_are_too_long_because_the_last_look_was_before_that() {
+    let ordered_after = |seconds: i64| {
+        let mut world = World::sharing(&records(|name| fresh(name, 0)));
+        world.members(view("a", &["a", "b"], true));
+        let _ = world.tick_at(PLANNED - seconds);
+        world.members(view("a", &["a", "b"], true));
+        !world.ordered_at(PLANNED).is_empty()
+    };
+    assert!(ordered_after(2));
+    assert!(!ordered_after(3), "a beat, a call of a second and this: another one has settled");
+}
+
+#[test]
 fn a_clock_that_is_set_back_while_leases_are_unread_holds_up_nothing_for_long() {
     let mut world = World::sharing(&records(bare));
     world.fleet.share(at(HOUR));
@@ -156,9 +169,9 @@ fn a_clock_that_is_set_back_while_leases_are_unread_holds_up_nothing_for_long() 
 fn while_the_seed_does_not_tell_the_share_is_kept_and_what_others_leave_is_taken_after_a_while() {
     let mut world = World::sharing(&records(|name| fresh(name, 0)));
     world.members(view("a", &["a", "b"], true));
-    let _ = world.tick_at(PLANNED - 5);
+    let _ = world.tick_at(PLANNED - 2);
     world.members(view("a", &["a", "b"], true));
-    world.fleet.members_lost(at(PLANNED - 5));
+    world.fleet.members_lost(at(PLANNED - 2));
     assert!(!world.fleet.sharing().is_known);
     let mine = world.serve_at(PLANNED);
     assert!(!mine.is_empty() && mine.len() < SHOOTS as usize, "{mine:?}");

@@ -198,14 +198,6 @@ async fn who_stood_still_joins_anew_and_is_told_at_once() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_counts_as_a_beat() {
-    let at = |second| Timestamp::from_second(second).unwrap();
-    let mut reckoning = Reckoning::begin(at(1_000));
-    let sums = [1_002, 50, 52, 60].map(|second| reckoning.at(at(second)).as_secs());
-    assert_eq!(sums, [2, 4, 6, 14]);
-}
-
-#[test]
 fn a_refusal_names_the_role() {
     assert!(RIGHTS.contains("scheduler-rbac.yaml"));
     let error = Error::TimedOut { operation: String::new(), limit: CALL_MAX };

@@ -30,7 +30,18 @@ const FORMER_KEY_KEPT: Ms = 13 * HOUR;
 /// Draws what happens in `span`, after the first `calm`, which is for the mass start.
 #[must_use]
 pub fn draw(town: &Town, span: Ms, calm: Ms, draw: &mut Draw) -> Vec<Outage> {
-    let mut outages = apart(common(town, span, draw), &[]);
+    draw_as_often(town, span, calm, COMMON_INTERVAL, draw)
+}
+
+/// The same where a fault that concerns everybody happens once in `interval`, on average.
+pub(super) fn draw_as_often(
+    town: &Town,
+    span: Ms,
+    calm: Ms,
+    interval: Ms,
+    draw: &mut Draw,
+) -> Vec<Outage> {
+    let mut outages = apart(common(town, span, interval, draw), &[]);
     outages.retain(|outage| outage.begin >= calm);
     let common = outages.clone();
     for (number, home) in town.shoots.iter().enumerate() {
@@ -107,7 +118,7 @@ fn key_exchanges(shoot: usize, span: Ms, draw: &mut Draw) -> Vec<Outage> {
     apart(draw.moments(span, KEY_INTERVAL).into_iter().map(exchange).collect(), &[])
 }
 
-fn common(town: &Town, span: Ms, draw: &mut Draw) -> Vec<Outage> {
+fn common(town: &Town, span: Ms, interval: Ms, draw: &mut Draw) -> Vec<Outage> {
     let least = town.shoots.iter().map(|home| home.grants).min().unwrap_or(DAY);
     let most = budget(least);
     let processes = [Process::Scheduler, Process::Writer, Process::Issuer];
@@ -136,5 +147,5 @@ fn common(town: &Town, span: Ms, draw: &mut Draw) -> Vec<Outage> {
         };
         Outage { fault, begin, length }
     };
-    draw.moments(span, COMMON_INTERVAL).into_iter().map(|begin| outage(begin, draw)).collect()
+    draw.moments(span, interval).into_iter().map(|begin| outage(begin, draw)).collect()
 }

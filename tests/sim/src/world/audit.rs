@@ -47,14 +47,12 @@ impl World {
 
     /// Where the scheduler hears all, it knows who is late.
     pub(super) fn audit_overdue(&mut self) -> Result<(), Broke> {
-        let hears = self.scheduler.is_up
-            && self.scheduler.records.0
-            && self.scheduler.hears_shoots
-            && self.links.lag < SECOND
-            && self.writer.view == Ms::MAX;
-        if !hears {
-            return Ok(());
-        }
+        let hears = self.links.lag < SECOND && self.writer.view == Ms::MAX;
+        let hear = self.schedulers.iter().filter(|scheduler| {
+            hears && scheduler.runs() && scheduler.records.0 && scheduler.hears_shoots
+        });
+        let known = hear.map(|scheduler| scheduler.fleet.stats(scheduler.now(self.now)).overdue);
+        let Some(known) = known.min() else { return Ok(()) };
         let is_overdue = |secret: usize| {
             let Stamp::At(latest) = self.seed.secrets[secret].record.stamp else { return false };
             let ahead = self.shoots[self.town.secrets[secret].shoot].ahead;
@@ -63,7 +61,6 @@ impl World {
         };
         let mut overdue = (0..self.town.secrets.len()).filter(|secret| is_overdue(*secret));
         let (first, more) = (overdue.next(), overdue.count());
-        let known = self.scheduler.fleet.stats(self.scheduler.now(self.now)).overdue;
         self.overdue_most = self.overdue_most.max(known);
         let Some(first) = first else { return Ok(()) };
         every_overdue_secret_is_known_to_be_overdue(more + 1, known)

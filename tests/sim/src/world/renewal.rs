@@ -17,7 +17,7 @@ use perennial_core::{
 };
 use perennial_fleet::order::Order;
 
-use super::{Broke, What, World};
+use super::{Broke, What, World, replicas::Mail};
 use crate::{
     issuer::LOOK_LIMIT,
     ledger::Cause,
@@ -43,14 +43,16 @@ pub(super) struct Flights {
 pub(super) struct Flight {
     pub secret: usize,
     pub order: Order,
+    /// Which replica of the scheduler ordered it.
+    pub replica: usize,
     /// Which starts of the three processes it belongs to.
     pub scheduler: u32,
     pub writer: u32,
     pub issuer: u32,
     /// Noted when it was permitted; the secret-writer had not begun without.
     pub memory: Option<Memory>,
-    /// The token, and when it was got by the secret-writer's clock.
-    pub token: Option<(Claims, Timestamp)>,
+    /// The token, and when it was got by the secret-writer's clock, and in truth.
+    pub token: Option<(Claims, Timestamp, Ms)>,
     /// The scheduler waits for its end.
     pub is_awaited: bool,
     /// The secret-writer died when its patch was on its way.
@@ -87,18 +89,20 @@ impl Flights {
 
 impl World {
     /// The scheduler orders, the secret-writer permits, the shoot is asked.
-    pub(super) fn carry_out(&mut self, order: Order) -> Result<(), Broke> {
+    pub(super) fn carry_out(&mut self, replica: usize, order: Order) -> Result<(), Broke> {
         let secret = self.town.number(&order.secret).expect("orders are of Secrets of the town");
         let shoot = self.town.secrets[secret].shoot;
         self.trace.of_secret(self.now, secret, Step::Ordered, order.reason as i64);
-        let (total, of_shoot) = self.scheduler.count(shoot);
+        let (total, of_shoot) = self.count(replica, shoot);
+        self.note_takeover(replica, shoot);
         limits_never_exceeded(total, self.limits.0)
             .and_then(|()| limits_never_exceeded(of_shoot, self.limits.1))
             .map_err(|broken| (secret, broken))?;
         let number = self.flights.add(Flight {
             secret,
             order,
-            scheduler: self.scheduler.epoch,
+            replica,
+            scheduler: self.schedulers[replica].epoch,
             writer: self.writer.epoch,
             issuer: self.issuer.epoch,
             memory: None,
@@ -106,7 +110,7 @@ impl World {
             is_awaited: true,
             is_orphan: false,
         });
-        if !self.links.scheduler_to_writer || !self.writer.is_up {
+        if !self.schedulers[replica].reaches.writer || !self.writer.is_up {
             let at = self.now + self.draw.latency(1, 2);
             self.agenda.put(at, What::Refused(number, Refusal::WriterAway));
             return Ok(());
@@ -138,13 +142,16 @@ impl World {
             return Ok(());
         }
         let flight = self.flights.get(number);
-        let (secret, reason) = (flight.secret, flight.order.reason);
+        let (secret, reason, replica) = (flight.secret, flight.order.reason, flight.replica);
         let seen = self.writer.sees(secret, &self.seed.secrets[secret]);
         let ahead = self.shoots[shoot].ahead;
-        let slack = self.scheduler.error_of_clock(shoot, ahead).max(0) + CLOCK_SLACK;
+        let slack = self.schedulers[replica].error_of_clock(shoot, ahead).max(0) + CLOCK_SLACK;
         let slack = SignedDuration::from_millis(slack);
         no_call_between_renewals(reason, seen, stamp(self.now, ahead), slack)
             .map_err(|broken| (secret, broken))?;
+        if reason == Reason::Requested {
+            self.renewed_for_campaign(replica, secret)?;
+        }
         self.ledger.early += u64::from(!matches!(reason, Reason::Due | Reason::NothingHeld));
         let (what, after) = match self.shoots[shoot].ask(&mut self.draw) {
             Reply::Token(after) => (What::Issued(number), after),
@@ -188,7 +195,7 @@ impl World {
             &self.town.secrets[secret],
         );
         let by_writer = stamp(self.now, self.writer.ahead);
-        self.flights.get(number).token = Some((claims, by_writer));
+        self.flights.get(number).token = Some((claims, by_writer, self.now));
         match self.seed.ask(&mut self.draw) {
             SeedReply::Done(after) => {
                 self.agenda.put(self.now + after, What::Written(number));
@@ -266,7 +273,7 @@ impl World {
     fn write(&mut self, number: usize) -> Result<(), Broke> {
         let flight = self.flights.get(number);
         let (secret, epoch) = (flight.secret, flight.writer);
-        let (claims, at) = flight.token.take().expect("what is written was issued");
+        let (claims, at, issued) = flight.token.take().expect("what is written was issued");
         let tenant = &self.town.secrets[secret];
         let shoot_now = stamp(self.now, self.shoots[tenant.shoot].ahead);
         let held = self.seed.secrets[secret].record.held.claims();
@@ -302,7 +309,7 @@ impl World {
             issued: Some(note),
             ..tenant.bare.clone()
         };
-        self.seed.write(self.now, secret, epoch, record);
+        self.seed.write(self.now, secret, (epoch, issued), record);
         self.ledger.write(secret);
         self.recoveries.recovered(self.now, secret);
         self.trace.of_secret(self.now, secret, Step::Written, plan.planned.as_second());
@@ -326,19 +333,34 @@ impl World {
 
     /// The scheduler hears how it ended, if it still waits for that.
     pub(super) fn answer(&mut self, number: usize, outcome: Result<Record, Refusal>) {
-        let Flight { secret, order, scheduler, is_awaited, .. } = self.flights.end(number);
+        let Flight { secret, order, replica, scheduler, is_awaited, .. } = self.flights.end(number);
+        let of = &self.schedulers[replica];
         let is_heard = is_awaited
-            && scheduler == self.scheduler.epoch
-            && self.scheduler.is_up
-            && (self.links.scheduler_to_writer || matches!(outcome, Err(Refusal::WriterAway)));
+            && scheduler == of.epoch
+            && of.is_up
+            && (of.reaches.writer || matches!(outcome, Err(Refusal::WriterAway)));
         if !is_heard {
             self.trace.of_secret(self.now, secret, Step::AnswerLost, 0);
             return;
         }
+        if of.stands.is_some() {
+            self.inboxes[replica].push(Mail::Answer(Box::new((secret, order, outcome))));
+            return;
+        }
+        self.answered(replica, secret, &order, outcome);
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        replica: usize,
+        secret: usize,
+        order: &Order,
+        outcome: Result<Record, Refusal>,
+    ) {
         let code = outcome.as_ref().map_or_else(|refusal| refusal.code(), |_| 0);
         self.trace.of_secret(self.now, secret, Step::Answered, code);
         let shoot = self.town.secrets[secret].shoot;
-        let finished = self.scheduler.finished(self.now, shoot, &order, outcome);
+        let finished = self.schedulers[replica].finished(self.now, shoot, order, outcome);
         if let Some(late) = finished.and_then(|finished| finished.lateness) {
             let late = Ms::try_from(late.as_millis()).unwrap_or(Ms::MAX);
             self.lateness[self.groups[shoot]].add(late);
@@ -348,13 +370,17 @@ impl World {
     /// The scheduler waits for it no longer: its connection broke.
     pub(super) fn abandon(&mut self, number: usize) {
         let flight = self.flights.get(number);
-        if flight.scheduler != self.scheduler.epoch || !std::mem::take(&mut flight.is_awaited) {
+        let of = &self.schedulers[flight.replica];
+        let (epoch, stands) = (of.epoch, of.stands.is_some());
+        if flight.scheduler != epoch || !std::mem::take(&mut flight.is_awaited) {
             return;
         }
-        let (order, secret) = (flight.order.clone(), flight.secret);
-        self.trace.of_secret(self.now, secret, Step::Answered, Refusal::WriterAway.code());
-        let shoot = self.shoot_of(&order);
-        let gone = Err(Refusal::WriterAway);
-        let _ = self.scheduler.finished(self.now, shoot, &order, gone);
+        let (order, secret, replica) = (flight.order.clone(), flight.secret, flight.replica);
+        if stands {
+            let gone = Err(Refusal::WriterAway);
+            self.inboxes[replica].push(Mail::Answer(Box::new((secret, order, gone))));
+            return;
+        }
+        self.answered(replica, secret, &order, Err(Refusal::WriterAway));
     }
 }

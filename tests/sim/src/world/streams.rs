@@ -23,62 +23,68 @@ impl World {
         Record { memory: self.writer.memory(secret, seen), ..seen.clone() }
     }
 
-    /// A record has changed in the secret-writer, and goes out by its stream.
+    /// A record has changed in the secret-writer, and goes out by its streams.
     pub(super) fn tell_record(&mut self, secret: usize) {
-        if !self.scheduler.records.0 || !self.links.scheduler_to_writer {
-            return; // the next whole set has it
+        let (now, lag) = (self.now, self.links.lag);
+        for (replica, scheduler) in self.schedulers.iter_mut().enumerate() {
+            if !scheduler.records.0 || !scheduler.reaches.writer {
+                continue; // the next whole set has it
+            }
+            scheduler.last_record = scheduler.last_record.max(now + lag);
+            let (at, stream) = (scheduler.last_record, scheduler.records.1);
+            self.agenda.put(at, What::Shown { replica, secret, as_of: now, stream });
         }
-        let at = self.links.last_record.max(self.now + self.links.lag);
-        self.links.last_record = at;
-        let stream = self.scheduler.records.1;
-        self.agenda.put(at, What::Shown { secret, as_of: self.now, stream });
     }
 
-    pub(super) fn show(&mut self, secret: usize, as_of: Ms, stream: u32) {
-        if !self.scheduler.is_up || self.scheduler.records != (true, stream) {
+    pub(super) fn show(&mut self, replica: usize, secret: usize, as_of: Ms, stream: u32) {
+        let scheduler = &self.schedulers[replica];
+        if !scheduler.is_up || scheduler.records != (true, stream) {
             return;
         }
         self.trace.of_secret(self.now, secret, Step::Shown, as_of);
         let record = self.record_for_stream(secret, as_of);
-        self.scheduler.hear_of_record(self.now, Event::Upsert(record));
+        self.schedulers[replica].hear_of_record(self.now, Event::Upsert(record));
     }
 
-    pub(super) fn open_records(&mut self) {
-        let is_possible =
-            self.scheduler.is_up && self.writer.is_up && self.links.scheduler_to_writer;
-        if !is_possible || self.scheduler.records.0 {
+    pub(super) fn open_records(&mut self, replica: usize) {
+        let scheduler = &self.schedulers[replica];
+        let is_possible = scheduler.is_up && self.writer.is_up && scheduler.reaches.writer;
+        if !is_possible || scheduler.records.0 {
             return; // whatever hinders it opens it when that ends
         }
         let records: Vec<_> =
             (0..self.town.secrets.len()).map(|s| self.record_for_stream(s, self.now)).collect();
-        self.scheduler.hear_all_records(self.now, records.into_iter());
-        self.links.last_record = self.now;
+        let scheduler = &mut self.schedulers[replica];
+        scheduler.hear_all_records(self.now, records.into_iter());
+        scheduler.last_record = self.now;
     }
 
-    pub(super) fn open_shoots(&mut self) {
-        let is_possible =
-            self.scheduler.is_up && self.issuer.is_up && self.links.scheduler_to_issuer;
-        if !is_possible || self.scheduler.hears_shoots {
+    pub(super) fn open_shoots(&mut self, replica: usize) {
+        let scheduler = &self.schedulers[replica];
+        let is_possible = scheduler.is_up && self.issuer.is_up && scheduler.reaches.issuer;
+        if !is_possible || scheduler.hears_shoots {
             return;
         }
         let says = |(number, home): (usize, &crate::town::Home)| self.issuer.says(number, &home.id);
         let statuses: Vec<_> = self.town.shoots.iter().enumerate().map(says).collect();
-        self.scheduler.hear_all_shoots(self.now, self.issuer.ahead, statuses.into_iter());
+        let scheduler = &mut self.schedulers[replica];
+        scheduler.hear_all_shoots(self.now, self.issuer.ahead, statuses.into_iter());
     }
 
     /// Both streams are tried again soon.
-    pub(super) fn reopen(&mut self) {
+    pub(super) fn reopen(&mut self, replica: usize) {
         let (first, second) =
             (self.draw.between(200, REOPEN_MAX), self.draw.between(200, REOPEN_MAX));
-        self.agenda.put(self.now + first, What::OpenRecords);
-        self.agenda.put(self.now + second, What::OpenShoots);
+        self.agenda.put(self.now + first, What::OpenRecords(replica));
+        self.agenda.put(self.now + second, What::OpenShoots(replica));
     }
 
     /// A clock was set: where the token-issuer's messages show it, its stream is opened anew.
-    pub(super) fn compare_clocks(&mut self) {
-        if self.scheduler.hears_shoots && self.scheduler.notices_clocks(self.issuer.ahead) {
-            self.scheduler.lose_shoots(self.now);
-            self.reopen();
+    pub(super) fn compare_clocks(&mut self, replica: usize) {
+        let scheduler = &self.schedulers[replica];
+        if scheduler.hears_shoots && scheduler.notices_clocks(self.issuer.ahead) {
+            self.lose_shoots(replica);
+            self.reopen(replica);
         }
     }
 
@@ -134,9 +140,12 @@ impl World {
     fn tell_shoot(&mut self, shoot: usize) {
         let reaches = i64::from(self.issuer.reaches(shoot));
         self.trace.of_world(self.now, shoot as u64, Step::Looked, reaches);
-        if self.scheduler.is_up && self.scheduler.hears_shoots && self.links.scheduler_to_issuer {
-            let status = self.issuer.says(shoot, &self.town.shoots[shoot].id);
-            self.scheduler.hear_of_shoot(self.now, shoot, status);
+        for replica in self.all_replicas() {
+            let scheduler = &self.schedulers[replica];
+            if scheduler.is_up && scheduler.hears_shoots && scheduler.reaches.issuer {
+                let status = self.issuer.says(shoot, &self.town.shoots[shoot].id);
+                self.tell_status(replica, shoot, status);
+            }
         }
     }
 
