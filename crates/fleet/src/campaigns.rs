@@ -212,7 +212,7 @@ impl Fleet {
         run.to_feed.clear();
         let shoots = self.members.by_shoot().filter(|(id, _)| campaign.selection.has_shoot(id));
         for (shoot, member) in shoots {
-            let newest = self.newest(shoot, member);
+            let (newest, is_paused) = (self.newest(shoot, member), self.pause_of(shoot).is_some());
             for (name, entry) in member.secrets.iter().filter(|(_, e)| selects(campaign, shoot, e))
             {
                 match self.verdict(now, campaign, shoot, entry, newest) {
@@ -235,10 +235,11 @@ impl Fleet {
                             entry.by_campaign.is_some() || self.flights.contains_key(&secret);
                         match run.blocked.remove(&secret) {
                             _ if is_under_way => next.under_way += 1,
+                            _ if is_paused => next.awaits(&Awaits::Paused, shoot, name),
                             Some(why) => next.awaits(&why, shoot, name),
                             None => next.to_do += 1,
                         }
-                        if !is_under_way && self.is_ours(shoot) {
+                        if !is_under_way && !is_paused && self.is_ours(shoot) {
                             run.to_feed.entry(shoot.clone()).or_default().push(name.clone());
                         }
                     }

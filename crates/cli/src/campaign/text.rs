@@ -57,7 +57,10 @@ pub fn what(campaign: &Campaign) -> String {
 #[must_use]
 pub fn line(progress: &CampaignProgress, now: Timestamp) -> String {
     let CampaignProgress { done, total, under_way, .. } = progress;
-    let mut parts = vec![format!("{done} of {total} done")];
+    let mut parts = match (total, progress.phase()) {
+        (0, CampaignPhase::Running) => vec!["its Secrets are looked at first".to_owned()],
+        _ => vec![format!("{done} of {total} done")],
+    };
     match progress.phase() {
         CampaignPhase::Running => {}
         phase => parts.insert(0, word(phase).to_owned()),
@@ -142,6 +145,7 @@ fn reason(why: &str) -> &str {
         "not_bound" => "the token is bound to nothing yet; the next one is, and comes by itself",
         "generations_not_seen" => "what its token is bound to was not seen in the shoot yet",
         "grace" => "the new token is written; old ones are refused when the grace is over",
+        "shoot_paused" => "the shoot is paused; perennial resume NAMESPACE ends that",
         "shoot_not_known" => "no token-issuer knows the shoot",
         "shoot_unreachable" => "the shoot does not answer",
         "shoot_not_looked_at" => "the shoot was not looked at yet",
@@ -151,8 +155,8 @@ fn reason(why: &str) -> &str {
         "failing" => "renewals fail",
         "invalid" => "it asks for something impossible, see perennial explain",
         "not_revocable" => {
-            "its tokens are bound to nothing, and work until they expire; for those to come: kubectl \
-             annotate secret NAME perennial.dev/revocable=true"
+            "its tokens are bound to nothing, and work until they expire; for those to come: kubectl -n \
+             NAMESPACE annotate secret NAME perennial.dev/revocable=true"
         }
         "obstructed" => "it is immutable, or being deleted",
         other => other,

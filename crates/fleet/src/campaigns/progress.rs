@@ -31,6 +31,8 @@ pub enum Awaits {
     Unseen,
     /// Its new token is written; older ones live on for their grace.
     Grace,
+    /// Its shoot is paused.
+    Paused,
     /// Its shoot cannot be asked.
     Shoot(Away),
     /// Another token so soon would be a storm (B12).
@@ -100,6 +102,7 @@ impl Awaits {
             Self::NotBound => "not_bound",
             Self::Unseen => "generations_not_seen",
             Self::Grace => "grace",
+            Self::Paused => "shoot_paused",
             Self::Shoot(Away::NotKnown) => "shoot_not_known",
             Self::Shoot(Away::Unreachable) => "shoot_unreachable",
             Self::Shoot(Away::AccountTerminating) => "account_terminating",

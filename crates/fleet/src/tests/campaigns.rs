@@ -1,6 +1,7 @@
 use perennial_core::{
     campaign::{Campaign, Campaigns, Cannot, LEAD, Selection, Wanted},
     name::CampaignId,
+    pause::Pause,
     stop::Stop,
 };
 
@@ -191,6 +192,26 @@ fn while_the_fleet_is_stopped_nothing_is_ordered_and_it_goes_on_after_that() {
     assert_eq!(world.progress().to_do, 3);
     world.fleet.hear_of_stop(at(world.now), None);
     assert_eq!(world.serve_until(FIRST + 10), 3);
+}
+
+#[test]
+fn a_shoot_that_is_paused_is_waited_for_and_said_to_be() {
+    let records = [fresh("shoot-1/a", 0), fresh("shoot-2/a", 0)];
+    let shoots = ["shoot-1", "shoot-2"].map(|name| shoot(name, Reach::Reachable));
+    let mut world = World::of(&records, &shoots);
+    let paused = |shoots: &[&str]| {
+        let pause = || Pause::new("moved".parse().unwrap(), "spiffe://x".to_owned(), at(0), None);
+        shoots.iter().map(|shoot| (shoot.parse().unwrap(), pause())).collect()
+    };
+    world.fleet.hear_of_pauses(at(0), paused(&["shoot-1"]));
+    world.start(renew_all());
+    assert_eq!(world.serve_until(FIRST + 5), 1);
+    let progress = world.progress();
+    let whys: Vec<_> = progress.awaited.keys().map(|why| why.as_str()).collect();
+    assert_eq!((progress.done, progress.to_do, whys), (1, 0, vec!["shoot_paused"]));
+    world.fleet.hear_of_pauses(at(world.now), paused(&[]));
+    assert_eq!(world.serve_until(FIRST + 10), 1);
+    assert_eq!(world.progress().phase, Phase::Done);
 }
 
 #[test]

@@ -441,7 +441,7 @@ pub struct CampaignProgress {
 pub struct CampaignLeft {
     /// Stable name of the reason: `no_token`, `key_not_used` (the shoot signs by another key than is wanted),
     /// `not_bound` (its next token can be revoked), `generations_not_seen`, `grace` (its new token is
-    /// written, and older ones live on for their grace), `shoot_not_known`, `shoot_unreachable`, `shoot_not_looked_at`, `shoot_hibernated`,
+    /// written, and older ones live on for their grace), `shoot_paused`, `shoot_not_known`, `shoot_unreachable`, `shoot_not_looked_at`, `shoot_hibernated`,
     /// `account_terminating`, `held` (another token so soon would be a storm), `failing`; `invalid`,
     /// `obstructed`, `not_revocable` (its tokens are bound to nothing).
     #[prost(string, tag = "1")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use perennial_core::{
     budget::{LIFETIME_DEFAULT_SECONDS, Life, MARGIN, renewals_per_day},
-    name::SecretRef,
+    name::{Namespace, SecretRef},
 };
 use perennial_fleet::{budget::Broken, request};
 use perennial_proto::scheduler::v1 as proto;
@@ -24,6 +24,11 @@ impl Service {
         if !known {
             let why = "the first whole set of records is not in; is the secret-writer ready?";
             return Err(request::Error::NotReady(why.to_owned()).into());
+        }
+        let is_none =
+            |shoot: &Namespace| self.board.read(|fleet, _| fleet.knows_shoot(shoot) == Some(false));
+        if let Some(shoot) = only.clone().filter(is_none) {
+            return Err(Error::NoShoot(shoot)); // "holds for all 0" would read as well
         }
         let survival = self.board.read(|fleet, now| fleet.survival(now, only.as_ref()));
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);

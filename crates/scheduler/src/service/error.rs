@@ -91,11 +91,16 @@ pub(super) enum Error {
     TooManyCampaigns,
     /// Nobody knows the shoot.
     #[error(
+        "there is no shoot {0}: no access Secret is in that namespace and no token-issuer names it"
+    )]
+    NoShoot(Namespace),
+    /// The same, where that may come later.
+    #[error(
         "there is no shoot {0}: no access Secret is in that namespace and no token-issuer names it; to \
          pause it ahead of time: kubectl -n NAMESPACE patch configmap {PAUSES} --type merge -p \
          '{{\"data\":{{\"{0}\":\"WHY\"}}}}'"
     )]
-    NoShoot(Namespace),
+    NoShootToPause(Namespace),
     /// There is no room for more.
     #[error(
         "{PAUSES_MAX} shoots are paused already, which is the most; resume some, or stop the fleet \
@@ -133,9 +138,11 @@ impl Failure for Error {
             | Self::Selector(_)
             | Self::Wanted
             | Self::Key => Kind::Invalid,
-            Self::NoShoot(_) | Self::NoKey(..) | Self::NoCampaign(_) | Self::NothingSelected(_) => {
-                Kind::NotFound
-            }
+            Self::NoShoot(_)
+            | Self::NoShootToPause(_)
+            | Self::NoKey(..)
+            | Self::NoCampaign(_)
+            | Self::NothingSelected(_) => Kind::NotFound,
             Self::Switch(error) | Self::Pauses(error) | Self::Campaigns(error) => error.kind(),
             Self::TooManyWatchers
             | Self::TooManyPauses
@@ -158,7 +165,7 @@ impl Failure for Error {
             Self::StillUnderWay(_) => "STILL_UNDER_WAY",
             Self::StopReason(_) => "STOP_REASON_INVALID",
             Self::PauseLength => "PAUSE_LENGTH_INVALID",
-            Self::NoShoot(_) => "SHOOT_NOT_FOUND",
+            Self::NoShoot(_) | Self::NoShootToPause(_) => "SHOOT_NOT_FOUND",
             Self::TooManyPauses => "TOO_MANY_PAUSES",
             Self::Selection => "SELECTION_INVALID",
             Self::Selector(_) => "LABEL_SELECTOR_INVALID",
@@ -191,6 +198,7 @@ impl Failure for Error {
             | Self::StopReason(_)
             | Self::PauseLength
             | Self::NoShoot(_)
+            | Self::NoShootToPause(_)
             | Self::TooManyPauses
             | Self::Selection
             | Self::Selector(_)

@@ -23,7 +23,7 @@ impl Service {
     ) -> Result<proto::PauseShootResponse, Error> {
         let Ask { shoot, reason, lasting } = Ask::read(message)?;
         if self.board.read(|fleet, _| fleet.knows_shoot(&shoot)) == Some(false) {
-            return Err(Error::NoShoot(shoot));
+            return Err(Error::NoShootToPause(shoot));
         }
         let (now, held) = self.board.read(|fleet, now| (now, fleet.pauses().get(&shoot).cloned()));
         let asked = Pause::new(reason, by, now, lasting);
