@@ -119,6 +119,12 @@ fuzz: fuzz-build ## Fuzz one parser, guided by coverage: TARGET=kubeconfig SECON
 		-max_total_time=$(SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=1024 -use_value_profile=1 \
 		-artifact_prefix=$(FUZZ_DIR)/found-$(TARGET)/ -print_final_stats=1
 
+# Nothing else should run on the machine. QUICK=1 is for the counts, and fails where one is not as promised.
+.PHONY: bench
+bench: build ## Perennial beside the bare loop, on real API servers, in turn; QUICK=1 holds the counts alone
+	$(BIN)/perennial-lab prepare
+	$(BIN)/bench run $(if $(QUICK),--quick)
+
 .PHONY: bench-fleet
 bench-fleet: ## What 100,000 Secrets cost the scheduler: bytes each, time to decide on all, time of a renewal
 	cargo bench --locked -p perennial-fleet --bench fleet

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// The arrows of docs/ARCHITECTURE.md. A new one is a decision: draw it there first.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("core", &[]),
     ("proto", &[]),
     ("fleet", &["core"]),
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("cli", &["core", "process", "proto", "rpc"]),
     ("lab", &["cli", "core", "kube", "process", "proto", "rpc"]),
     ("testing", &["core"]),
+    ("bench", &["core", "kube", "lab", "process", "proto", "rpc"]),
     ("fuzz", &["core"]),
     ("sim", &["core", "fleet"]),
     ("model", &["core"]),
@@ -25,15 +26,25 @@ const ARROWS: [(&str, &[&str]); 15] = [
 
 /// Crates that only some of ours may name.
 const ADAPTERS: [(&str, &[&str]); 11] = [
-    ("kube", &["kube", "lab", "tests"]),
-    ("k8s-openapi", &["kube", "lab", "tests"]),
+    ("kube", &["bench", "kube", "lab", "tests"]),
+    ("k8s-openapi", &["bench", "kube", "lab", "tests"]),
     (
         "tonic",
-        &["proto", "rpc", "token-issuer", "secret-writer", "scheduler", "cli", "lab", "tests"],
+        &[
+            "proto",
+            "rpc",
+            "token-issuer",
+            "secret-writer",
+            "scheduler",
+            "cli",
+            "lab",
+            "bench",
+            "tests",
+        ],
     ),
     ("prost", &["proto", "rpc"]),
     ("prost-reflect", &["cli"]),
-    ("rustls", &["rpc", "process"]),
+    ("rustls", &["bench", "rpc", "process"]),
     ("axum", &["process", "testing"]),
     ("opentelemetry", &["process", "rpc"]),
     ("opentelemetry_sdk", &["process", "rpc"]),

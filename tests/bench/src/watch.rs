@@ -1,0 +1,92 @@
+//! Both sets of Secrets seen from beside: when the first and the last of a round was written.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Result;
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::PartialObjectMeta,
+    runtime::watcher::{self, Event, watcher},
+};
+use perennial_core::clock::Clock as _;
+use perennial_lab::poll::{Look, until};
+use perennial_process::clock::SystemClock;
+use tokio::task::JoinSet;
+
+use crate::stage::LABEL;
+
+/// Longest time of a round.
+const ROUND_MAX: Duration = Duration::from_secs(300);
+
+/// What is seen until this is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    seen: Arc<Mutex<Seen>>,
+    _task: JoinSet<()>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    written: BTreeSet<String>,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    over: bool,
+}
+
+impl Watch {
+    /// Begins to watch the metadata of every Secret that has our label.
+    #[must_use]
+    pub fn begin(seed: Client) -> Self {
+        let secrets: Api<PartialObjectMeta<Secret>> = Api::all(seed);
+        let config = watcher::Config::default().labels(LABEL.0);
+        let mut events = watcher(secrets, config).boxed();
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (mut task, take) = (JoinSet::new(), Arc::clone(&seen));
+        task.spawn(async move {
+            while let Some(Ok(event)) = events.next().await {
+                if let Event::Apply(secret) = event {
+                    let now = SystemClock.now();
+                    let mut seen = take.lock().unwrap_or_else(PoisonError::into_inner);
+                    seen.written.insert(secret.name_any());
+                    seen.first.get_or_insert(now);
+                    seen.last = Some(now);
+                }
+            }
+            take.lock().unwrap_or_else(PoisonError::into_inner).over = true;
+        });
+        Self { seen, _task: task }
+    }
+
+    /// Forgets what was seen: a round begins.
+    pub fn begin_round(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = seen.over;
+        *seen = Seen { over, ..Seen::default() };
+    }
+
+    /// Waits until so many Secrets were written since the round began; from the first to the last of them.
+    ///
+    /// # Errors
+    /// Not within five minutes.
+    pub async fn end_round(&self, count: usize) -> Result<Duration> {
+        let look = async || {
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            anyhow::ensure!(!seen.over, "the watch failed");
+            let held = seen.written.len();
+            Ok(match (held >= count, seen.first.zip(seen.last)) {
+                (true, Some((first, last))) => {
+                    Look::Done(last.duration_since(first).unsigned_abs())
+                }
+                _ => Look::Waiting(format!("{held} of {count} written")),
+            })
+        };
+        until("the end of a round", ROUND_MAX, look).await
+    }
+}
