@@ -2,16 +2,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use perennial_lab::{Lab, Options, service::SERVICES};
-use perennial_proto::scheduler::v1::RenewNowRequest;
+use perennial_lab::{
+    Lab, Options,
+    poll::{Look, until},
+    service::SERVICES,
+};
+use perennial_proto::scheduler::v1::{RenewNowRequest, Renewal};
 use tonic::Request;
 
-use crate::{collector::Collector, house::House};
+use crate::{
+    collector::Collector,
+    house::{House, MOMENT},
+};
 
 const NAME: &str = "shoot-access-traced";
 const LATER: &str = "shoot-access-without-collector";
 const OPERATORS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const OPERATORS_TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+/// A token is seen on the seed before the scheduler has its answer, and logs that.
+async fn answered(house: &House, name: &str) {
+    let look = async || {
+        let all = house.schedules().await;
+        let took = |renewal: &Renewal| renewal.took.is_some();
+        let mut own = all.iter().filter(|schedule| schedule.name == name);
+        let known = own.any(|schedule| schedule.last_renewal.as_ref().is_some_and(took));
+        Ok(if known { Look::Done(()) } else { Look::Waiting(format!("{name}: no answer yet")) })
+    };
+    until("the answer of the first renewal", MOMENT, look).await.unwrap();
+}
 
 #[tokio::test]
 async fn a_forced_renewal_is_one_trace_in_logs_and_collector_and_needs_no_collector() {
@@ -19,6 +38,7 @@ async fn a_forced_renewal_is_one_trace_in_logs_and_collector_and_needs_no_collec
     let house = house_with(&collector).await;
     house.ask(1, NAME, &[]).await;
     house.wait_for_token(1, NAME).await;
+    answered(&house, NAME).await;
 
     let before = lines(&house);
     renew(&house, NAME, Some(OPERATORS)).await;
@@ -42,6 +62,7 @@ async fn a_forced_renewal_is_one_trace_in_logs_and_collector_and_needs_no_collec
     }
     house.ask(1, LATER, &[]).await;
     house.wait_for_token(1, LATER).await;
+    answered(&house, LATER).await;
     let before = lines(&house);
     renew(&house, LATER, None).await;
     let since = about_since(&house, LATER, &before);
