@@ -96,6 +96,17 @@ pub fn duration_from(
         .map_err(|_| ConvertError { field, problem: "is negative or out of range".to_owned() })
 }
 
+/// A duration out of a message that may leave it out.
+///
+/// # Errors
+/// When it is negative or out of range.
+pub fn duration_from_optional(
+    field: &'static str,
+    message: Option<prost_types::Duration>,
+) -> Result<Option<Duration>, ConvertError> {
+    message.map(|message| duration_from(field, Some(message))).transpose()
+}
+
 fn signed(offset: SignedDuration) -> prost_types::Duration {
     prost_types::Duration { seconds: offset.as_secs(), nanos: offset.subsec_nanos() }
 }

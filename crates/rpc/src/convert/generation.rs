@@ -1,12 +1,10 @@
-use std::time::Duration;
-
 use perennial_core::{
     generation::{End, Ends, Family, Generation, GenerationsSeen, Number},
     shoot::ShootId,
 };
 use perennial_proto::{issuer::v1 as proto, writer::v1 as writer};
 
-use super::{ConvertError, duration, duration_from, parsed, timestamp, timestamp_from};
+use super::{ConvertError, duration, duration_from_optional, parsed, timestamp, timestamp_from};
 
 /// A family of generations as a message.
 #[must_use]
@@ -61,7 +59,7 @@ pub fn generations_seen_from_proto(
         Ok(Generation {
             number: number("generations.number", generation.number)?,
             uid: generation.uid.into(),
-            grace: optional("generations.grace", generation.grace)?,
+            grace: duration_from_optional("generations.grace", generation.grace)?,
             made: generation
                 .made_at
                 .map(|made| timestamp_from("generations.made_at", Some(made)))
@@ -114,15 +112,10 @@ fn number(field: &'static str, number: u32) -> Result<Number, ConvertError> {
     }
 }
 
-fn optional(
-    field: &'static str,
-    length: Option<prost_types::Duration>,
-) -> Result<Option<Duration>, ConvertError> {
-    length.map(|length| duration_from(field, Some(length))).transpose()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

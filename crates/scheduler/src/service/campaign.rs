@@ -17,7 +17,7 @@ use perennial_fleet::{
 };
 use perennial_process::supervise::Shutdown;
 use perennial_proto::scheduler::v1::{self as proto, start_campaign_request as ask};
-use perennial_rpc::convert::{duration, duration_from, timestamp};
+use perennial_rpc::convert::{duration, duration_from_optional, timestamp};
 use tokio::time;
 use tonic::Status;
 use tracing::warn;
@@ -169,8 +169,7 @@ fn read(
         1..=KEY_BYTES_MAX if shoot.is_some() && key.is_ascii() => Ok(key),
         _ => Err(Error::Key),
     };
-    let grace = grace.map(|grace| duration_from("grace", Some(grace)));
-    let grace = grace.transpose().map_err(|_| Error::Grace)?;
+    let grace = duration_from_optional("grace", grace).map_err(|_| Error::Grace)?;
     let wanted = match wanted {
         Some(ask::Wanted::RevokedFromNow(true)) => {
             Wanted::Revoked { before: since, grace: whole_seconds(grace)? }

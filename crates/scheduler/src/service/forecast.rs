@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use perennial_core::shoot::ShootId;
 use perennial_proto::scheduler::v1 as proto;
-use perennial_rpc::convert::{duration, duration_from, timestamp};
+use perennial_rpc::convert::{duration, duration_from_optional, timestamp};
 use tokio::task;
 
 use super::{Service, error::Error, namespace};
@@ -72,8 +72,8 @@ impl Service {
 }
 
 fn slots(now: i64, message: &proto::ForecastRequest) -> Result<Slots, Error> {
-    let horizon = message.horizon.map(|length| duration_from("horizon", Some(length)));
-    let horizon = horizon.transpose().map_err(|_| Error::Horizon)?.unwrap_or(HORIZON_DEFAULT);
+    let horizon = duration_from_optional("horizon", message.horizon);
+    let horizon = horizon.map_err(|_| Error::Horizon)?.unwrap_or(HORIZON_DEFAULT);
     let horizon = match i64::try_from(horizon.as_secs()) {
         Ok(seconds @ 1..) if horizon <= HORIZON_MAX => seconds,
         Ok(_) | Err(_) => return Err(Error::Horizon),
@@ -84,8 +84,8 @@ fn slots(now: i64, message: &proto::ForecastRequest) -> Result<Slots, Error> {
         let count = (now + horizon - begin).unsigned_abs().div_ceil(seconds.unsigned_abs());
         Slots { begin, seconds, count: usize::try_from(count).unwrap_or(usize::MAX) }
     };
-    let slot = message.slot.map(|length| duration_from("slot", Some(length)));
-    let slots = match slot.transpose().map_err(|_| Error::Slot)? {
+    let slot = duration_from_optional("slot", message.slot);
+    let slots = match slot.map_err(|_| Error::Slot)? {
         None => {
             let least = horizon.unsigned_abs().div_ceil(SLOTS_MAX as u64 - 1);
             let times = least.div_ceil(SLOT_DEFAULT_SECONDS.unsigned_abs()).max(1);

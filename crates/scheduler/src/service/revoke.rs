@@ -10,7 +10,7 @@ use perennial_core::{
 use perennial_process::supervise::Shutdown;
 use perennial_proto::scheduler::v1::{RevocationPhase, RevokeRequest, RevokeResponse};
 use perennial_rpc::{
-    convert::{duration_from, timestamp},
+    convert::{duration_from_optional, timestamp},
     status::to_status,
 };
 use tokio::time;
@@ -36,8 +36,7 @@ impl Ask {
     pub(super) fn read(message: RevokeRequest) -> Result<Self, Error> {
         let RevokeRequest { namespace, name, generation, grace } = message;
         let secret = super::secret(&namespace, &name)?;
-        let grace = grace.map(|grace| duration_from("grace", Some(grace)));
-        let grace = grace.transpose().map_err(|_| Error::Grace)?;
+        let grace = duration_from_optional("grace", grace).map_err(|_| Error::Grace)?;
         match grace.is_some_and(|grace| grace > GRACE_MAX) {
             true => Err(Error::Grace),
             false => Ok(Self { secret, generation, grace }),

@@ -10,7 +10,9 @@ use perennial_core::{
     window::Window,
 };
 use perennial_proto::writer::v1::RenewTokenRequest;
-use perennial_rpc::convert::{ConvertError, duration_from, ends_from_proto, parsed};
+use perennial_rpc::convert::{
+    ConvertError, duration_from, duration_from_optional, ends_from_proto, parsed,
+};
 
 /// Longest request id that is logged, in bytes. Ours are UUIDs.
 const REQUEST_ID_BYTES_MAX: usize = 64;
@@ -59,7 +61,7 @@ impl TryFrom<RenewTokenRequest> for Order {
             .ok()
             .filter(|seconds| *seconds > 0)
             .ok_or_else(|| refuse("renewal_basis", "must be at least one second"))?;
-        let grace = request.grace.map(|grace| duration_from("grace", Some(grace))).transpose()?;
+        let grace = duration_from_optional("grace", request.grace)?;
         if grace.is_some_and(|grace| grace > GRACE_MAX) {
             return Err(refuse("grace", "is longer than 24 h"));
         }

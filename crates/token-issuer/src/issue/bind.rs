@@ -44,7 +44,7 @@ impl Binding {
     pub(super) fn parse(message: proto::Binding) -> Result<Self, ConvertError> {
         let proto::Binding { generation, revokes, grace } = message;
         let field = "binding.grace";
-        let grace = grace.map(|grace| convert::duration_from(field, Some(grace))).transpose()?;
+        let grace = convert::duration_from_optional(field, grace)?;
         match grace.is_some_and(|grace| grace > GRACE_MAX) {
             true => {
                 let problem = format!("must be at most {} s", GRACE_MAX.as_secs());
