@@ -140,14 +140,34 @@ impl Fleet {
         now: Timestamp,
         secret: &SecretRef,
     ) -> Option<(&CampaignId, &Campaign)> {
-        let shoot = &secret.namespace;
-        let entry = self.members.get(secret)?;
-        // Whether another token would be as wanted makes no difference here.
-        let verdict = |campaign| self.verdict(now, campaign, shoot, entry, None);
-        self.campaigns.told.iter().find(|(_, campaign)| {
-            campaign.runs(now)
-                && selects(campaign, shoot, entry)
-                && matches!(verdict(campaign), Verdict::ToDo | Verdict::KeyNotUsed)
+        let wants_another = |verdict| matches!(verdict, Verdict::ToDo | Verdict::KeyNotUsed);
+        self.campaigns_about(now, secret, wants_another).next()
+    }
+
+    /// Whether a Secret that a campaign put into the queue still wants another token for one: it may have
+    /// been replaced since the campaign was looked at.
+    pub(super) fn is_still_wanted(&self, now: Timestamp, secret: &SecretRef) -> bool {
+        let is_fed = |entry: &Entry| entry.by_campaign.is_some();
+        !self.campaigns.told.is_empty()
+            && self.members.get(secret).is_some_and(is_fed)
+            && self.campaign_of(now, secret).is_some()
+    }
+
+    /// The campaigns that run and have a Secret in their selection, to which it stands like this. Whether
+    /// another token would be as wanted makes no difference here.
+    fn campaigns_about(
+        &self,
+        now: Timestamp,
+        secret: &SecretRef,
+        stands: impl Fn(Verdict) -> bool,
+    ) -> impl Iterator<Item = (&CampaignId, &Campaign)> {
+        let (shoot, entry) = (&secret.namespace, self.members.get(secret));
+        self.campaigns.told.iter().filter(move |(_, campaign)| {
+            entry.is_some_and(|entry| {
+                campaign.runs(now)
+                    && selects(campaign, shoot, entry)
+                    && stands(self.verdict(now, campaign, shoot, entry, None))
+            })
         })
     }
 
@@ -314,8 +334,7 @@ impl Fleet {
         let own = secret.name == self.settings.own_secret;
         let entry = self.members.get_mut(secret).filter(|entry| !entry.by_campaign.is_some())?;
         entry.by_campaign = purpose;
-        let revoked = self.revocations.of_entry(entry);
-        let revoked = revoked.or_else(|| entry.revoked_by_campaign(now, view));
+        let revoked = self.revocations.of_queued(now, entry, view);
         let asked = super::entry::Asked { own, revoked };
         let standing = entry.judge(now, view, &self.settings.policy, &asked);
         let why = match &standing {

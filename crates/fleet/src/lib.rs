@@ -223,18 +223,13 @@ impl Fleet {
             return;
         }
         let is_ours = self.ownership.is_ours(&secret.namespace);
-        // Its token may have been replaced since the campaign was looked at.
-        let is_fed = self.members.get(secret).is_some_and(|entry| entry.by_campaign.is_some());
-        let is_wanted = is_fed && is_ours && self.campaign_of(now, secret).is_some();
+        let is_wanted = is_ours && self.is_still_wanted(now, secret);
         let Some(member) = self.members.shoot_mut(&secret.namespace) else { return };
         let Some(entry) = member.secrets.get_mut(&secret.name) else { return };
         let view = self.shoots.view(&secret.namespace);
         let own = secret.name == self.settings.own_secret;
         entry.note_outdated(&member.rotation, own);
-        let by_operator = self.revocations.of_entry(entry);
-        let is_revoked = by_operator.is_some();
-        let revoked = by_operator.clone().or_else(|| entry.revoked_by_campaign(now, view));
-        let mut asked = Asked { own, revoked };
+        let mut asked = Asked { own, revoked: self.revocations.of_queued(now, entry, view) };
         let mut standing = entry.judge(now, view, &self.settings.policy, &asked);
         if entry.requested && !matches!(standing, Standing::Due { .. }) {
             entry.requested = false;
@@ -242,10 +237,9 @@ impl Fleet {
             self.effects.dismissed.push((secret.clone(), error));
             standing = entry.judge(now, view, &self.settings.policy, &asked);
         }
-        let stays = is_wanted && matches!(standing, Standing::Due { .. });
-        if entry.by_campaign.is_some() && !stays {
+        if entry.by_campaign.is_some() && !(is_wanted && matches!(standing, Standing::Due { .. })) {
             entry.by_campaign = ByCampaign::No;
-            asked.revoked = by_operator;
+            asked.revoked = self.revocations.of_entry(entry);
             member.fed = member.fed.saturating_sub(1);
             standing = entry.judge(now, view, &self.settings.policy, &asked);
         }
@@ -253,7 +247,7 @@ impl Fleet {
             secret,
             own,
             // What an operator asked this replica for is ours, whoever serves the shoot.
-            asked: is_ours || entry.requested || is_revoked,
+            asked: is_ours || entry.requested || asked.revoked.is_some(),
             ownership: &self.ownership,
             clock_offset: clock_offset(view),
             entry,

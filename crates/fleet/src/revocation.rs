@@ -114,6 +114,16 @@ impl Revocations {
         self.of(&entry.record())
     }
 
+    /// The same, where a campaign may have put it into the queue to be revoked.
+    pub(super) fn of_queued(
+        &self,
+        now: Timestamp,
+        entry: &Entry,
+        shoot: ShootView<'_>,
+    ) -> Option<Revoked> {
+        self.of_entry(entry).or_else(|| entry.revoked_by_campaign(now, shoot))
+    }
+
     /// What it adds to what is decided about the Secret of this record.
     pub(super) fn of(&self, record: &Record) -> Option<Revoked> {
         let revocation =

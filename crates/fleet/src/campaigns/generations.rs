@@ -14,7 +14,6 @@ use perennial_core::{
     shoot::ShootId,
 };
 
-use super::selects;
 use crate::{Fleet, entry::Entry, observe};
 
 impl Fleet {
@@ -47,29 +46,17 @@ impl Fleet {
 
     /// The shortest grace of the campaigns by which the tokens of a Secret are to be revoked.
     pub(crate) fn revoking_campaign(&self, now: Timestamp, secret: &SecretRef) -> Option<Duration> {
-        self.revoking_campaigns(now, secret, Verdict::ToDo).min()
+        let graces = self
+            .campaigns_about(now, secret, |verdict| verdict == Verdict::ToDo)
+            .filter_map(|(_, campaign)| match campaign.wanted {
+                Wanted::Revoked { grace, .. } => Some(grace),
+                _ => None,
+            });
+        graces.min()
     }
 
     /// Whether a campaign waits for older generations of a Secret to go. It has a proof of its own: time.
     pub(crate) fn campaign_leaves_older(&self, now: Timestamp, secret: &SecretRef) -> bool {
-        self.revoking_campaigns(now, secret, Verdict::OlderLeft).next().is_some()
-    }
-
-    /// Graces of the campaigns that revoke, and to which a Secret stands like this.
-    fn revoking_campaigns(
-        &self,
-        now: Timestamp,
-        secret: &SecretRef,
-        stands: Verdict,
-    ) -> impl Iterator<Item = Duration> {
-        let (shoot, entry) = (&secret.namespace, self.members.get(secret));
-        self.campaigns.told.values().filter_map(move |campaign| {
-            let (Wanted::Revoked { grace, .. }, Some(entry)) = (&campaign.wanted, entry) else {
-                return None;
-            };
-            let concerns = campaign.runs(now) && selects(campaign, shoot, entry);
-            let verdict = || self.verdict(now, campaign, shoot, entry, None);
-            (concerns && verdict() == stands).then_some(*grace)
-        })
+        self.campaigns_about(now, secret, |verdict| verdict == Verdict::OlderLeft).next().is_some()
     }
 }

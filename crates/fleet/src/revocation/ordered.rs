@@ -36,7 +36,6 @@ impl Fleet {
     ) -> Ordered {
         let Some(entry) = self.members.get(secret) else { return Ordered::default() };
         let revocation = self.revocations.0.get(secret);
-        let campaign = self.revoking_campaign(now, secret);
         if revocation.is_none() && reason != Reason::Revoked && entry.kept.is_of_no_generation() {
             return Ordered::default(); // as nearly always, and the rest needs the whole record
         }
@@ -50,6 +49,7 @@ impl Fleet {
         }
         let own = entry.record();
         let seen = decision::as_seen(now, &own, view);
+        let campaign = self.revoking_campaign(now, secret);
         let by_operator = revocation.map(|revocation| revocation.up_to);
         let up_to = campaign.and(bound_to(&seen.record)).max(by_operator);
         let number = decision::generation_wanted(&seen.record, view, up_to);
