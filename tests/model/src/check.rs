@@ -94,3 +94,41 @@ where
         depth: checker.max_depth(),
     }
 }
+
+/// All states, at least so many of them, one in which that was reached, and none that breaks anything. A
+/// model that stands still is no proof.
+///
+/// # Panics
+/// When that is not so.
+pub fn holds<M>(what: &str, model: M, reached: &str, states_min: usize)
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Judged + Hash + Clone + Debug + Send + Sync + PartialEq + 'static,
+    M::Action: Clone + Debug + Send + Sync + PartialEq + 'static,
+{
+    let outcome = told(what, check(model));
+    assert!(outcome.broken.is_empty(), "{:#?}", outcome.broken);
+    assert_eq!(outcome.reached, [reached]);
+    assert!(outcome.states >= states_min, "only {} states", outcome.states);
+}
+
+/// This invariant breaks, and no other is found broken.
+///
+/// # Panics
+/// When that is not so.
+pub fn breaks<M>(what: &str, model: M, invariant: Invariant)
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Judged + Hash + Clone + Debug + Send + Sync + PartialEq + 'static,
+    M::Action: Clone + Debug + Send + Sync + PartialEq + 'static,
+{
+    let outcome = told(what, check(model));
+    assert_eq!(outcome.names(), [invariant.as_str()], "{:#?}", outcome.broken);
+}
+
+#[expect(clippy::print_stdout, reason = "a check shows how many states it saw")]
+fn told(what: &str, outcome: Outcome) -> Outcome {
+    let Outcome { states, steps, depth, .. } = outcome;
+    println!("{what}: {states} states, {steps} steps, depth {depth}");
+    outcome
+}

@@ -1,10 +1,8 @@
 //! Hand-over between replicas of the scheduler, with every guard and without each.
 
-#![expect(clippy::print_stdout, reason = "a test shows how many states it saw")]
-
 use perennial_core::invariants::Invariant;
 use perennial_model::{
-    check::{Outcome, check},
+    check,
     handover::{Budget, Guards, HandOver},
 };
 
@@ -35,23 +33,12 @@ fn seed_away() -> HandOver {
     size(2, 2, Budget { aways: 1, crashes: 1, starts: 1, ..NONE })
 }
 
-fn run(what: &str, model: HandOver) -> Outcome {
-    let outcome = check(model);
-    let Outcome { states, steps, depth, .. } = outcome;
-    println!("{what}: {states} states, {steps} steps, depth {depth}");
-    outcome
-}
-
 fn without(what: &str, model: HandOver, guards: Guards, invariant: Invariant) {
-    let outcome = run(what, HandOver { guards, ..model });
-    assert_eq!(outcome.names(), [invariant.as_str()], "{:#?}", outcome.broken);
+    check::breaks(what, HandOver { guards, ..model }, invariant);
 }
 
 fn holds(what: &str, model: HandOver, states_min: usize) {
-    let outcome = run(what, model);
-    assert!(outcome.broken.is_empty(), "{:#?}", outcome.broken);
-    assert_eq!(outcome.reached, ["another one serves"]);
-    assert!(outcome.states >= states_min, "only {} states", outcome.states);
+    check::holds(what, model, "another one serves", states_min);
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! The revocation, with every guard and without each.
 
-#![expect(clippy::print_stdout, reason = "a test shows how many states it saw")]
-
 use perennial_core::invariants::Invariant;
 use perennial_model::{
-    check::{Outcome, check},
+    check,
     revocation::{Budget, Guards, Revoking, Wish},
 };
 
@@ -125,24 +123,12 @@ fn stolen() -> Revoking {
     size(1, 1, &[wish(0, 1)], Budget { stolen: 1, ..NONE })
 }
 
-fn run(what: &str, model: Revoking) -> Outcome {
-    let outcome = check(model);
-    let Outcome { states, steps, depth, .. } = outcome;
-    println!("{what}: {states} states, {steps} steps, depth {depth}");
-    outcome
-}
-
 fn without(what: &str, model: Revoking, guards: Guards, invariant: Invariant) {
-    let outcome = run(what, Revoking { guards, ..model });
-    assert_eq!(outcome.names(), [invariant.as_str()], "{:#?}", outcome.broken);
+    check::breaks(what, Revoking { guards, ..model }, invariant);
 }
 
-/// All states, and none that breaks anything.
 fn holds(what: &str, model: Revoking, states_min: usize) {
-    let outcome = run(what, model);
-    assert!(outcome.broken.is_empty(), "{:#?}", outcome.broken);
-    assert_eq!(outcome.reached, ["a generation is revoked"]);
-    assert!(outcome.states >= states_min, "only {} states", outcome.states);
+    check::holds(what, model, "a generation is revoked", states_min);
 }
 
 #[test]
