@@ -21,11 +21,7 @@ use perennial_lab::{
 use perennial_proto::scheduler::v1::{
     ListSchedulesRequest, RenewNowRequest, Schedule, scheduler_client::SchedulerClient,
 };
-use perennial_rpc::{
-    client::{self, Channel},
-    identity::TrustDomain,
-    tls::{Expected, TlsStore},
-};
+use perennial_rpc::client::Channel;
 use tonic::Status;
 
 /// Longest wait for anything a test waits for.
@@ -183,15 +179,7 @@ type Scheduler = SchedulerClient<Channel>;
 impl House {
     /// A channel to a service with the certificate of `role`.
     pub(crate) fn channel(&self, role: &str, service: &str) -> Channel {
-        let of = |file: String| self.lab.dir().certificates().join(file);
-        let tls = TlsStore::from_files(
-            of(format!("{role}.crt")),
-            of(format!("{role}.key")),
-            of("ca.crt".to_owned()),
-        );
-        let domain: TrustDomain = "cluster.local".parse().unwrap();
-        let addr = self.lab.service(service).addr().to_string();
-        client::connect(&addr, Expected::AnyOf(domain), &tls.unwrap()).unwrap()
+        self.lab.channel(role, service).unwrap()
     }
 
     pub(crate) fn scheduler(&self) -> Scheduler {

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use futures::future::{join_all, try_join_all};
+use perennial_rpc::client::{self, Channel};
+use perennial_rpc::identity::TrustDomain;
+use perennial_rpc::tls::{Expected, TlsStore};
 use tempfile::TempDir;
 
 use crate::cluster::Cluster;
@@ -195,6 +198,19 @@ impl Lab {
     pub fn service(&self, name: &str) -> &Service {
         let found = self.services.iter().find(|service| service.name() == name);
         found.expect("a service of SERVICES in a lab that was started with services")
+    }
+
+    /// A channel to a service with the certificate of `role`.
+    ///
+    /// # Errors
+    /// The certificates cannot be read.
+    pub fn channel(&self, role: &str, service: &str) -> Result<Channel> {
+        let of = |file: &str| self.dir().certificates().join(file);
+        let (certificate, key) = (of(&format!("{role}.crt")), of(&format!("{role}.key")));
+        let tls = TlsStore::from_files(certificate, key, of("ca.crt"))?;
+        let domain: TrustDomain = "cluster.local".parse()?;
+        let addr = self.service(service).addr().to_string();
+        Ok(client::connect(&addr, Expected::AnyOf(domain), &tls)?)
     }
 
     #[must_use]

@@ -18,11 +18,7 @@ use perennial_lab::{
     shoot::namespace,
 };
 use perennial_proto::scheduler::v1::scheduler_client::SchedulerClient;
-use perennial_rpc::{
-    client::{self, Channel},
-    identity::TrustDomain,
-    tls::{Expected, TlsStore},
-};
+use perennial_rpc::client::Channel;
 
 use crate::watch::Watch;
 
@@ -89,11 +85,7 @@ impl Stage {
     /// # Errors
     /// The certificates of the lab cannot be read.
     pub fn scheduler(&self) -> Result<SchedulerClient<Channel>> {
-        let of = |file: &str| self.lab.dir().certificates().join(file);
-        let tls = TlsStore::from_files(of("operator.crt"), of("operator.key"), of("ca.crt"))?;
-        let domain: TrustDomain = "cluster.local".parse()?;
-        let addr = self.lab.service("scheduler").addr().to_string();
-        Ok(SchedulerClient::new(client::connect(&addr, Expected::AnyOf(domain), &tls)?))
+        Ok(SchedulerClient::new(self.lab.channel("operator", "scheduler")?))
     }
 
     /// A kubeconfig for the shoot with the token-issuer's own token, and the secret-writer's for the seed.
@@ -111,7 +103,6 @@ impl Stage {
     }
 
     async fn make_served(&self, seed: &Client) -> Result<()> {
-        self.watch.begin_round();
         make(seed, (0..self.secrets).map(served)).await?;
         let api: Api<Secret> = Api::namespaced(seed.clone(), &namespace(1));
         let params = kube::api::ListParams::default().labels(&format!("{}={}", LABEL.0, LABEL.1));

@@ -15,9 +15,7 @@ use perennial_core::keys;
 use perennial_process::clock::SystemClock;
 use perennial_proto::scheduler::v1::scheduler_client::SchedulerClient;
 use perennial_proto::scheduler::v1::{WatchSchedulesRequest, WatchSchedulesResponse};
-use perennial_rpc::client::{self, Channel};
-use perennial_rpc::identity::TrustDomain;
-use perennial_rpc::tls::{Expected, TlsStore};
+use perennial_rpc::client::Channel;
 use tonic::Streaming;
 
 use super::ledger::Ledger;
@@ -41,11 +39,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Begins to watch; the first whole sets come with [`Stage::play`].
     pub(super) fn set(lab: &Lab) -> Result<Self> {
-        let of = |file: &str| lab.dir().certificates().join(file);
-        let tls = TlsStore::from_files(of("operator.crt"), of("operator.key"), of("ca.crt"))?;
-        let domain: TrustDomain = "cluster.local".parse()?;
-        let addr = lab.service("scheduler").addr().to_string();
-        let channel = client::connect(&addr, Expected::AnyOf(domain), &tls)?;
+        let channel = lab.channel("operator", "scheduler")?;
         let selector = format!("{}={}", keys::PURPOSE, keys::PURPOSE_TOKEN_REQUESTOR);
         let secrets: Api<Secret> = Api::all(lab.seed().client());
         Ok(Self {
