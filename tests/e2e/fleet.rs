@@ -9,7 +9,7 @@ mod size;
 mod trouble;
 mod weather;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
@@ -40,6 +40,10 @@ const USUAL_MAX: Duration = Duration::from_secs(1);
 /// Orders that a cut-off can catch between the shoot's yes and its answer, per shoot: the default of
 /// `--in-flight-per-shoot-max`.
 const IN_FLIGHT_PER_SHOOT: u64 = 8;
+/// What may be overdue where the schedulers have caught up with what fell due while they were stopped.
+const CAUGHT_UP: Duration = Duration::from_secs(1);
+/// How long that may take: all that fell due in the meantime, and new shares.
+const CATCH_UP_MAX: Duration = Duration::from_secs(120);
 /// How long a first token may wait: all of them are made at once.
 const START_MAX: Duration = Duration::from_secs(300);
 
@@ -50,10 +54,12 @@ async fn a_fleet_is_renewed_while_shoots_and_schedulers_come_and_go() {
     let house = House::start_with(Options {
         proxied_shoots: size.shoots,
         scheduler_args: vec![format!("--renewal-basis={}s", size.basis.as_secs())],
-        scheduler_replicas: size.replicas,
+        // One more, who waits to be added.
+        scheduler_replicas: size.replicas + 1,
         ..Options::default()
     })
     .await;
+    trouble::spare(&house).stop().await.unwrap();
     let began = SystemClock.now();
     make_secrets(&house, &size).await;
     let witness = Arc::new(Witness::begin(house.lab.seed().client()).await);
@@ -121,7 +127,8 @@ async fn wait_for_tokens(witness: &Witness, size: &Size) {
 }
 
 /// What is seen for a while: without trouble, with blows at schedulers, or also with shoots cut off. Granted
-/// and written tokens are compared while nothing is ordered.
+/// and written tokens are compared while nothing is ordered; what falls due in that moment is caught up
+/// with before anything is timed.
 async fn part(
     house: &House,
     witness: &Arc<Witness>,
@@ -129,6 +136,7 @@ async fn part(
     trouble: Option<(&Size, bool)>,
 ) -> Figures {
     let (granted, tokens) = settled(house, witness).await;
+    caught_up(house, witness).await;
     let begin = SystemClock.now();
     let (cuts, troubles) = match trouble {
         None => {
@@ -147,11 +155,29 @@ async fn part(
     Figures::of(&renewals, &cuts, troubles.len(), in_vain)
 }
 
+/// Each shoot has an owner that renews, and works no backlog off any more.
+async fn caught_up(house: &House, witness: &Witness) {
+    let start = SystemClock.now();
+    let mut shoots: BTreeSet<_> =
+        house.lab.proxied().iter().map(|s| namespace(s.number())).collect();
+    let look = async || {
+        for renewal in witness.renewals_since(start) {
+            shoots.remove(figures::shoot(&renewal));
+        }
+        let (ownerless, overdue) = (shoots.len(), witness.overdue(CAUGHT_UP));
+        Ok(match (ownerless, overdue) {
+            (0, 0) => Look::Done(()),
+            _ => Look::Waiting(format!("{ownerless} shoots without renewal, {overdue} overdue")),
+        })
+    };
+    until("everybody caught up", CATCH_UP_MAX, look).await.unwrap();
+}
+
 /// Tokens that were granted and tokens that stood in a Secret, with the schedulers stopped for a
 /// moment, so that none is in between.
 async fn settled(house: &House, witness: &Witness) -> (u64, u64) {
-    let schedulers = || house.lab.services().iter().filter(|s| s.name().starts_with("scheduler"));
-    for scheduler in schedulers() {
+    let schedulers = trouble::running(house);
+    for scheduler in &schedulers {
         scheduler.stop().await.unwrap();
     }
     let look = async || {
@@ -167,7 +193,7 @@ async fn settled(house: &House, witness: &Witness) -> (u64, u64) {
         }
         last = next;
     };
-    for scheduler in schedulers() {
+    for scheduler in &schedulers {
         scheduler.start().await.unwrap();
     }
     settled

@@ -111,6 +111,13 @@ impl Witness {
         self.lock().secrets.keys().cloned().collect()
     }
 
+    /// How many Secrets hold a token whose planned moment is that far in the past.
+    pub(crate) fn overdue(&self, by: Duration) -> usize {
+        let limit = SystemClock.now() - by;
+        let is_overdue = |history: &&History| history.renew_at.is_some_and(|at| at < limit);
+        self.lock().secrets.values().filter(is_overdue).count()
+    }
+
     /// The renewals that were seen from `begin` on.
     pub(crate) fn renewals_since(&self, begin: Timestamp) -> Vec<Renewal> {
         self.lock().renewals.iter().filter(|renewal| renewal.at >= begin).cloned().collect()

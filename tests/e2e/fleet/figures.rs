@@ -47,10 +47,15 @@ impl Figures {
     }
 }
 
+/// The namespace of its shoot.
+pub(super) fn shoot(renewal: &Renewal) -> &str {
+    renewal.secret.split('/').next().unwrap_or_default()
+}
+
 /// Whether its shoot was away, or had just come back, between its planned moment and its end.
 fn is_excused(renewal: &Renewal, cuts: &[Cut]) -> bool {
     let planned = renewal.at - SignedDuration::try_from(renewal.lateness).unwrap();
-    let shoot = renewal.secret.split('/').next().unwrap_or_default();
+    let shoot = shoot(renewal);
     let meets = |cut: &Cut| cut.from <= renewal.at && planned <= cut.to + BACKLOG;
     cuts.iter().any(|cut| cut.shoot == shoot && meets(cut))
 }

@@ -37,7 +37,7 @@ impl Size {
             replicas: 2,
             basis: Duration::from_secs(15),
             calm: Duration::from_secs(12),
-            blows: Duration::from_secs(36),
+            blows: Duration::from_secs(52),
             rough: Duration::from_secs(36),
             away_max: 2,
             away_longest: Duration::from_secs(8),

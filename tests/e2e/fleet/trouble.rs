@@ -1,4 +1,4 @@
-//! Schedulers that are killed, stopped for a while, and frozen.
+//! Schedulers that are killed, stopped for a while, frozen, and one that is added.
 
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ enum Blow {
     KillAndWait,
     /// Ended in order, and started later: shrinking, then growing.
     Stop,
+    /// One more than there ever were; from then on it is one of them.
+    Add,
     /// SIGSTOP, then it wakes and believes that it owns its shoots.
     Freeze,
 }
@@ -34,16 +36,18 @@ impl Trouble {
         Self { draw: fastrand::Rng::with_seed(!size.seed), between: size.between_blows }
     }
 
-    /// Strikes one scheduler after the other until the end; says what it did.
+    /// Adds the spare scheduler if it still waits, then strikes one after the other until the end; says
+    /// what it did.
     pub(super) async fn make(mut self, house: &House, length: Duration) -> Vec<String> {
         let end = SystemClock.now() + length;
-        let schedulers: Vec<&Service> =
-            house.lab.services().iter().filter(|s| s.name().starts_with("scheduler")).collect();
-        let blows = [Blow::KillAndWait, Blow::Freeze, Blow::Stop, Blow::Kill];
+        let added = Some(spare(house)).filter(|spare| !is_running(spare));
+        let blows = [Blow::KillAndWait, Blow::Freeze, Blow::Stop, Blow::Kill].into_iter().cycle();
+        let add = added.map(|spare| (Blow::Add, Some(spare)));
         let mut done = Vec::new();
-        for blow in blows.into_iter().cycle() {
+        for (blow, whom) in add.into_iter().chain(blows.map(|blow| (blow, None))) {
             let took = SystemClock.now();
-            let Some(scheduler) = self.draw.choice(&schedulers) else { break };
+            let drawn = || self.draw.choice(running(house));
+            let Some(scheduler) = whom.or_else(drawn) else { break };
             strike(blow, scheduler).await;
             println!("         {blow:?} {}", scheduler.name());
             done.push(format!("{blow:?} {}", scheduler.name()));
@@ -59,8 +63,27 @@ impl Trouble {
     }
 }
 
+/// All that are not down at the moment.
+pub(super) fn running(house: &House) -> Vec<&Service> {
+    schedulers(house).filter(|scheduler| is_running(scheduler)).collect()
+}
+
+/// The one that is added in the course of the run.
+pub(super) fn spare(house: &House) -> &Service {
+    schedulers(house).last().unwrap()
+}
+
+fn schedulers(house: &House) -> impl Iterator<Item = &Service> {
+    house.lab.services().iter().filter(|service| service.name().starts_with("scheduler"))
+}
+
+fn is_running(scheduler: &Service) -> bool {
+    scheduler.pid().unwrap().is_some()
+}
+
 async fn strike(blow: Blow, scheduler: &Service) {
     match blow {
+        Blow::Add => scheduler.start().await.unwrap(),
         Blow::Kill => scheduler.kill_and_wait().await.unwrap(),
         Blow::KillAndWait => {
             scheduler.process().discard().await.unwrap();
