@@ -32,8 +32,7 @@ use crate::{
 const FIRST: usize = 2;
 /// Secrets are made and looked at by so many calls at once.
 const CALLS: usize = 16;
-/// From the planned moment to the new token, where the shoot is well and its scheduler is not: what
-/// issue and design allow for a hand-over.
+/// How long a shoot that is well may be without a scheduler that renews what is due there.
 const HANDOVER_MAX: Duration = Duration::from_secs(15);
 /// The same where nothing is wrong at all, half of the Secrets.
 const USUAL_MAX: Duration = Duration::from_secs(1);
@@ -42,8 +41,9 @@ const USUAL_MAX: Duration = Duration::from_secs(1);
 const IN_FLIGHT_PER_SHOOT: u64 = 8;
 /// What may be overdue where the schedulers have caught up with what fell due while they were stopped.
 const CAUGHT_UP: Duration = Duration::from_secs(1);
-/// How long that may take: all that fell due in the meantime, and new shares.
-const CATCH_UP_MAX: Duration = Duration::from_secs(120);
+/// How long that may take: all that fell due in the meantime, and new shares, on a machine that is nearly
+/// full without it.
+const CATCH_UP_MAX: Duration = Duration::from_secs(300);
 /// How long a first token may wait: all of them are made at once.
 const START_MAX: Duration = Duration::from_secs(300);
 
@@ -88,7 +88,7 @@ async fn a_fleet_is_renewed_while_shoots_and_schedulers_come_and_go() {
     assert_eq!(blows.in_vain, 0, "{blows}");
     assert!(rough.renewals > 0 && rough.troubles > 0 && rough.cuts > 0, "{rough}");
     for part in [&blows, &rough] {
-        assert!(part.longest <= HANDOVER_MAX, "{part}");
+        assert!(part.gap <= HANDOVER_MAX, "{part}");
     }
     let excuses = rough.cuts * IN_FLIGHT_PER_SHOOT;
     assert!(rough.in_vain <= excuses, "{} in vain, {} cuts", rough.in_vain, rough.cuts);
