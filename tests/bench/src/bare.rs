@@ -36,7 +36,7 @@ use tokio::{process::Command, task::JoinSet, time};
 
 use crate::{
     cost,
-    stage::{LABEL, Stage, account, bare_name},
+    stage::{LABEL, Size, Stage, account, bare_name},
 };
 
 /// Lifetime that is asked for, as Perennial asks for it.
@@ -50,6 +50,8 @@ pub(crate) struct BareArgs {
     shoot: PathBuf,
     #[arg(long)]
     secrets: usize,
+    #[arg(long)]
+    shoots: usize,
     #[arg(long)]
     in_flight: usize,
     /// Begin one each so many milliseconds; as fast as they go without
@@ -76,7 +78,8 @@ pub async fn run(stage: &Stage, every: Option<Duration>) -> Result<Bare> {
     let (seed, shoot) = stage.kubeconfigs().await?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("bare").arg("--seed").arg(seed).arg("--shoot").arg(shoot);
-    command.arg(format!("--secrets={}", stage.secrets));
+    command.arg(format!("--secrets={}", stage.size.secrets));
+    command.arg(format!("--shoots={}", stage.size.shoots));
     command.arg(format!("--in-flight={}", stage.in_flight));
     command.args(every.map(|every| format!("--every-ms={}", every.as_millis())));
     let output = command.stderr(Stdio::inherit()).kill_on_drop(true).output().await?;
@@ -86,14 +89,12 @@ pub async fn run(stage: &Stage, every: Option<Duration>) -> Result<Bare> {
 }
 
 pub(crate) async fn main(args: BareArgs) -> Result<()> {
-    let BareArgs { seed, shoot, secrets, in_flight, every_ms } = args;
+    let BareArgs { seed, shoot, secrets, shoots, in_flight, every_ms } = args;
+    let size = Size { secrets, shoots };
     let (seed, shoot) = (client(seed).await?, client(shoot).await?);
     let versions = Versions::begin(seed.clone());
     versions.wait(secrets).await?;
-    let (access, accounts) = (
-        Api::<Secret>::namespaced(seed, &namespace(1)),
-        Api::<ServiceAccount>::namespaced(shoot, "kube-system"),
-    );
+    let accounts = Api::<ServiceAccount>::namespaced(shoot, "kube-system");
     let pid = i32::try_from(std::process::id())?;
     let before = cost::cpu_ms(pid)?;
     let beat = every_ms.map(|every| time::interval(Duration::from_millis(every)));
@@ -104,7 +105,10 @@ pub(crate) async fn main(args: BareArgs) -> Result<()> {
         Some((number, (number + 1, beat)))
     });
     let paced = paced.take(secrets);
-    let renewed = paced.map(|number| renew(number, &access, &accounts, &versions));
+    let renewed = paced.map(|number| {
+        let access = Api::namespaced(seed.clone(), &namespace(size.shoot(number)));
+        renew(number, access, &accounts, &versions)
+    });
     let took_ms: Vec<f64> = renewed.buffer_unordered(in_flight).try_collect().await?;
     let cpu_ms = cost::cpu_ms(pid)? - before;
     let bare = Bare { cpu_ms, resident_mib: cost::resident_mib(pid)?, took_ms };
@@ -119,7 +123,7 @@ async fn client(kubeconfig: PathBuf) -> Result<Client> {
 
 async fn renew(
     number: usize,
-    access: &Api<Secret>,
+    access: Api<Secret>,
     accounts: &Api<ServiceAccount>,
     versions: &Versions,
 ) -> Result<f64> {

@@ -5,7 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{bare, latency, report, restart, rounds, stage::Stage};
+use crate::{
+    bare, growth, latency, report, restart, rounds,
+    stage::{Size, Stage},
+};
 
 /// Perennial beside the bare loop, on real API servers, in one run.
 ///
@@ -22,6 +25,8 @@ struct Cli {
 enum Command {
     /// Measure: throughput, CPU, calls, memory, added latency, cost of a restart
     Run(RunArgs),
+    /// The same work with more Secrets over many shoots: time, memory, and how long a start takes
+    Growth(growth::GrowthArgs),
     /// The bare loop, once over all Secrets of its set; `run` starts it as a process of its own
     #[command(hide = true)]
     Bare(bare::BareArgs),
@@ -82,6 +87,7 @@ fn run(cli: Cli) -> Result<()> {
     runtime.block_on(async {
         match cli.command {
             Command::Run(args) => measure(args.settled()).await,
+            Command::Growth(args) => growth::measure(args).await,
             Command::Bare(args) => bare::main(args).await,
         }
     })
@@ -91,7 +97,7 @@ async fn measure(args: RunArgs) -> Result<()> {
     let mut report = report::Report::new(&args);
     for in_flight in args.in_flight.clone() {
         println!("bench: {in_flight} in flight, {} Secrets of each set", args.secrets);
-        let stage = Stage::start(args.secrets, in_flight, None).await?;
+        let stage = Stage::start(Size { secrets: args.secrets, shoots: 0 }, in_flight).await?;
         report.throughput.insert(in_flight, rounds::alternate(&stage, args.rounds).await?);
         if report.restart_calls.is_empty() {
             report.restart_calls = restart::cost(&stage).await?;

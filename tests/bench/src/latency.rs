@@ -3,15 +3,22 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use perennial_proto::scheduler::v1::ListSchedulesRequest;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use perennial_lab::shoot::namespace;
+use perennial_proto::scheduler::v1::RenewNowRequest;
 use perennial_rpc::convert::duration_from;
 use serde::Serialize;
+use tokio::time;
 
-use crate::{bare, rounds, stage::Stage};
+use crate::{
+    bare,
+    stage::{Size, Stage, served_name},
+};
 
 /// Between two renewals.
 const EVERY: Duration = Duration::from_millis(100);
-const PER_SECOND: u32 = 10;
+/// Most at once; at ten a second there are one or two.
+const IN_FLIGHT: usize = 8;
 
 /// From the begin of a renewal to the written Secret, in milliseconds.
 #[derive(Clone, Debug, Serialize)]
@@ -29,24 +36,35 @@ pub struct Latency {
 /// # Errors
 /// Something fails.
 pub async fn slowly(secrets: usize) -> Result<Latency> {
-    let stage = Stage::start(secrets, 8, Some(PER_SECOND)).await?;
+    let stage = Stage::start(Size { secrets, shoots: 0 }, IN_FLIGHT).await?;
     let bare = quantiles(bare::run(&stage, Some(EVERY)).await?.took_ms)?;
-    rounds::campaign(&stage).await?;
-    let services = quantiles(took(&stage).await?)?;
+    let services = quantiles(forced(&stage).await?)?;
     stage.end().await?;
     Ok(Latency { bare, services, added: [services[0] - bare[0], services[1] - bare[1]] })
 }
 
-async fn took(stage: &Stage) -> Result<Vec<f64>> {
-    let request = ListSchedulesRequest { page_size: 1_000, ..ListSchedulesRequest::default() };
-    let schedules = stage.scheduler()?.list_schedules(request).await?.into_inner().schedules;
-    let ours = schedules.into_iter().filter(|schedule| schedule.name.contains("-served-"));
-    let mut took = Vec::new();
-    for schedule in ours {
-        let renewal = schedule.last_renewal.unwrap_or_default();
-        took.push(duration_from("took", renewal.took)?.as_secs_f64() * 1_000.0);
-    }
-    Ok(took)
+/// Each Secret renewed by an order of its own, as evenly as the bare loop does it: a campaign orders a beat's
+/// worth at once, and those would wait for each other at the API servers.
+async fn forced(stage: &Stage) -> Result<Vec<f64>> {
+    let scheduler = stage.scheduler()?;
+    let beat = stream::unfold(time::interval(EVERY), |mut beat| async move {
+        beat.tick().await;
+        Some(((), beat))
+    });
+    let orders = beat.take(stage.size.secrets).enumerate().map(|(number, ())| {
+        let mut scheduler = scheduler.clone();
+        let request = RenewNowRequest {
+            namespace: namespace(stage.size.shoot(number)),
+            name: served_name(number),
+        };
+        async move {
+            let answer = scheduler.renew_now(request).await?.into_inner();
+            let renewal = answer.schedule.and_then(|schedule| schedule.last_renewal);
+            let took = duration_from("took", renewal.context("no renewal is told")?.took)?;
+            anyhow::Ok(took.as_secs_f64() * 1_000.0)
+        }
+    });
+    orders.buffer_unordered(IN_FLIGHT).try_collect().await
 }
 
 fn quantiles(mut took: Vec<f64>) -> Result<[f64; 2]> {

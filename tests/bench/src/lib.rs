@@ -11,6 +11,7 @@
 pub mod bare;
 pub mod cli;
 pub mod cost;
+pub mod growth;
 pub mod latency;
 pub mod report;
 pub mod restart;

@@ -26,7 +26,7 @@ pub struct Report {
 }
 
 /// The services.
-const SERVICES: [&str; 3] = ["token-issuer", "secret-writer", "scheduler"];
+pub(crate) const SERVICES: [&str; 3] = ["token-issuer", "secret-writer", "scheduler"];
 
 impl Report {
     /// Nothing is measured yet.
@@ -99,6 +99,7 @@ impl Report {
             })),
             "restart_calls": self.restart_calls,
             "versions": {
+                "build": if cfg!(debug_assertions) { "debug" } else { "release" },
                 "perennial": env!("CARGO_PKG_VERSION"),
                 "kube_apiserver": perennial_lab::binaries::KUBERNETES_VERSION,
             },

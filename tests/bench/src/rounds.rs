@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     bare, cost,
     cost::Reading,
-    stage::{LABEL, Stage},
+    stage::{LABEL, Size, Stage},
 };
 
 /// An API server counts a request a little after its answer.
@@ -26,6 +26,14 @@ pub struct Round {
     pub cpu_ms: BTreeMap<String, f64>,
     /// By kind; none of the bare loop's.
     pub calls: BTreeMap<String, f64>,
+}
+
+impl Round {
+    /// From the first to the last write.
+    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+    pub(crate) fn seconds(&self, size: Size) -> f64 {
+        (size.secrets as f64 - 1.0) / self.per_second
+    }
 }
 
 /// All rounds with one number in flight.
@@ -71,10 +79,10 @@ async fn bare_round(stage: &Stage) -> Result<(Round, f64)> {
     let before = Reading::take(&stage.lab).await?;
     stage.watch.begin_round();
     let (bare, window) =
-        futures::try_join!(bare::run(stage, None), stage.watch.end_round(stage.secrets))?;
+        futures::try_join!(bare::run(stage, None), stage.watch.end_round(stage.size))?;
     tokio::time::sleep(COUNTED).await;
     let after = Reading::take(&stage.lab).await?;
-    let count = stage.secrets as f64;
+    let count = stage.size.secrets as f64;
     let mut cpu_ms = per_renewal(after.cpu_since(&before), count);
     cpu_ms.retain(|name, _| name == "seed" || name == "shoot");
     cpu_ms.insert("bare".to_owned(), bare.cpu_ms / count);
@@ -88,11 +96,12 @@ async fn services_round(stage: &Stage) -> Result<Round> {
     let before = Reading::take(&stage.lab).await?;
     stage.watch.begin_round();
     let (campaign, window) =
-        futures::try_join!(campaign(stage), stage.watch.end_round(stage.secrets))?;
-    anyhow::ensure!(campaign == stage.secrets as u64, "{campaign} of {} done", stage.secrets);
+        futures::try_join!(campaign(stage), stage.watch.end_round(stage.size))?;
+    let wanted = stage.size.secrets;
+    anyhow::ensure!(campaign == wanted as u64, "{campaign} of {wanted} done");
     tokio::time::sleep(COUNTED).await;
     let after = Reading::take(&stage.lab).await?;
-    let count = stage.secrets as f64;
+    let count = stage.size.secrets as f64;
     let calls = after.calls_since(&before).into_iter();
     let calls = calls.map(|(kind, calls)| (kind, calls as f64 / count)).collect();
     let cpu_ms = per_renewal(after.cpu_since(&before), count);
@@ -104,7 +113,7 @@ fn per_renewal(cpu: BTreeMap<String, f64>, count: f64) -> BTreeMap<String, f64> 
 }
 
 /// Renews every served Secret, and says how many when that is done.
-pub(crate) async fn campaign(stage: &Stage) -> Result<u64> {
+async fn campaign(stage: &Stage) -> Result<u64> {
     let mut scheduler = stage.scheduler()?;
     let request = StartCampaignRequest {
         label_selector: format!("{}={}", LABEL.0, LABEL.1),

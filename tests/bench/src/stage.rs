@@ -9,7 +9,7 @@ use kube::{
     Api, Client,
     api::{Patch, PatchParams, PostParams},
 };
-use perennial_core::keys;
+use perennial_core::{clock::Clock as _, keys};
 use perennial_lab::{
     Lab, Options, access_secret,
     dir::write_private,
@@ -17,6 +17,7 @@ use perennial_lab::{
     poll::{Look, until},
     shoot::namespace,
 };
+use perennial_process::clock::SystemClock;
 use perennial_proto::scheduler::v1::scheduler_client::SchedulerClient;
 use perennial_rpc::client::Channel;
 
@@ -33,19 +34,48 @@ const POLICY: &str = "perennial-secret-writer";
 const POLICY_CLASSES: &str = "ofServedClass";
 /// An API server takes up a policy within seconds.
 const POLICY_MAX: Duration = Duration::from_secs(30);
-const FIRST_MAX: Duration = Duration::from_secs(300);
+/// No limit: more than any API server does.
+const RATE: u32 = 100_000;
+
+/// How many Secrets, and over how many shoots.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Secrets of each set.
+    pub secrets: usize,
+    /// Shoots that they are spread over: all of them the one API server, each behind a proxy of its own. 0
+    /// is the one without proxies.
+    pub shoots: usize,
+}
+
+impl Size {
+    /// The number of the shoot that a Secret belongs to.
+    #[must_use]
+    pub const fn shoot(&self, number: usize) -> usize {
+        match self.shoots {
+            0 => 1,
+            shoots => 2 + number % shoots,
+        }
+    }
+
+    /// How long something that is done to each Secret may take: one third of what a slow machine does.
+    pub(crate) const fn patience(&self) -> Duration {
+        Duration::from_secs(120 + self.secrets as u64 / 20)
+    }
+}
 
 /// The lab, and what is needed to drive it.
 #[derive(Debug)]
 pub struct Stage {
     /// API servers and services.
     pub lab: Lab,
-    /// Secrets of each set.
-    pub secrets: usize,
+    /// How much of it.
+    pub size: Size,
     /// Renewals at once.
     pub in_flight: usize,
     /// Sees both sets.
     pub watch: Watch,
+    /// From the first Secret of the served ones that was made to the last first token.
+    pub first_tokens: Duration,
 }
 
 impl Stage {
@@ -54,19 +84,22 @@ impl Stage {
     ///
     /// # Errors
     /// Something does not start.
-    pub async fn start(secrets: usize, in_flight: usize, rate: Option<u32>) -> Result<Self> {
-        let rate = rate.unwrap_or(100_000);
+    pub async fn start(size: Size, in_flight: usize) -> Result<Self> {
         let scheduler_args = vec![
             format!("--in-flight-max={in_flight}"),
             format!("--in-flight-per-shoot-max={in_flight}"),
-            format!("--rate-max={rate}"),
-            format!("--rate-per-shoot-max={rate}"),
+            format!("--rate-max={RATE}"),
+            format!("--rate-per-shoot-max={RATE}"),
         ];
-        let lab = Lab::start(Options { scheduler_args, ..Options::default() }).await?;
+        let proxied_shoots = size.shoots;
+        let options = Options { scheduler_args, proxied_shoots, ..Options::default() };
+        let lab = Lab::start(options).await?;
         let seed = lab.seed().client();
         let watch = Watch::begin(seed.clone());
-        let stage = Self { lab, secrets, in_flight, watch };
+        let mut stage = Self { lab, size, in_flight, watch, first_tokens: Duration::ZERO };
+        let began = SystemClock.now();
         stage.make_served(&seed).await?;
+        stage.first_tokens = SystemClock.now().duration_since(began).unsigned_abs();
         stage.make_bare(&seed).await?;
         stage.admit_bare(&seed).await?;
         Ok(stage)
@@ -103,24 +136,21 @@ impl Stage {
     }
 
     async fn make_served(&self, seed: &Client) -> Result<()> {
-        make(seed, (0..self.secrets).map(served)).await?;
-        let api: Api<Secret> = Api::namespaced(seed.clone(), &namespace(1));
-        let params = kube::api::ListParams::default().labels(&format!("{}={}", LABEL.0, LABEL.1));
+        make(seed, self.size, served).await?;
         let look = async || {
-            let all = api.list(&params).await?.items;
-            let held = all.iter().filter(|secret| access_secret::token(secret).is_some()).count();
-            Ok(match held >= self.secrets {
+            let held = self.watch.served()?;
+            Ok(match held >= self.size.secrets {
                 true => Look::Done(()),
-                false => Look::Waiting(format!("{held} of {} first tokens", self.secrets)),
+                false => Look::Waiting(format!("{held} of {} first tokens", self.size.secrets)),
             })
         };
-        until("first tokens", FIRST_MAX, look).await
+        until("first tokens", self.size.patience(), look).await
     }
 
     /// The same Secrets under other names and a class that nobody serves, with the token and the note of the
     /// first one: a patch of them is as large as ours.
     async fn make_bare(&self, seed: &Client) -> Result<()> {
-        let api: Api<Secret> = Api::namespaced(seed.clone(), &namespace(1));
+        let api: Api<Secret> = Api::namespaced(seed.clone(), &namespace(self.size.shoot(0)));
         let model = api.get(&served_name(0)).await?;
         let bare = |number: usize| {
             let mut secret = served(number);
@@ -136,7 +166,7 @@ impl Stage {
             secret.data = model.data.clone();
             secret
         };
-        make(seed, (0..self.secrets).map(bare)).await
+        make(seed, self.size, bare).await
     }
 }
 
@@ -155,7 +185,7 @@ impl Stage {
         policies.replace(POLICY, &PostParams::default(), &policy).await?;
         let path = self.lab.dir().kubeconfig("secret-writer");
         let writer = perennial_kube::seed::connect(Some(&path)).await?;
-        let secrets: Api<Secret> = Api::namespaced(writer, &namespace(1));
+        let secrets: Api<Secret> = Api::namespaced(writer, &namespace(self.size.shoot(0)));
         let params = PatchParams { dry_run: true, ..PatchParams::default() };
         let key = keys::RENEW_TIMESTAMP;
         let patch = serde_json::json!({"metadata": {"annotations": {key: "2026-11-29T00:00:00Z"}}});
@@ -168,10 +198,10 @@ impl Stage {
     }
 }
 
-async fn make(seed: &Client, secrets: impl Iterator<Item = Secret>) -> Result<()> {
-    let api: Api<Secret> = Api::namespaced(seed.clone(), &namespace(1));
-    let made = stream::iter(secrets).map(|secret| {
-        let api = api.clone();
+async fn make(seed: &Client, size: Size, secret: impl Fn(usize) -> Secret) -> Result<()> {
+    let made = stream::iter(0..size.secrets).map(|number| {
+        let api: Api<Secret> = Api::namespaced(seed.clone(), &namespace(size.shoot(number)));
+        let secret = secret(number);
         async move { api.create(&PostParams::default(), &secret).await.map(drop) }
     });
     Ok(made.buffer_unordered(CALLS).try_collect::<()>().await?)

@@ -15,15 +15,12 @@ use kube::{
     api::PartialObjectMeta,
     runtime::watcher::{self, Event, watcher},
 };
-use perennial_core::clock::Clock as _;
+use perennial_core::{clock::Clock as _, keys};
 use perennial_lab::poll::{Look, until};
 use perennial_process::clock::SystemClock;
 use tokio::task::JoinSet;
 
-use crate::stage::LABEL;
-
-/// Longest time of a round.
-const ROUND_MAX: Duration = Duration::from_secs(300);
+use crate::stage::{LABEL, Size};
 
 /// What is seen until this is dropped.
 #[derive(Debug)]
@@ -34,6 +31,8 @@ pub struct Watch {
 
 #[derive(Debug, Default)]
 struct Seen {
+    /// The served ones that have a token.
+    served: BTreeSet<String>,
     written: BTreeSet<String>,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
@@ -54,6 +53,10 @@ impl Watch {
                 if let Event::Apply(secret) = event {
                     let now = SystemClock.now();
                     let mut seen = take.lock().unwrap_or_else(PoisonError::into_inner);
+                    let is_served = secret.labels().get(LABEL.0).is_some_and(|set| set == LABEL.1);
+                    if is_served && secret.annotations().contains_key(keys::ISSUED) {
+                        seen.served.insert(secret.name_any());
+                    }
                     seen.written.insert(secret.name_any());
                     seen.first.get_or_insert(now);
                     seen.last = Some(now);
@@ -67,15 +70,26 @@ impl Watch {
     /// Forgets what was seen: a round begins.
     pub fn begin_round(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let over = seen.over;
-        *seen = Seen { over, ..Seen::default() };
+        (seen.first, seen.last) = (None, None);
+        seen.written.clear();
+    }
+
+    /// How many Secrets that the services serve have a token.
+    ///
+    /// # Errors
+    /// The watch failed.
+    pub fn served(&self) -> Result<usize> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        anyhow::ensure!(!seen.over, "the watch failed");
+        Ok(seen.served.len())
     }
 
     /// Waits until so many Secrets were written since the round began; from the first to the last of them.
     ///
     /// # Errors
-    /// Not within five minutes.
-    pub async fn end_round(&self, count: usize) -> Result<Duration> {
+    /// Not within the patience of that size.
+    pub async fn end_round(&self, size: Size) -> Result<Duration> {
+        let count = size.secrets;
         let look = async || {
             let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             anyhow::ensure!(!seen.over, "the watch failed");
@@ -87,6 +101,6 @@ impl Watch {
                 _ => Look::Waiting(format!("{held} of {count} written")),
             })
         };
-        until("the end of a round", ROUND_MAX, look).await
+        until("the end of a round", size.patience(), look).await
     }
 }
