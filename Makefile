@@ -46,6 +46,9 @@ unit: cluster ## Unit, property and integration tests, freshness of generated co
 integration: ## Three real services in one process over mutual TLS against a fake API server
 	cargo test $(WORKSPACE) --test integration
 
+# Crash points are in the build of the tests alone; without a word the lab takes what was built last.
+E2E_BIN = PERENNIAL_PROGRAMS=$(abspath $(DEV_BIN))
+
 # Most of these tests wait more than they work, so three at a time fit on two cores; what a test
 # said stands under its name at the end. Those that need the machine for themselves come after them:
 # they make thousands of tokens, or tell by fractions of a second who was late.
@@ -55,12 +58,12 @@ E2E_ALONE := first_token:: fleet:: forced:: frozen_shoots:: key_campaign:: rando
 .PHONY: e2e
 e2e: cluster ## Real API servers, the three services as processes; ONLY=name runs some
 ifeq ($(ONLY),)
-	$(E2E) --test-threads=3 --show-output $(addprefix --skip ,$(E2E_ALONE))
-	$(E2E) --test-threads=1 --nocapture $(E2E_ALONE)
-	$(DEV_BIN)/perennial-lab run -- cargo test $(WORKSPACE) --test access
+	$(E2E_BIN) $(E2E) --test-threads=3 --show-output $(addprefix --skip ,$(E2E_ALONE))
+	$(E2E_BIN) $(E2E) --test-threads=1 --nocapture $(E2E_ALONE)
+	$(E2E_BIN) $(DEV_BIN)/perennial-lab run -- cargo test $(WORKSPACE) --test access
 else
 	@$(E2E) --list $(ONLY) 2>/dev/null | grep ': test$$' >/dev/null || { echo "no e2e test has '$(ONLY)' in its name"; exit 1; }
-	$(E2E) --test-threads=1 --nocapture $(ONLY)
+	$(E2E_BIN) $(E2E) --test-threads=1 --nocapture $(ONLY)
 endif
 
 # Everything in it is drawn from SEED; docs/simulation.md. A month is the short form, in CI too.
