@@ -22,7 +22,12 @@ use perennial_lab::{
 };
 use perennial_process::clock::SystemClock;
 
-use self::{figures::Figures, size::Size, trouble::Trouble, weather::Weather};
+use self::{
+    figures::{Figures, Part},
+    size::Size,
+    trouble::Trouble,
+    weather::Weather,
+};
 use crate::{
     house::{House, QUIET, access_secret},
     witness::Witness,
@@ -149,10 +154,12 @@ async fn part(
             tokio::join!(weather.blow(house, length), trouble.make(house, length))
         }
     };
-    let renewals = witness.renewals_since(begin);
+    let (end, waiting) = (SystemClock.now(), witness.waiting());
+    let seen = Part { begin, end, renewals: witness.renewals_since(begin), waiting };
     let (granted_after, tokens_after) = settled(house, witness).await;
-    let in_vain = (granted_after - granted).saturating_sub(tokens_after - tokens);
-    Figures::of(&renewals, &cuts, troubles.len(), in_vain)
+    let in_vain = (granted_after - granted).checked_sub(tokens_after - tokens);
+    let in_vain = in_vain.expect("no token stands in a Secret that was not granted");
+    Figures::of(&seen, &cuts, troubles.len(), in_vain)
 }
 
 /// Each shoot has an owner that renews, and works no backlog off any more.
@@ -162,7 +169,7 @@ async fn caught_up(house: &House, witness: &Witness) {
         house.lab.proxied().iter().map(|s| namespace(s.number())).collect();
     let look = async || {
         for renewal in witness.renewals_since(start) {
-            shoots.remove(figures::shoot(&renewal));
+            shoots.remove(figures::shoot(&renewal.secret));
         }
         let (ownerless, overdue) = (shoots.len(), witness.overdue(CAUGHT_UP));
         Ok(match (ownerless, overdue) {

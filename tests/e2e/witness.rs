@@ -118,6 +118,15 @@ impl Witness {
         self.lock().secrets.values().filter(is_overdue).count()
     }
 
+    /// What is due by now and not renewed yet: NAMESPACE/NAME, and the planned moment.
+    pub(crate) fn waiting(&self) -> Vec<(String, Timestamp)> {
+        let now = SystemClock.now();
+        let seen = self.lock();
+        let planned =
+            seen.secrets.iter().filter_map(|(id, held)| Some((id.clone(), held.renew_at?)));
+        planned.filter(|(_, at)| *at < now).collect()
+    }
+
     /// The renewals that were seen from `begin` on.
     pub(crate) fn renewals_since(&self, begin: Timestamp) -> Vec<Renewal> {
         self.lock().renewals.iter().filter(|renewal| renewal.at >= begin).cloned().collect()

@@ -18,8 +18,8 @@ pub(super) struct Figures {
     p99: Duration,
     pub(super) longest: Duration,
     late_one: String,
-    /// Longest time in which a shoot that was well had an overdue Secret, and none of its Secrets was
-    /// renewed: so long it had no owner. Lateness has the backlog of that time on top.
+    /// Longest time in which a shoot that was well had something due, and nothing of it was renewed: so
+    /// long it had no owner. Lateness has the backlog of that time on top.
     pub(super) gap: Duration,
     gap_at: String,
     /// Renewals whose shoot was away when they were due.
@@ -30,10 +30,11 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn of(renewals: &[Renewal], cuts: &[Cut], troubles: usize, in_vain: u64) -> Self {
+    pub(super) fn of(part: &Part, cuts: &[Cut], troubles: usize, in_vain: u64) -> Self {
+        let renewals = &part.renewals;
         let mut clear: Vec<_> = renewals.iter().filter(|r| !is_excused(r, cuts)).collect();
         clear.sort_by_key(|renewal| renewal.lateness);
-        let (gap, gap_at) = longest_gap(renewals, cuts);
+        let (gap, gap_at) = part.longest_gap(cuts);
         let at = |share: usize| {
             let index = clear.len().saturating_sub(1) * share / 100;
             clear.get(index).map(|renewal| renewal.lateness).unwrap_or_default()
@@ -54,34 +55,67 @@ impl Figures {
     }
 }
 
-/// The namespace of its shoot.
-pub(super) fn shoot(renewal: &Renewal) -> &str {
-    renewal.secret.split('/').next().unwrap_or_default()
+/// What was seen between two moments.
+pub(super) struct Part {
+    pub(super) begin: Timestamp,
+    pub(super) end: Timestamp,
+    /// In the order in which they were seen.
+    pub(super) renewals: Vec<Renewal>,
+    /// Due before the end, and not renewed then: the Secret, and its planned moment.
+    pub(super) waiting: Vec<(String, Timestamp)>,
 }
 
-/// The longest gap of all shoots, and where and when it ended. Renewals are ordered by when they were
-/// seen, so of those of one shoot each ends the gap that began with the one before, or with the planned
-/// moment of the Secret that had waited longest.
-fn longest_gap(renewals: &[Renewal], cuts: &[Cut]) -> (Duration, String) {
-    let mut before: BTreeMap<&str, Timestamp> = BTreeMap::new();
-    let mut longest = (Duration::ZERO, String::new());
-    for renewal in renewals {
-        let last = before.insert(shoot(renewal), renewal.at);
-        let since_last = last.map(|last| renewal.at.duration_since(last).unsigned_abs());
-        let gap = since_last.map_or(renewal.lateness, |since| since.min(renewal.lateness));
-        if gap > longest.0 && !is_excused(renewal, cuts) {
-            longest = (gap, format!("{} at {}", shoot(renewal), renewal.at));
+impl Part {
+    /// The longest gap of all shoots, and where and when it ended; none that a cut of the shoot is to
+    /// blame for. A gap is from a renewal, or from when the first of all that was not renewed yet fell
+    /// due, to the next renewal, or to the end.
+    fn longest_gap(&self, cuts: &[Cut]) -> (Duration, String) {
+        let done =
+            self.renewals.iter().map(|renewal| (&*renewal.secret, planned(renewal), renewal.at));
+        let waiting = self.waiting.iter().map(|(secret, planned)| (&**secret, *planned, self.end));
+        let mut by_shoot: BTreeMap<&str, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
+        for (secret, planned, at) in done.chain(waiting).filter(|(_, _, at)| *at <= self.end) {
+            by_shoot.entry(shoot(secret)).or_default().push((planned, at));
         }
+        let gaps = by_shoot.iter().flat_map(|(shoot, steps)| {
+            let before = steps.iter().map(|(_, at)| *at).rev().skip(1).chain([self.begin]);
+            let due = steps.iter().rev().scan(Timestamp::MAX, |first, (planned, at)| {
+                *first = (*first).min(*planned);
+                Some((*first, *at))
+            });
+            due.zip(before).map(move |((due, at), before)| Cut {
+                shoot: (*shoot).to_owned(),
+                from: due.max(before),
+                to: at,
+            })
+        });
+        let unexcused = gaps.filter(|gap| !is_away(&gap.shoot, gap.from, gap.to, cuts));
+        let length = |gap: &Cut| gap.to.duration_since(gap.from);
+        let longest = unexcused.max_by_key(length);
+        let told = |gap: Cut| {
+            let length = Duration::try_from(length(&gap)).unwrap_or_default();
+            (length, format!("{} until {}", gap.shoot, gap.to))
+        };
+        longest.map(told).unwrap_or_default()
     }
-    longest
+}
+
+fn planned(renewal: &Renewal) -> Timestamp {
+    renewal.at - SignedDuration::try_from(renewal.lateness).unwrap()
+}
+
+/// The namespace of the shoot of a Secret, NAMESPACE/NAME.
+pub(super) fn shoot(secret: &str) -> &str {
+    secret.split('/').next().unwrap_or_default()
 }
 
 /// Whether its shoot was away, or had just come back, between its planned moment and its end.
 fn is_excused(renewal: &Renewal, cuts: &[Cut]) -> bool {
-    let planned = renewal.at - SignedDuration::try_from(renewal.lateness).unwrap();
-    let shoot = shoot(renewal);
-    let meets = |cut: &Cut| cut.from <= renewal.at && planned <= cut.to + BACKLOG;
-    cuts.iter().any(|cut| cut.shoot == shoot && meets(cut))
+    is_away(shoot(&renewal.secret), planned(renewal), renewal.at, cuts)
+}
+
+fn is_away(shoot: &str, from: Timestamp, to: Timestamp, cuts: &[Cut]) -> bool {
+    cuts.iter().any(|cut| cut.shoot == shoot && cut.from <= to && from <= cut.to + BACKLOG)
 }
 
 impl fmt::Display for Figures {
@@ -94,5 +128,54 @@ impl fmt::Display for Figures {
              {} tokens in vain",
             self.cuts, self.troubles, self.in_vain
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_000 + second).unwrap()
+    }
+
+    /// A renewal of a shoot by the second in which it fell due and the one in which it was seen.
+    fn renewal(shoot: &str, due: i64, seen: i64) -> Renewal {
+        let lateness = Duration::from_secs(u64::try_from(seen - due).unwrap());
+        Renewal { secret: format!("{shoot}/x"), at: at(seen), lateness }
+    }
+
+    fn part(renewals: Vec<Renewal>, waiting: &[(&str, i64)]) -> Part {
+        let waiting = waiting.iter().map(|(shoot, due)| (format!("{shoot}/y"), at(*due))).collect();
+        Part { begin: at(0), end: at(60), renewals, waiting }
+    }
+
+    fn gap(part: &Part, cuts: &[Cut]) -> u64 {
+        part.longest_gap(cuts).0.as_secs()
+    }
+
+    #[test]
+    fn a_gap_begins_when_the_first_falls_due_that_is_not_renewed_whoever_ends_it() {
+        let late = vec![renewal("a", 5, 5), renewal("a", 29, 30), renewal("a", 10, 31)];
+        assert_eq!(gap(&part(late, &[]), &[]), 20, "from 10, and not the 1 s of who ended it");
+        assert_eq!(gap(&part(vec![renewal("a", 5, 5), renewal("a", 40, 41)], &[]), &[]), 1);
+    }
+
+    #[test]
+    fn a_shoot_that_nobody_serves_has_a_gap_until_the_end() {
+        assert_eq!(gap(&part(vec![renewal("a", 5, 5)], &[("b", 20), ("b", 50)]), &[]), 40);
+        assert_eq!(
+            gap(&part(vec![renewal("a", 5, 5)], &[("a", -9)]), &[]),
+            55,
+            "since its last one"
+        );
+    }
+
+    #[test]
+    fn a_shoot_that_was_cut_off_meanwhile_is_excused_and_no_other() {
+        let cut = |shoot: &str| Cut { shoot: shoot.to_owned(), from: at(8), to: at(12) };
+        let late = || part(vec![renewal("a", 10, 30)], &[]);
+        assert_eq!(gap(&late(), &[cut("a")]), 0);
+        assert_eq!(gap(&late(), &[cut("b")]), 20);
     }
 }
