@@ -75,7 +75,13 @@ async fn two_thousand_tokens_change_their_signing_key_and_no_consumer_sees_a_401
 
     tokio::time::sleep(READ_BY_ALL).await;
     act(&mut house, 1, "rotate-key --drop-old").await;
+    let with_new_alone = Consumers::begin(&house, &witness);
     tokio::time::sleep(2 * REREAD).await;
+    assert_eq!(
+        with_new_alone.stop().await.without_success,
+        0,
+        "everybody is served by the new key"
+    );
     let uses = consumers.stop().await;
     println!(
         "{} tokens renewed in {took:.1?} ({:.0} a second), {granted} before and {spent} after it granted by \
@@ -151,6 +157,8 @@ struct Consumers {
 #[derive(Default)]
 struct Uses {
     good: u64,
+    /// Consumers without any.
+    without_success: u64,
     /// Nobody answered: the API server is started anew with its keys.
     down: u64,
     /// How that showed last.
@@ -176,6 +184,7 @@ impl Consumers {
         self.stop.store(true, Ordering::Relaxed);
         self.tasks.join_all().await.into_iter().fold(Uses::default(), |mut all, uses| {
             all.good += uses.good;
+            all.without_success += u64::from(uses.good == 0);
             all.down += uses.down;
             all.down_as = uses.down_as;
             all.odd.extend(uses.odd);
