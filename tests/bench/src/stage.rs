@@ -57,7 +57,7 @@ impl Size {
         }
     }
 
-    /// How long something that is done to each Secret may take: one third of what a slow machine does.
+    /// How long something that is done to each Secret may take: at 20 a second, where a slow machine does 60.
     pub(crate) const fn patience(&self) -> Duration {
         Duration::from_secs(120 + self.secrets as u64 / 20)
     }
