@@ -46,24 +46,24 @@ unit: cluster ## Unit, property and integration tests, freshness of generated co
 integration: ## Three real services in one process over mutual TLS against a fake API server
 	cargo test $(WORKSPACE) --test integration
 
-# Crash points are in the build of the tests alone; without a word the lab takes what was built last.
-E2E_BIN = PERENNIAL_PROGRAMS=$(abspath $(DEV_BIN))
-
 # Most of these tests wait more than they work, so three at a time fit on two cores; what a test
 # said stands under its name at the end. Those that need the machine for themselves come after them:
 # they make thousands of tokens, or tell by fractions of a second who was late.
-E2E := cargo test $(WORKSPACE) --test e2e --
+#
+# Crash points are in the build of the tests alone; without a word the lab takes what was built last.
+PROGRAMS = $(DEV_BIN)
+E2E = PERENNIAL_PROGRAMS=$(abspath $(PROGRAMS)) cargo test $(WORKSPACE) --test e2e --
 E2E_ALONE := first_token:: fleet:: forced:: frozen_shoots:: key_campaign:: kill:: random:: renewal:: stopped_shoot::
 
 .PHONY: e2e
 e2e: cluster ## Real API servers, the three services as processes; ONLY=name runs some
 ifeq ($(ONLY),)
-	$(E2E_BIN) $(E2E) --test-threads=3 --show-output $(addprefix --skip ,$(E2E_ALONE))
-	$(E2E_BIN) $(E2E) --test-threads=1 --nocapture $(E2E_ALONE)
-	$(E2E_BIN) $(DEV_BIN)/perennial-lab run -- cargo test $(WORKSPACE) --test access
+	$(E2E) --test-threads=3 --show-output $(addprefix --skip ,$(E2E_ALONE))
+	$(E2E) --test-threads=1 --nocapture $(E2E_ALONE)
+	$(DEV_BIN)/perennial-lab run -- cargo test $(WORKSPACE) --test access
 else
 	@$(E2E) --list $(ONLY) 2>/dev/null | grep ': test$$' >/dev/null || { echo "no e2e test has '$(ONLY)' in its name"; exit 1; }
-	$(E2E_BIN) $(E2E) --test-threads=1 --nocapture $(ONLY)
+	$(E2E) --test-threads=1 --nocapture $(ONLY)
 endif
 
 # Everything in it is drawn from SEED; docs/simulation.md. A month is the short form, in CI too.
@@ -95,8 +95,9 @@ storm: cluster ## Twenty minutes against a controller that rewrites every token,
 
 # Optimised services: at 85 renewals a second it is the API servers that should fill the machine.
 .PHONY: fleet
+fleet: PROGRAMS = $(BIN)
 fleet: cluster build ## Eighteen minutes: 5,000 Secrets of 50 shoots while shoots are cut off and schedulers killed
-	PERENNIAL_FLEET=full PERENNIAL_PROGRAMS=$(abspath $(BIN)) $(E2E) --nocapture fleet::
+	PERENNIAL_FLEET=full $(E2E) --nocapture fleet::
 
 .PHONY: consumers
 consumers: cluster ## Ten minutes of client-go, kubectl and kube-rs, until their first token has expired
