@@ -154,7 +154,7 @@ async fn part(
             tokio::join!(weather.blow(house, length), trouble.make(house, length))
         }
     };
-    let (end, waiting) = (SystemClock.now(), witness.waiting());
+    let (end, waiting) = (SystemClock.now(), witness.waiting(Duration::ZERO));
     let seen = Part { begin, end, renewals: witness.renewals_since(begin), waiting };
     let (granted_after, tokens_after) = settled(house, witness).await;
     let in_vain = (granted_after - granted).checked_sub(tokens_after - tokens);
@@ -171,7 +171,7 @@ async fn caught_up(house: &House, witness: &Witness) {
         for renewal in witness.renewals_since(start) {
             shoots.remove(figures::shoot(&renewal.secret));
         }
-        let (ownerless, overdue) = (shoots.len(), witness.overdue(CAUGHT_UP));
+        let (ownerless, overdue) = (shoots.len(), witness.waiting(CAUGHT_UP).len());
         Ok(match (ownerless, overdue) {
             (0, 0) => Look::Done(()),
             _ => Look::Waiting(format!("{ownerless} shoots without renewal, {overdue} overdue")),

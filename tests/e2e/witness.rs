@@ -111,20 +111,13 @@ impl Witness {
         self.lock().secrets.keys().cloned().collect()
     }
 
-    /// How many Secrets hold a token whose planned moment is that far in the past.
-    pub(crate) fn overdue(&self, by: Duration) -> usize {
-        let limit = SystemClock.now() - by;
-        let is_overdue = |history: &&History| history.renew_at.is_some_and(|at| at < limit);
-        self.lock().secrets.values().filter(is_overdue).count()
-    }
-
-    /// What is due by now and not renewed yet: NAMESPACE/NAME, and the planned moment.
-    pub(crate) fn waiting(&self) -> Vec<(String, Timestamp)> {
-        let now = SystemClock.now();
+    /// What has been due for so long and is not renewed: NAMESPACE/NAME, and the planned moment.
+    pub(crate) fn waiting(&self, so_long: Duration) -> Vec<(String, Timestamp)> {
+        let limit = SystemClock.now() - so_long;
         let seen = self.lock();
         let planned =
             seen.secrets.iter().filter_map(|(id, held)| Some((id.clone(), held.renew_at?)));
-        planned.filter(|(_, at)| *at < now).collect()
+        planned.filter(|(_, at)| *at < limit).collect()
     }
 
     /// The renewals that were seen from `begin` on.

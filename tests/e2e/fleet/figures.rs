@@ -83,20 +83,14 @@ impl Part {
                 *first = (*first).min(*planned);
                 Some((*first, *at))
             });
-            due.zip(before).map(move |((due, at), before)| Cut {
-                shoot: (*shoot).to_owned(),
-                from: due.max(before),
-                to: at,
-            })
+            due.zip(before).map(move |((due, at), before)| (*shoot, due.max(before), at))
         });
-        let unexcused = gaps.filter(|gap| !is_away(&gap.shoot, gap.from, gap.to, cuts));
-        let length = |gap: &Cut| gap.to.duration_since(gap.from);
-        let longest = unexcused.max_by_key(length);
-        let told = |gap: Cut| {
-            let length = Duration::try_from(length(&gap)).unwrap_or_default();
-            (length, format!("{} until {}", gap.shoot, gap.to))
+        let unexcused = gaps.filter(|(shoot, from, to)| !is_away(shoot, *from, *to, cuts));
+        let lengths = unexcused.map(|(shoot, from, to)| (to.duration_since(from), shoot, to));
+        let told = |(length, shoot, to)| {
+            (Duration::try_from(length).unwrap_or_default(), format!("{shoot} until {to}"))
         };
-        longest.map(told).unwrap_or_default()
+        lengths.max().map(told).unwrap_or_default()
     }
 }
 
