@@ -1,6 +1,6 @@
 //! The same work with more and more Secrets: what grows with them, and how.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -10,8 +10,9 @@ use perennial_process::clock::SystemClock;
 use serde::Serialize;
 
 use crate::{
-    report::SERVICES,
-    restart, rounds,
+    report::save,
+    restart,
+    rounds::{self, Rounds},
     stage::{Size, Stage},
 };
 
@@ -43,10 +44,8 @@ struct Grown {
     bare_s: f64,
     services_s: f64,
     drain_ratio: f64,
-    /// Of each service, in milliseconds a renewal.
-    cpu_ms: BTreeMap<String, f64>,
-    /// Of each service, in MiB, after all that.
-    resident_mib: BTreeMap<String, f64>,
+    /// One round of each, and resident memory after it.
+    rounds: Rounds,
     /// From the start of the process until it has decided on every Secret, or could be asked about each;
     /// all three after the other, then all three at once.
     start_s: BTreeMap<String, f64>,
@@ -63,7 +62,7 @@ pub async fn measure(args: GrowthArgs) -> Result<()> {
     for &secrets in &args.secrets {
         all.push(grown(Size { secrets, shoots: args.shoots }, args.in_flight).await?);
         // After each, because the next one may take half an hour.
-        write(&args, &all)?;
+        save(&args.out, &all, &table(&all))?;
     }
     println!("{}\nbench: {}", table(&all), args.out.display());
     Ok(())
@@ -85,9 +84,8 @@ async fn grown(size: Size, in_flight: usize) -> Result<Grown> {
         first_tokens_s,
         bare_s: bare.seconds(size),
         services_s: services.seconds(size),
-        drain_ratio: bare.per_second / services.per_second,
-        cpu_ms: services.cpu_ms.clone(),
-        resident_mib: rounds.resident_mib.clone(),
+        drain_ratio: rounds.ratio().recip(),
+        rounds,
         start_s,
         restart_calls: restart::cost(&stage).await?,
     };
@@ -119,20 +117,13 @@ fn since(moment: Timestamp) -> f64 {
     SystemClock.now().duration_since(moment).as_secs_f64()
 }
 
-fn write(args: &GrowthArgs, all: &[Grown]) -> Result<()> {
-    let folder = args.out.parent().context("--out is no file")?;
-    fs::create_dir_all(folder)?;
-    fs::write(&args.out, serde_json::to_string_pretty(all)? + "\n")?;
-    Ok(fs::write(args.out.with_extension("md"), table(all))?)
-}
-
 fn table(all: &[Grown]) -> String {
     let mut text = String::from(
         "| Secrets | shoots | all at once, bare | services | ratio | CPU services | token-issuer | secret-writer | scheduler | start of the scheduler | of all three |\n\
          |---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for grown in all {
-        let memory = |name: &str| grown.resident_mib.get(name).copied().unwrap_or(f64::NAN);
+        let memory = |name: &str| grown.rounds.resident_mib.get(name).copied().unwrap_or(f64::NAN);
         let start = |name: &str| grown.start_s.get(name).copied().unwrap_or(f64::NAN);
         let _ = writeln!(
             text,
@@ -142,12 +133,7 @@ fn table(all: &[Grown]) -> String {
             grown.bare_s,
             grown.services_s,
             grown.drain_ratio,
-            grown
-                .cpu_ms
-                .iter()
-                .filter(|(name, _)| SERVICES.contains(&name.as_str()))
-                .map(|(_, ms)| ms)
-                .sum::<f64>(),
+            grown.rounds.cpu_of_services(),
             memory("token-issuer"),
             memory("secret-writer"),
             memory("scheduler"),

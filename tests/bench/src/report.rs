@@ -26,7 +26,7 @@ pub struct Report {
 }
 
 /// The services.
-pub(crate) const SERVICES: [&str; 3] = ["token-issuer", "secret-writer", "scheduler"];
+const SERVICES: [&str; 3] = ["token-issuer", "secret-writer", "scheduler"];
 
 impl Report {
     /// Nothing is measured yet.
@@ -48,11 +48,8 @@ impl Report {
     /// # Errors
     /// There is no place for it.
     pub fn write(&self, out: &Path) -> Result<()> {
-        let folder = out.parent().context("--out is no file")?;
-        fs::create_dir_all(folder)?;
-        fs::write(out, serde_json::to_string_pretty(&self.figures())? + "\n")?;
         let table = self.table();
-        fs::write(out.with_extension("md"), &table)?;
+        save(out, &self.figures(), &table)?;
         println!("{table}\nbench: {}", out.display());
         Ok(())
     }
@@ -149,6 +146,17 @@ impl Report {
     }
 }
 
+/// Writes figures as JSON, and their table as Markdown beside it.
+///
+/// # Errors
+/// There is no place for it.
+pub(crate) fn save(out: &Path, figures: &impl Serialize, table: &str) -> Result<()> {
+    let folder = out.parent().context("--out is no file")?;
+    fs::create_dir_all(folder)?;
+    fs::write(out, serde_json::to_string_pretty(figures)? + "\n")?;
+    Ok(fs::write(out.with_extension("md"), table)?)
+}
+
 impl Round {
     fn cpu(&self, of: &[&str]) -> f64 {
         of.iter().filter_map(|name| self.cpu_ms.get(*name)).sum()
@@ -156,11 +164,11 @@ impl Round {
 }
 
 impl Rounds {
-    fn ratio(&self) -> f64 {
+    pub(crate) fn ratio(&self) -> f64 {
         median(&self.services, |r| r.per_second) / median(&self.bare, |r| r.per_second)
     }
 
-    fn cpu_of_services(&self) -> f64 {
+    pub(crate) fn cpu_of_services(&self) -> f64 {
         median(&self.services, |r| r.cpu(&SERVICES))
     }
 
