@@ -32,12 +32,14 @@ use Role::{Operator, Scheduler, SecretWriter};
 /// here.
 pub const METHODS: &[(&str, Callers)] = &[
     ("/perennial.issuer.v1.TokenIssuer/IssueToken", Roles(&[SecretWriter])),
+    ("/perennial.issuer.v1.TokenIssuer/IssueTokens", Roles(&[SecretWriter])),
     ("/perennial.issuer.v1.TokenIssuer/SyncShoot", Roles(&[SecretWriter])),
     ("/perennial.issuer.v1.TokenIssuer/RevokeGeneration", Roles(&[SecretWriter])),
     ("/perennial.issuer.v1.TokenIssuer/ObserveShoot", Roles(&[Scheduler])),
     ("/perennial.issuer.v1.TokenIssuer/ListShoots", Roles(&[Scheduler, Operator])),
     ("/perennial.issuer.v1.TokenIssuer/WatchShoots", Roles(&[Scheduler, SecretWriter, Operator])),
     ("/perennial.writer.v1.SecretWriter/RenewToken", Roles(&[Scheduler])),
+    ("/perennial.writer.v1.SecretWriter/RenewTokens", Roles(&[Scheduler])),
     ("/perennial.writer.v1.SecretWriter/SyncSecret", Roles(&[Scheduler])),
     ("/perennial.writer.v1.SecretWriter/WatchAccessSecrets", Roles(&[Scheduler])),
     ("/perennial.writer.v1.SecretWriter/GetAccessSecret", Roles(&[Scheduler, Operator])),

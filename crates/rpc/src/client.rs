@@ -72,8 +72,14 @@ impl Replicas {
     /// process picks the same one as long as the addresses are the same.
     #[must_use]
     pub fn pick(&self, key: &str) -> Channel {
-        let ranked = self.replicas.iter().max_by_key(|replica| rank(key, &replica.address));
-        ranked.expect("never empty: checked when it was made").channel.clone()
+        self.replicas[self.position(key)].channel.clone()
+    }
+
+    /// The position of that replica in [`Replicas::all`].
+    pub(crate) fn position(&self, key: &str) -> usize {
+        let ranked =
+            (0..self.replicas.len()).max_by_key(|at| rank(key, &self.replicas[*at].address));
+        ranked.expect("never empty: checked when it was made")
     }
 
     /// Positions in [`Replicas::all`], the replica of the key first, then who comes after it.

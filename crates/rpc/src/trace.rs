@@ -12,9 +12,10 @@
 pub(crate) mod incoming;
 pub(crate) mod outgoing;
 
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, Response};
 use opentelemetry::propagation::{Extractor, Injector};
 use perennial_core::name::SecretRef;
+use tonic::Code;
 use tracing::{Span, field::display};
 
 const TRACEPARENT: &str = "traceparent";
@@ -38,12 +39,30 @@ impl Extractor for Headers<&HeaderMap> {
     }
 }
 
-impl Injector for Headers<&mut HeaderMap> {
+/// The one header, for calls that have none and where headers are made.
+struct Traceparent(String);
+
+impl Extractor for Traceparent {
+    fn get(&self, key: &str) -> Option<&str> {
+        (key == TRACEPARENT).then_some(&self.0)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec![TRACEPARENT]
+    }
+}
+
+impl Injector for Traceparent {
     fn set(&mut self, key: &str, value: String) {
-        if let (TRACEPARENT, Ok(value)) = (key, HeaderValue::try_from(value)) {
-            self.0.insert(TRACEPARENT, value);
+        if key == TRACEPARENT {
+            self.0 = value;
         }
     }
+}
+
+/// Marks a call that failed.
+pub(crate) fn note_code(span: &Span, failed: Option<Code>) {
+    failed.iter().for_each(|code| note(span, &i32::from(*code).to_string()));
 }
 
 /// Marks a call that failed. gRPC says so in the headers where there is no message.
@@ -52,8 +71,10 @@ fn note_outcome<B>(span: &Span, answer: Option<&Response<B>>) {
         Some(answer) => answer.headers().get("grpc-status").and_then(|code| code.to_str().ok()),
         None => Some("14"), // unavailable: there is no answer
     };
-    if let Some(code) = status.filter(|code| *code != "0") {
-        span.record("rpc.grpc.status_code", code);
-        span.record("otel.status_code", "ERROR");
-    }
+    status.filter(|code| *code != "0").iter().for_each(|code| note(span, code));
+}
+
+fn note(span: &Span, code: &str) {
+    span.record("rpc.grpc.status_code", code);
+    span.record("otel.status_code", "ERROR");
 }

@@ -195,14 +195,14 @@ pub fn start(
     let basis = Duration::from_secs(settings.policy.basis_seconds.unsigned_abs());
     let me = replica_name.clone();
     let replica = Arc::new(Replica { name: replica_name.to_string(), since: clock.now() });
-    let renew = Arc::new(remote::Writer::new(writers.clone(), basis, Arc::clone(&replica)));
+    let (renew, calls) = remote::Writer::new(writers.clone(), basis, Arc::clone(&replica));
     let board = Board::new(settings, Arc::clone(&clock));
     board.share();
     let metrics = Metrics::register(&mut registry);
     let looks = Arc::new(Notify::new());
     let engine = Engine::new(Parts {
         board: Arc::clone(&board),
-        renew,
+        renew: Arc::new(renew),
         observe: Arc::new(remote::Observers::new(&issuers)),
         inputs: from_streams,
         requests: from_operators,
@@ -215,6 +215,10 @@ pub fn start(
     let (handle, switch_looks) = Handle::new(Arc::clone(&switch));
 
     let shutdown = || tasks.shutdown();
+    tasks.spawn("calls of the secret-writer", async move {
+        calls.await; // ends with the engine, which has renewals under way until then
+        Ok(())
+    });
     let stop = shutdown();
     tasks.spawn("engine", async move {
         engine.run(stop, finish_within).await;

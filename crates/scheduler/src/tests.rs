@@ -2,6 +2,7 @@
 //! do as they are told.
 
 use std::{
+    future::{pending, ready},
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -17,10 +18,15 @@ use perennial_proto::{
     },
     writer::v1 as writer,
 };
-use perennial_rpc::{client::connect, convert, status::to_status};
+use perennial_rpc::{
+    client::connect,
+    convert,
+    pipeline::{RenewTokens, answers},
+    status::to_status,
+};
 use perennial_testing::certificates::Authority;
 use tokio::{sync::watch, time};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::StatusExt as _;
 
 use super::*;
@@ -46,6 +52,22 @@ impl perennial_core::failure::Failure for Refuses {
 #[derive(Clone, Default)]
 struct FakeWriter(Arc<Mutex<Vec<writer::RenewTokenRequest>>>);
 
+impl FakeWriter {
+    fn renew(
+        &self,
+        renewal: writer::RenewTokenRequest,
+    ) -> Result<writer::RenewTokenResponse, Status> {
+        let mut calls = self.0.lock().unwrap();
+        calls.push(renewal);
+        if calls.len() > 1 {
+            return Err(to_status(&Refuses));
+        }
+        let now = SystemClock.now().as_second();
+        let record = written(&bare("shoot-1/a"), now, Reason::NothingHeld);
+        Ok(writer::RenewTokenResponse { record: Some(convert::record_to_proto(&record)) })
+    }
+}
+
 #[tonic::async_trait]
 impl writer::secret_writer_server::SecretWriter for FakeWriter {
     type WatchAccessSecretsStream =
@@ -53,17 +75,20 @@ impl writer::secret_writer_server::SecretWriter for FakeWriter {
 
     async fn renew_token(
         &self,
-        request: Request<writer::RenewTokenRequest>,
+        _: Request<writer::RenewTokenRequest>,
     ) -> Result<Response<writer::RenewTokenResponse>, Status> {
-        let mut calls = self.0.lock().unwrap();
-        calls.push(request.into_inner());
-        if calls.len() > 1 {
-            return Err(to_status(&Refuses));
-        }
-        let now = SystemClock.now().as_second();
-        let record = written(&bare("shoot-1/a"), now, Reason::NothingHeld);
-        let record = Some(convert::record_to_proto(&record));
-        Ok(Response::new(writer::RenewTokenResponse { record }))
+        Err(Status::unimplemented("not asked"))
+    }
+
+    type RenewTokensStream = BoxStream<'static, Result<writer::RenewTokensResponse, Status>>;
+
+    async fn renew_tokens(
+        &self,
+        request: Request<Streaming<writer::RenewTokensRequest>>,
+    ) -> Result<Response<Self::RenewTokensStream>, Status> {
+        let this = self.clone();
+        let renew = move |renewal| ready(this.renew(renewal));
+        Ok(Response::new(answers::<RenewTokens, _>(request, pending(), renew)))
     }
 
     async fn sync_secret(
@@ -118,6 +143,15 @@ impl issuer::token_issuer_server::TokenIssuer for FakeIssuer {
         &self,
         _: Request<issuer::IssueTokenRequest>,
     ) -> Result<Response<issuer::IssueTokenResponse>, Status> {
+        Err(Status::unimplemented("not asked"))
+    }
+
+    type IssueTokensStream = BoxStream<'static, Result<issuer::IssueTokensResponse, Status>>;
+
+    async fn issue_tokens(
+        &self,
+        _: Request<Streaming<issuer::IssueTokensRequest>>,
+    ) -> Result<Response<Self::IssueTokensStream>, Status> {
         Err(Status::unimplemented("not asked"))
     }
 

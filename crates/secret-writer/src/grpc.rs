@@ -1,18 +1,21 @@
 //! `perennial.writer.v1.SecretWriter`.
 
+use futures::stream::BoxStream;
 use perennial_core::name::{Namespace, SecretRef};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::writer::v1::{
     GetAccessSecretRequest, GetAccessSecretResponse, ListAccessSecretsRequest,
-    ListAccessSecretsResponse, RenewTokenRequest, RenewTokenResponse, SyncSecretRequest,
-    SyncSecretResponse, WatchAccessSecretsRequest, secret_writer_server::SecretWriter,
+    ListAccessSecretsResponse, RenewTokenRequest, RenewTokenResponse, RenewTokensRequest,
+    RenewTokensResponse, SyncSecretRequest, SyncSecretResponse, WatchAccessSecretsRequest,
+    secret_writer_server::SecretWriter,
 };
 use perennial_rpc::{
     convert::{ConvertError, parsed, record_to_proto},
+    pipeline::{self, RenewTokens},
     status::to_status,
     trace,
 };
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     metrics::Metrics,
@@ -45,11 +48,21 @@ impl SecretWriter for Service {
         &self,
         request: Request<RenewTokenRequest>,
     ) -> Result<Response<RenewTokenResponse>, Status> {
-        let order = Order::try_from(request.into_inner()).map_err(refuse)?;
-        trace::about(&order.secret);
-        let seen = self.renewals.renew(order).await.map_err(|error| to_status(&error))?;
-        let record = Some(record_to_proto(&seen.record));
-        Ok(Response::new(RenewTokenResponse { record }))
+        renew(&self.renewals, request.into_inner()).await.map(Response::new)
+    }
+
+    type RenewTokensStream = BoxStream<'static, Result<RenewTokensResponse, Status>>;
+
+    async fn renew_tokens(
+        &self,
+        request: Request<Streaming<RenewTokensRequest>>,
+    ) -> Result<Response<Self::RenewTokensStream>, Status> {
+        let (renewals, until) = (self.renewals.clone(), self.shutdown.clone().requested_owned());
+        let renew = move |message| {
+            let renewals = renewals.clone();
+            async move { renew(&renewals, message).await }
+        };
+        Ok(Response::new(pipeline::answers::<RenewTokens, _>(request, until, renew)))
     }
 
     async fn sync_secret(
@@ -97,6 +110,16 @@ impl SecretWriter for Service {
         self.complete()?;
         Ok(Response::new(page.of(&self.store)))
     }
+}
+
+async fn renew(
+    renewals: &Renewals,
+    message: RenewTokenRequest,
+) -> Result<RenewTokenResponse, Status> {
+    let order = Order::try_from(message).map_err(refuse)?;
+    trace::about(&order.secret);
+    let seen = renewals.renew(order).await.map_err(|error| to_status(&error))?;
+    Ok(RenewTokenResponse { record: Some(record_to_proto(&seen.record)) })
 }
 
 impl Service {

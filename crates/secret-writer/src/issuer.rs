@@ -15,8 +15,9 @@ use perennial_proto::issuer::v1::{
     token_issuer_client::TokenIssuerClient,
 };
 use perennial_rpc::{
-    client::{Replicas, with_deadline},
+    client::{Channel, Replicas, with_deadline},
     convert::{self, ConvertError},
+    pipeline::{IssueTokens, Pipelines},
     status::Remote,
 };
 use tonic::Status;
@@ -115,13 +116,20 @@ pub enum Given {
 /// The token-issuer over gRPC. All Secrets of a shoot go to one replica, whose connection to that
 /// shoot is warm.
 #[derive(Clone, Debug)]
-pub struct TokenIssuer(Replicas);
+pub struct TokenIssuer {
+    replicas: Replicas,
+    calls: Pipelines<IssueTokens>,
+}
 
 impl TokenIssuer {
-    /// The token-issuer behind these channels.
-    #[must_use]
-    pub const fn new(replicas: Replicas) -> Self {
-        Self(replicas)
+    /// The token-issuer behind these channels, and what must be run for it.
+    pub fn new(replicas: Replicas) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (calls, driven) = Pipelines::new(replicas.clone());
+        (Self { replicas, calls }, driven)
+    }
+
+    fn client(&self, secret: &SecretRef) -> TokenIssuerClient<Channel> {
+        TokenIssuerClient::new(self.replicas.pick(secret.namespace.as_str()))
     }
 }
 
@@ -133,9 +141,8 @@ impl Issue for TokenIssuer {
         binding: Option<Binding>,
     ) -> BoxFuture<'a, Result<Issuance, Remote>> {
         Box::pin(async move {
-            let request = with_deadline(request(secret, inputs, binding), ISSUE_DEADLINE);
-            let mut client = TokenIssuerClient::new(self.0.pick(secret.namespace.as_str()));
-            let answer = client.issue_token(request).await?.into_inner();
+            let request = request(secret, inputs, binding);
+            let answer = self.calls.call(secret.namespace.as_str(), request).await?;
             let given = match answer.delivered {
                 None => Given::Token(Token::new(answer.token)),
                 Some(delivered) => {
@@ -165,8 +172,7 @@ impl Issue for TokenIssuer {
                 left: wanted.left.iter().map(convert::left_to_proto).collect(),
             };
             let request = with_deadline(request, ISSUE_DEADLINE);
-            let mut client = TokenIssuerClient::new(self.0.pick(secret.namespace.as_str()));
-            Ok(client.sync_shoot(request).await?.into_inner().ca_pem.to_vec())
+            Ok(self.client(secret).sync_shoot(request).await?.into_inner().ca_pem.to_vec())
         })
     }
 
@@ -186,8 +192,7 @@ impl Issue for TokenIssuer {
                 unproved,
             };
             let request = with_deadline(request, REVOKE_DEADLINE);
-            let mut client = TokenIssuerClient::new(self.0.pick(secret.namespace.as_str()));
-            Ok(client.revoke_generation(request).await?.into_inner().refused)
+            Ok(self.client(secret).revoke_generation(request).await?.into_inner().refused)
         })
     }
 }

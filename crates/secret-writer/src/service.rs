@@ -37,6 +37,8 @@ use crate::{
     store::Store,
 };
 
+/// The task that has tokens issued.
+pub const CALLS: &str = "calls of the token-issuer";
 /// What to do when the seed refuses.
 const RIGHTS: &str = "apply deploy/seed/secret-writer-rbac.yaml (ClusterRole perennial-secret-writer: get, list, watch, \
      patch on secrets), or correct the credential in --seed-kubeconfig";
@@ -70,16 +72,17 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     let client = perennial_kube::seed::connect(seed_kubeconfig.as_deref())
         .await
         .map_err(StartError::configuration)?;
+    let (token_issuer, calls) = TokenIssuer::new(issuer.clone());
     let generic = generic::Source {
         secrets: GenericKubeconfigs::new(client.clone()),
-        shoots: Arc::new(TokenIssuers::new(issuer.clone())),
+        shoots: Arc::new(TokenIssuers::new(issuer)),
         token_file,
     };
     let parts = Parts {
         generic,
         events: Arc::new(Events::new(client.clone(), &instance_name)),
         access: AccessSecrets::new(client, interpretation.into()),
-        issuer: Arc::new(TokenIssuer::new(issuer)),
+        issuer: Arc::new(token_issuer),
         clock: Arc::new(SystemClock),
         settings,
         tls,
@@ -88,6 +91,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         admin_listener: bind("--admin-addr", admin.admin_addr).await?,
     };
     let supervisor = Supervisor::new(drain.drain_grace);
+    supervisor.tasks().spawn(CALLS, until_shutdown(calls));
     start(parts, &supervisor.tasks());
     supervisor.run().await.map_err(StartError::unexpected)
 }

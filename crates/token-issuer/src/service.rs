@@ -1,18 +1,23 @@
 //! The gRPC service: messages in, messages out, one log line for each token.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt as _};
+use futures::{StreamExt as _, stream::BoxStream};
 use perennial_core::failure::{self, Failure as _};
 use perennial_process::supervise::Shutdown;
 use perennial_proto::issuer::v1::{
-    IssueTokenRequest, IssueTokenResponse, ListShootsRequest, ListShootsResponse,
-    ObserveShootRequest, ObserveShootResponse, RevokeGenerationRequest, RevokeGenerationResponse,
-    SyncShootRequest, SyncShootResponse, WatchShootsRequest, WatchShootsResponse,
-    token_issuer_server::TokenIssuer,
+    IssueTokenRequest, IssueTokenResponse, IssueTokensRequest, IssueTokensResponse,
+    ListShootsRequest, ListShootsResponse, ObserveShootRequest, ObserveShootResponse,
+    RevokeGenerationRequest, RevokeGenerationResponse, SyncShootRequest, SyncShootResponse,
+    WatchShootsRequest, WatchShootsResponse, token_issuer_server::TokenIssuer,
 };
-use perennial_rpc::{convert, status::to_status, trace};
-use tonic::{Request, Response, Status};
+use perennial_rpc::{
+    convert,
+    pipeline::{self, IssueTokens},
+    status::to_status,
+    trace,
+};
+use tonic::{Request, Response, Status, Streaming};
 use tracing::{debug, info, warn};
 
 use crate::{
@@ -24,8 +29,8 @@ use crate::{
     watch::{Filter, Watches},
 };
 
-/// The service. It decides nothing.
-#[derive(Debug)]
+/// The service. It decides nothing. Clones share everything.
+#[derive(Clone, Debug)]
 pub struct Service {
     issuer: Arc<Issuer>,
     watches: Watches,
@@ -51,6 +56,16 @@ impl Service {
             Arc::clone(&issuer.clock),
         );
         Self { issuer, watches, targets, metrics, shutdown }
+    }
+
+    async fn issue_and_count(
+        &self,
+        message: IssueTokenRequest,
+    ) -> Result<IssueTokenResponse, Status> {
+        let (outcome, took) = self.measured(self.issue(message)).await;
+        let label = outcome.as_ref().map_or_else(|error| error.kind().as_str(), |_| "ok");
+        self.metrics.issued(label, took);
+        outcome.map_err(|error| to_status(&error))
     }
 
     async fn issue(&self, message: IssueTokenRequest) -> Result<IssueTokenResponse, Error> {
@@ -169,10 +184,21 @@ impl TokenIssuer for Service {
         &self,
         request: Request<IssueTokenRequest>,
     ) -> Result<Response<IssueTokenResponse>, Status> {
-        let (outcome, took) = self.measured(self.issue(request.into_inner())).await;
-        let label = outcome.as_ref().map_or_else(|error| error.kind().as_str(), |_| "ok");
-        self.metrics.issued(label, took);
-        outcome.map(Response::new).map_err(|error| to_status(&error))
+        self.issue_and_count(request.into_inner()).await.map(Response::new)
+    }
+
+    type IssueTokensStream = BoxStream<'static, Result<IssueTokensResponse, Status>>;
+
+    async fn issue_tokens(
+        &self,
+        request: Request<Streaming<IssueTokensRequest>>,
+    ) -> Result<Response<Self::IssueTokensStream>, Status> {
+        let (service, until) = (Arc::new(self.clone()), self.shutdown.clone().requested_owned());
+        let issue = move |message| {
+            let service = Arc::clone(&service);
+            async move { service.issue_and_count(message).await }
+        };
+        Ok(Response::new(pipeline::answers::<IssueTokens, _>(request, until, issue)))
     }
 
     async fn sync_shoot(
@@ -201,8 +227,7 @@ impl TokenIssuer for Service {
         Ok(Response::new(ObserveShootResponse {}))
     }
 
-    type WatchShootsStream =
-        Pin<Box<dyn Stream<Item = Result<WatchShootsResponse, Status>> + Send>>;
+    type WatchShootsStream = BoxStream<'static, Result<WatchShootsResponse, Status>>;
 
     async fn watch_shoots(
         &self,
@@ -212,7 +237,7 @@ impl TokenIssuer for Service {
         let stream = Filter::parse(&shoots, with_connection)
             .and_then(|filter| self.watches.watch(filter, self.shutdown.clone()))
             .map_err(|error| to_status(&error))?;
-        Ok(Response::new(Box::pin(stream.map(Ok))))
+        Ok(Response::new(stream.map(Ok).boxed()))
     }
 
     async fn list_shoots(

@@ -117,7 +117,7 @@ impl Filter {
 }
 
 /// Answers watches and lists.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Watches {
     directory: Arc<Directory>,
     accounts: Arc<Accounts>,

@@ -162,23 +162,24 @@ impl Services {
             args::Args,
             generic::{Source, TokenIssuers},
             issuer::TokenIssuer,
-            service::{self, Parts},
+            service::{self, CALLS, Parts},
         };
         let tls = self.tls(Role::SecretWriter);
         let address = self.address(Role::TokenIssuer).to_string();
         let flag = format!("--token-issuer-addr={address}");
         let args = Args::try_parse_from(["secret-writer", &flag]).unwrap();
         let issuer = Replicas::new([address], trust().id(Role::TokenIssuer), &tls).unwrap();
+        let (token_issuer, calls) = TokenIssuer::new(issuer.clone());
         let generic = Source {
             secrets: GenericKubeconfigs::new(self.site.seed.clone()),
-            shoots: Arc::new(TokenIssuers::new(issuer.clone())),
+            shoots: Arc::new(TokenIssuers::new(issuer)),
             token_file: args.token_file.clone(),
         };
         let parts = Parts {
             generic,
             events: Arc::new(Events::new(self.site.seed.clone(), "secret-writer-test")),
             access: AccessSecrets::new(self.site.seed.clone(), Interpretation::default()),
-            issuer: Arc::new(TokenIssuer::new(issuer)),
+            issuer: Arc::new(token_issuer),
             clock: Arc::clone(&self.site.clock),
             settings: args.settings(),
             tls,
@@ -186,6 +187,10 @@ impl Services {
             listener,
             admin_listener,
         };
+        supervisor.tasks().spawn(CALLS, async move {
+            calls.await;
+            Ok(())
+        });
         service::start(parts, &supervisor.tasks())
     }
 

@@ -44,6 +44,51 @@ pub struct RenewTokenResponse {
     pub record: ::core::option::Option<AccessSecret>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RenewTokensRequest {
+    /// Number of the renewal, of the caller's choice; the answer has the same.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// W3C trace context; empty outside of a trace.
+    #[prost(string, tag = "2")]
+    pub traceparent: ::prost::alloc::string::String,
+    /// The renewal.
+    #[prost(message, optional, tag = "3")]
+    pub renewal: ::core::option::Option<RenewTokenRequest>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RenewTokensResponse {
+    /// Number of the renewal.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    #[prost(oneof = "renew_tokens_response::Outcome", tags = "2, 3")]
+    pub outcome: ::core::option::Option<renew_tokens_response::Outcome>,
+}
+/// Nested message and enum types in `RenewTokensResponse`.
+pub mod renew_tokens_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        /// The answer of RenewToken.
+        #[prost(message, tag = "2")]
+        Renewed(super::RenewTokenResponse),
+        /// The error of RenewToken.
+        #[prost(message, tag = "3")]
+        Failure(super::Failure),
+    }
+}
+/// An error as a call has it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Failure {
+    /// `grpc-status`
+    #[prost(int32, tag = "1")]
+    pub code: i32,
+    /// `grpc-message`
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+    /// `grpc-status-details-bin`: an encoded google.rpc.Status; empty where the error has none.
+    #[prost(bytes = "vec", tag = "3")]
+    pub details: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SyncSecretRequest {
     /// Namespace of the access Secret.
     #[prost(string, tag = "1")]
@@ -674,6 +719,37 @@ pub mod secret_writer_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// RenewToken for many Secrets over one stream, which costs less than half of a call for each. Answers come as
+        /// they are ready, in any order; one without an answer when the stream ends was not carried out, or nobody
+        /// knows. The stream stays open for as long as both sides live. Callers: scheduler.
+        pub async fn renew_tokens(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::RenewTokensRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::RenewTokensResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perennial.writer.v1.SecretWriter/RenewTokens",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("perennial.writer.v1.SecretWriter", "RenewTokens"),
+                );
+            self.inner.streaming(req, path, codec).await
+        }
         /// Repairs what needs no token: the CA beside it, the ServiceAccount. Callers: scheduler.
         ///
         /// Errors: those of RenewToken, but for the one about a storm.
@@ -822,6 +898,22 @@ pub mod secret_writer_server {
             request: tonic::Request<super::RenewTokenRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RenewTokenResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the RenewTokens method.
+        type RenewTokensStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::RenewTokensResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// RenewToken for many Secrets over one stream, which costs less than half of a call for each. Answers come as
+        /// they are ready, in any order; one without an answer when the stream ends was not carried out, or nobody
+        /// knows. The stream stays open for as long as both sides live. Callers: scheduler.
+        async fn renew_tokens(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::RenewTokensRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<Self::RenewTokensStream>,
             tonic::Status,
         >;
         /// Repairs what needs no token: the CA beside it, the ServiceAccount. Callers: scheduler.
@@ -988,6 +1080,54 @@ pub mod secret_writer_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perennial.writer.v1.SecretWriter/RenewTokens" => {
+                    #[allow(non_camel_case_types)]
+                    struct RenewTokensSvc<T: SecretWriter>(pub Arc<T>);
+                    impl<
+                        T: SecretWriter,
+                    > tonic::server::StreamingService<super::RenewTokensRequest>
+                    for RenewTokensSvc<T> {
+                        type Response = super::RenewTokensResponse;
+                        type ResponseStream = T::RenewTokensStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::RenewTokensRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SecretWriter>::renew_tokens(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RenewTokensSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -3,14 +3,17 @@
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
-use http::{Request, Response};
-use opentelemetry::{Context as TraceContext, propagation::TextMapPropagator as _};
+use http::{Extensions, Request, Response};
+use opentelemetry::{
+    Context as TraceContext,
+    propagation::{Extractor, TextMapPropagator as _},
+};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::{Headers, note_outcome};
+use super::{Headers, Traceparent, note_outcome};
 use crate::{authorize::METHODS, server::Connection};
 
 /// Methods of ours; health and reflection are asked too often to be of interest.
@@ -66,8 +69,16 @@ fn span<B>(request: &Request<B>) -> Span {
     let called = request.uri().path();
     let known = METHODS.iter().find(|(path, _)| *path == called && path.starts_with(OURS));
     let Some((path, _)) = known else { return Span::none() };
-    let method = path.trim_start_matches('/');
-    let connection = request.extensions().get::<Connection>();
+    begin(path.trim_start_matches('/'), request.extensions(), &Headers(request.headers()))
+}
+
+/// The span of one message of a stream.
+pub(crate) fn of_message(method: &'static str, stream: &Extensions, traceparent: String) -> Span {
+    begin(method, stream, &Traceparent(traceparent))
+}
+
+fn begin(method: &'static str, extensions: &Extensions, caller: &dyn Extractor) -> Span {
+    let connection = extensions.get::<Connection>();
     let peer = connection.and_then(|connection| connection.identity.as_ref());
     let span = info_span!(
         parent: None,
@@ -75,9 +86,7 @@ fn span<B>(request: &Request<B>) -> Span {
         peer = peer.map(tracing::field::display), namespace = Empty, name = Empty,
         rpc.grpc.status_code = Empty, otel.status_code = Empty
     );
-    let propagator = TraceContextPropagator::new();
-    let nothing = TraceContext::new();
-    let caller = propagator.extract_with_context(&nothing, &Headers(request.headers()));
+    let caller = TraceContextPropagator::new().extract_with_context(&TraceContext::new(), caller);
     // Refused where there is no subscriber for spans, as in most tests.
     let _ = span.set_parent(caller);
     span

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use opentelemetry::{
     Context as TraceContext, propagation::TextMapPropagator as _, trace::TraceContextExt as _,
 };
@@ -13,7 +13,7 @@ use tower::Service;
 use tracing::{Instrument as _, Span, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::{Headers, note_outcome};
+use super::{TRACEPARENT, Traceparent, note_outcome};
 
 /// A channel to one replica, connected when it is first used. Calls within a trace carry it on.
 #[derive(Clone, Debug)]
@@ -35,21 +35,13 @@ impl Service<Request<Body>> for Channel {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        if !TraceContext::map_current(TraceContext::has_active_span) {
+        let (span, traceparent) = begin(request.uri().path().trim_start_matches('/'));
+        if span.is_disabled() {
             return Box::pin(self.0.call(request));
         }
-        let method = request.uri().path().trim_start_matches('/');
-        let span = info_span!(
-            "call",
-            otel.kind = "client",
-            otel.name = method,
-            rpc.system = "grpc",
-            rpc.method = method,
-            rpc.grpc.status_code = Empty,
-            otel.status_code = Empty
-        );
-        let context = span.context();
-        TraceContextPropagator::new().inject_context(&context, &mut Headers(request.headers_mut()));
+        if let Ok(traceparent) = HeaderValue::try_from(traceparent) {
+            request.headers_mut().insert(TRACEPARENT, traceparent);
+        }
         let answer = self.0.call(request);
         let watched = async move {
             let outcome = answer.await;
@@ -58,4 +50,23 @@ impl Service<Request<Body>> for Channel {
         };
         Box::pin(watched.instrument(span))
     }
+}
+
+/// The span of a call and what tells the other side of it; none outside of a trace.
+pub(crate) fn begin(method: &str) -> (Span, String) {
+    let mut traceparent = Traceparent(String::new());
+    if !TraceContext::map_current(TraceContext::has_active_span) {
+        return (Span::none(), traceparent.0);
+    }
+    let span = info_span!(
+        "call",
+        otel.kind = "client",
+        otel.name = method,
+        rpc.system = "grpc",
+        rpc.method = method,
+        rpc.grpc.status_code = Empty,
+        otel.status_code = Empty
+    );
+    TraceContextPropagator::new().inject_context(&span.context(), &mut traceparent);
+    (span, traceparent.0)
 }

@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod pipeline;
 mod pki;
 mod reload;
 mod trace;

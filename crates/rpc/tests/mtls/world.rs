@@ -1,4 +1,4 @@
-//! One server with nothing but health, and calls to it.
+//! One server, mostly with nothing but health, and calls to it.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
 };
-use tonic::{Status, client::Grpc, codegen::http::uri::PathAndQuery};
+use tonic::{Status, client::Grpc, codegen::http::uri::PathAndQuery, service::Routes};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -39,13 +39,18 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn serving(tls: Arc<TlsStore>) -> Self {
+        Self::serving_routes(tls, Routes::default()).await
+    }
+
+    /// With services beside health.
+    pub(crate) async fn serving_routes(tls: Arc<TlsStore>, routes: Routes) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let ready = watch::Sender::new(true);
         let server = Server {
             tls,
             trust: trust(),
-            routes: tonic::service::Routes::default(),
+            routes,
             ready: ready.subscribe(),
             service: tonic_health::pb::health_server::SERVICE_NAME,
             descriptors: tonic_health::pb::FILE_DESCRIPTOR_SET,

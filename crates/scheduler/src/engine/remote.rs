@@ -22,6 +22,7 @@ use perennial_proto::{
 use perennial_rpc::{
     client::{Channel, Replicas, with_deadline},
     convert::{self, ConvertError},
+    pipeline::{Pipelines, RenewTokens},
     status::Remote,
 };
 use tonic::Status;
@@ -57,15 +58,20 @@ const CONNECT_ALLOWANCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Writer {
     replicas: Replicas,
+    renewals: Pipelines<RenewTokens>,
     basis: Duration,
     replica: Arc<Replica>,
 }
 
 impl Writer {
-    /// `basis` is `--renewal-basis`; `replica` names the attempts.
-    #[must_use]
-    pub const fn new(replicas: Replicas, basis: Duration, replica: Arc<Replica>) -> Self {
-        Self { replicas, basis, replica }
+    /// `basis` is `--renewal-basis`; `replica` names the attempts. The future must be run for it.
+    pub fn new(
+        replicas: Replicas,
+        basis: Duration,
+        replica: Arc<Replica>,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (renewals, driven) = Pipelines::new(replicas.clone());
+        (Self { replicas, renewals, basis, replica }, driven)
     }
 
     fn sync_request(&self, order: &Order) -> writer::SyncSecretRequest {
@@ -98,29 +104,42 @@ impl Writer {
     }
 }
 
+/// The Secret as it is then, and whether an old token of it was tried and refused.
+type Told = Result<(Option<writer::AccessSecret>, bool), Status>;
+
+impl Writer {
+    fn renew_token(
+        &self,
+        key: String,
+        renewal: writer::RenewTokenRequest,
+    ) -> impl Future<Output = Told> + Send + use<> {
+        let renewals = self.renewals.clone();
+        async move { Ok((renewals.call(&key, renewal).await?.record, false)) }
+    }
+
+    fn sync_secret(
+        &self,
+        key: &str,
+        repair: writer::SyncSecretRequest,
+    ) -> impl Future<Output = Told> + Send + use<> {
+        let mut client = SecretWriterClient::new(self.replicas.pick(key));
+        let repair = with_deadline(repair, RENEW_DEADLINE);
+        async move {
+            let answer = client.sync_secret(repair).await?.into_inner();
+            Ok((answer.record, answer.old_token_refused))
+        }
+    }
+}
+
 impl Renew for Writer {
     fn renew(&self, order: &Order) -> BoxFuture<'static, Result<Answer, Fault>> {
-        let mut client = SecretWriterClient::new(self.replicas.pick(&order.secret.to_string()));
-        let renewal = with_deadline(self.request(order), RENEW_DEADLINE);
-        let repair = with_deadline(self.sync_request(order), RENEW_DEADLINE);
-        let needs_token = order.reason.needs_token();
+        let key = order.secret.to_string();
+        let outcome = match order.reason.needs_token() {
+            true => self.renew_token(key, self.request(order)).left_future(),
+            false => self.sync_secret(&key, self.sync_request(order)).right_future(),
+        };
         let call = async move {
-            let (record, old_token_refused) = match needs_token {
-                true => (
-                    client
-                        .renew_token(renewal)
-                        .await
-                        .map_err(fault::of_status)?
-                        .into_inner()
-                        .record,
-                    false,
-                ),
-                false => {
-                    let answer =
-                        client.sync_secret(repair).await.map_err(fault::of_status)?.into_inner();
-                    (answer.record, answer.old_token_refused)
-                }
-            };
+            let (record, old_token_refused) = outcome.await.map_err(fault::of_status)?;
             let record = record.ok_or_else(|| fault::nonsense("it has no record"))?;
             let record = convert::record_from_proto(record);
             let record = record.map_err(|error| fault::nonsense(&error.to_string()))?;
