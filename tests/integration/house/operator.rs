@@ -20,7 +20,7 @@ use tokio_rustls::{
         pki_types::{CertificateDer, ServerName, pem::PemObject as _},
     },
 };
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::{House, namespace, service::trust};
 
@@ -97,6 +97,20 @@ impl House {
         let request = RenewNowRequest { namespace: namespace(shoot), name: name.to_owned() };
         let answer = self.scheduler().renew_now(with_deadline(request, DEADLINE)).await?;
         Ok(answer.into_inner().schedule.expect("an answer has a schedule"))
+    }
+
+    /// The same after the clock leapt: that was a time in which the scheduler stood still, and it reads Leases
+    /// before it orders anything.
+    pub(crate) async fn renew_after_leap(&self, shoot: usize, name: &str) -> Schedule {
+        self.until("a renewal after a leap of the clock", async || {
+            match self.renew_now(shoot, name).await {
+                Err(status) if status.code() == Code::Unavailable => {
+                    Look::Waiting(status.message().to_owned())
+                }
+                outcome => Look::Done(outcome.unwrap()),
+            }
+        })
+        .await
     }
 
     /// The schedule of a Secret, once it is as wanted.
