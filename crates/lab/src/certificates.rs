@@ -21,7 +21,7 @@ use crate::poll::{Look, until};
 use crate::process::control;
 use crate::progress::say;
 use crate::projected;
-use crate::service::{self, SCHEDULERS_MAX, SERVICES};
+use crate::service::{REPLICAS_MAX, SERVICES, replica};
 
 /// Who gets a certificate.
 pub const IDENTITIES: [&str; 4] = ["token-issuer", "secret-writer", "scheduler", "operator"];
@@ -105,8 +105,10 @@ type Running = (String, SocketAddr);
 /// One that is down reads the new files when it starts.
 fn running(dir: &LabDir) -> Result<Vec<Running>> {
     let mut running = Vec::new();
-    let replicas = (2..=SCHEDULERS_MAX).map(service::scheduler);
-    for name in SERVICES.map(str::to_owned).into_iter().chain(replicas) {
+    let replicas = SERVICES
+        .iter()
+        .flat_map(|service| (1..=REPLICAS_MAX).map(|number| replica(service, number)));
+    for name in replicas {
         if control::pid(&name, dir)?.is_some() {
             let file = dir.admin_file(&name);
             let text = std::fs::read_to_string(&file)

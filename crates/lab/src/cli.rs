@@ -70,8 +70,8 @@ async fn prepare(tools: bool, with_kubectl: bool) -> Result<()> {
 async fn service(name: &str, action: ServiceAction, dir: &LabDir) -> Result<()> {
     ensure!(
         dir.admin_file(name).exists(),
-        "this lab has no service {name}; a lab has {}, and further schedulers with \
-         --scheduler-replicas",
+        "this lab has no service {name}; a lab has {}, and further ones with --scheduler-replicas, \
+         --writer-replicas and --issuer-replicas",
         SERVICES.join(", ")
     );
     match action {

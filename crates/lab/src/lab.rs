@@ -21,7 +21,7 @@ use crate::progress::say;
 use crate::proxied::Proxied;
 use crate::proxy::PROXIES_MAX;
 use crate::repo;
-use crate::service::{READY_MAX, SCHEDULERS_MAX, SERVICES, Service};
+use crate::service::{READY_MAX, REPLICAS_MAX, SERVICES, Service};
 use crate::shoot;
 
 /// How often a service may end while the lab is waited for. At a start everything it needs is there; with
@@ -44,7 +44,11 @@ pub struct Options {
     pub writer_args: Vec<String>,
     /// More flags for the scheduler.
     pub scheduler_args: Vec<String>,
-    /// Number of replicas of the scheduler, 1 to [`crate::service::SCHEDULERS_MAX`].
+    /// Number of replicas of the token-issuer, 1 to [`crate::service::REPLICAS_MAX`].
+    pub issuer_replicas: usize,
+    /// The same of the secret-writer.
+    pub writer_replicas: usize,
+    /// The same of the scheduler.
     pub scheduler_replicas: usize,
     /// Without services there are API servers, `deploy/` applied, and the Secrets of the shoots.
     pub start_services: bool,
@@ -61,6 +65,8 @@ impl Default for Options {
             issuer_args: Vec::new(),
             writer_args: Vec::new(),
             scheduler_args: Vec::new(),
+            issuer_replicas: 1,
+            writer_replicas: 1,
             scheduler_replicas: 1,
             start_services: true,
             keep_dir: false,
@@ -69,6 +75,11 @@ impl Default for Options {
 }
 
 impl Options {
+    /// How many of each of [`SERVICES`], in their order.
+    fn replicas(&self) -> [usize; 3] {
+        [self.issuer_replicas, self.writer_replicas, self.scheduler_replicas]
+    }
+
     /// The flags of the secret-writer.
     fn writer_args(&self) -> Vec<String> {
         self.with_interval_min(&self.writer_args)
@@ -133,10 +144,9 @@ impl Lab {
     /// logs stays, and its path is said on stderr.
     pub async fn start(options: Options) -> Result<Self> {
         anyhow::ensure!(options.shoots > 0, "a lab has at least one shoot");
-        let replicas = 1..=SCHEDULERS_MAX;
         anyhow::ensure!(
-            replicas.contains(&options.scheduler_replicas),
-            "1 to {SCHEDULERS_MAX} schedulers"
+            options.replicas().iter().all(|replicas| (1..=REPLICAS_MAX).contains(replicas)),
+            "1 to {REPLICAS_MAX} replicas of each service"
         );
         anyhow::ensure!(options.proxied_shoots <= PROXIES_MAX, "at most {PROXIES_MAX} proxies");
         // First, because it is the likeliest thing to be missing and the cheapest to look for.

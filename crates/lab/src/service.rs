@@ -17,16 +17,16 @@ use crate::process::{Process, Spec, control};
 /// Their names: of the binary, the ServiceAccount, the certificate, the log.
 pub const SERVICES: [&str; 3] = ["token-issuer", "secret-writer", "scheduler"];
 
-/// Most replicas of the scheduler. The first is `scheduler`, the others are `scheduler-2` and so on; all
+/// Most replicas of a service. The first has the name of the service, the others are `scheduler-2` and so on; all
 /// have one identity.
-pub const SCHEDULERS_MAX: usize = 9;
+pub const REPLICAS_MAX: usize = 9;
 
-/// The name of a replica of the scheduler; the first is 1.
+/// The name of a replica of a service; the first is 1.
 #[must_use]
-pub fn scheduler(number: usize) -> String {
+pub fn replica(service: &str, number: usize) -> String {
     match number {
-        1 => "scheduler".to_owned(),
-        _ => format!("scheduler-{number}"),
+        1 => service.to_owned(),
+        _ => format!("{service}-{number}"),
     }
 }
 

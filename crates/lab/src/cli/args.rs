@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
 use perennial_process::args::duration;
 
 use crate::lab::Options;
 use crate::maker::Tell;
 use crate::proxy::PROXIES_MAX;
-use crate::service::SCHEDULERS_MAX;
+use crate::service::REPLICAS_MAX;
 
 /// Real API servers and the three services of Perennial on this machine
 #[derive(Debug, Parser)]
@@ -39,7 +39,7 @@ pub(super) enum Task {
     },
     /// Act on a service of the running lab (needs LAB_DIR)
     Service {
-        /// token-issuer, secret-writer, scheduler; scheduler-2 and so on with --scheduler-replicas
+        /// token-issuer, secret-writer, scheduler; scheduler-2 and so on with --scheduler-replicas, as for the others
         name: String,
         action: ServiceAction,
     },
@@ -87,8 +87,14 @@ pub(super) struct Run {
     /// One more flag for the scheduler; may be repeated
     #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]
     scheduler_arg: Vec<String>,
+    /// Number of replicas of the token-issuer: `token-issuer`, `token-issuer-2` and so on
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = replicas())]
+    issuer_replicas: usize,
+    /// Number of replicas of the secret-writer: `secret-writer`, `secret-writer-2` and so on
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = replicas())]
+    writer_replicas: usize,
     /// Number of replicas of the scheduler: `scheduler`, `scheduler-2` and so on
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=SCHEDULERS_MAX as u64))]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = replicas())]
     scheduler_replicas: usize,
     /// Leave LAB_DIR behind (it stays anyway when something fails)
     #[arg(long)]
@@ -183,6 +189,10 @@ pub(super) enum CertificatesAction {
     Renew,
 }
 
+fn replicas() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=REPLICAS_MAX as u64)
+}
+
 impl Run {
     /// The lab to start, and COMMAND.
     pub(super) fn into_options(self) -> (Options, Vec<String>) {
@@ -193,6 +203,8 @@ impl Run {
             issuer_arg,
             writer_arg,
             scheduler_arg,
+            issuer_replicas,
+            writer_replicas,
             scheduler_replicas,
             keep_dir,
             command,
@@ -204,6 +216,8 @@ impl Run {
             issuer_args: issuer_arg,
             writer_args: writer_arg,
             scheduler_args: scheduler_arg,
+            issuer_replicas,
+            writer_replicas,
             scheduler_replicas,
             start_services: true,
             keep_dir,

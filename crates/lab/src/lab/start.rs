@@ -1,5 +1,6 @@
 //! The order of a start: etcd, all API servers at once, `deploy/`, the shoots, the services.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -19,7 +20,9 @@ use crate::ports::Ports;
 use crate::progress::say;
 use crate::proxied::{self, Proxied};
 use crate::repo;
-use crate::service::{self, AUDIENCE, Addresses, Place, Service, common_args, seed_access};
+use crate::service::{
+    self, AUDIENCE, Addresses, Place, SERVICES, Service, common_args, seed_access,
+};
 use crate::shoot;
 
 /// Proxied shoots that are made known at once.
@@ -125,37 +128,35 @@ async fn launch(
 ) -> Result<Vec<Service>> {
     say(format!("starting the services of {}", place.programs.display()));
     let dir = place.dir;
-    let [issuer, writer] = [Addresses::take(ports)?, Addresses::take(ports)?];
-    let schedulers = (1..=options.scheduler_replicas)
-        .map(|number| Ok((service::scheduler(number), Addresses::take(ports)?)))
-        .collect::<Result<Vec<_>>>()?;
-    let others = [("token-issuer".to_owned(), issuer), ("secret-writer".to_owned(), writer)];
-    for (name, addresses) in others.iter().chain(&schedulers) {
-        write_private(&dir.admin_file(name), &addresses.admin.to_string())?;
+    let mut replicas = Vec::new();
+    for (service, count) in SERVICES.into_iter().zip(options.replicas()) {
+        for number in 1..=count {
+            let (name, addresses) = (service::replica(service, number), Addresses::take(ports)?);
+            write_private(&dir.admin_file(&name), &addresses.admin.to_string())?;
+            replicas.push((service, name, addresses));
+        }
     }
-    let issuer_addr = format!("--token-issuer-addr={}", issuer.grpc);
-    let writer_addr = format!("--secret-writer-addr={}", writer.grpc);
-    let issuer_own = vec![seed_access("token-issuer", seed, dir).await?];
-    let writer_own = vec![
-        seed_access("secret-writer", seed, dir).await?,
-        issuer_addr.clone(),
-        format!("--audience={AUDIENCE}"),
-    ];
-    let scheduler_own = vec![seed_access("scheduler", seed, dir).await?, writer_addr, issuer_addr];
-    let launch = |name: &str, program, addresses, own: Vec<String>, more: &[String]| {
-        let args = [common_args(program, addresses, dir), own, more.to_vec()].concat();
-        Service::launch((name, program), args, addresses, place)
+    let addr_flags = |called: &str| -> Vec<String> {
+        let those = replicas.iter().filter(|(service, ..)| *service == called);
+        those.map(|(.., addresses)| format!("--{called}-addr={}", addresses.grpc)).collect()
     };
-    let (issuer_args, writer_args) = (options.issuer_args(), options.writer_args());
-    let mut services = vec![
-        launch("token-issuer", "token-issuer", issuer, issuer_own, &issuer_args),
-        launch("secret-writer", "secret-writer", writer, writer_own, &writer_args),
-    ];
-    services.extend(schedulers.into_iter().map(|(name, addresses)| {
-        let mut own = scheduler_own.clone();
+    let [issuers, writers] = [addr_flags("token-issuer"), addr_flags("secret-writer")];
+    let audience = vec![format!("--audience={AUDIENCE}")];
+    let mut flags = BTreeMap::from([
+        ("token-issuer", options.issuer_args()),
+        ("secret-writer", [issuers.clone(), audience, options.writer_args()].concat()),
+        ("scheduler", [writers, issuers, options.scheduler_args.clone()].concat()),
+    ]);
+    for service in SERVICES {
+        let access = seed_access(service, seed, dir).await?;
+        flags.entry(service).or_default().insert(0, access);
+    }
+    let launch = |(service, name, addresses): (&'static str, String, Addresses)| {
+        let mut args = [common_args(service, addresses, dir), flags[service].clone()].concat();
         // They are Pods of one Deployment, on one machine: its name would be the same for all.
-        own.extend((options.scheduler_replicas > 1).then(|| format!("--replica-name={name}")));
-        launch(&name, "scheduler", addresses, own, &options.scheduler_args)
-    }));
-    Ok(services)
+        let shares = service == "scheduler" && options.scheduler_replicas > 1;
+        args.extend(shares.then(|| format!("--replica-name={name}")));
+        Service::launch((&name, service), args, addresses, place)
+    };
+    Ok(replicas.into_iter().map(launch).collect())
 }
