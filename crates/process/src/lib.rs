@@ -11,6 +11,7 @@ pub mod args;
 pub mod clock;
 pub mod crash;
 pub mod listen;
+mod memory;
 pub mod outage;
 pub mod ready;
 pub mod start;

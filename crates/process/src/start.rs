@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     args::LogArgs,
-    crash,
+    crash, memory,
     outage::Refused,
     telemetry::{self, Telemetry},
 };
@@ -157,6 +157,7 @@ where
         Ok(args) => args,
         Err(told) => return usage(&told).into(),
     };
+    memory::keep_freed();
     let outcome = prepare(A::command().get_name(), log(&args)).and_then(|(runtime, telemetry)| {
         let _armed = crash::arm();
         let outcome = runtime.block_on(service(args));
