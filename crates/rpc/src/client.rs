@@ -77,6 +77,9 @@ impl Replicas {
 
     /// The position of that replica in [`Replicas::all`].
     pub(crate) fn position(&self, key: &str) -> usize {
+        if self.replicas.len() == 1 {
+            return 0; // most fleets have one, and hashes cost something
+        }
         let ranked =
             (0..self.replicas.len()).max_by_key(|at| rank(key, &self.replicas[*at].address));
         ranked.expect("never empty: checked when it was made")
