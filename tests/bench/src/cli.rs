@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    bare, growth, latency, report, restart, rounds,
+    bare, growth, hostile, latency, replicas, report, restart, rounds,
     stage::{Size, Stage},
 };
 
@@ -27,6 +27,10 @@ enum Command {
     Run(RunArgs),
     /// The same work with more Secrets over many shoots: time, memory, and how long a start takes
     Growth(growth::GrowthArgs),
+    /// The same work beside 300 MB of others' Secrets, under edits without end, and with one shoot slow
+    Hostile(hostile::HostileArgs),
+    /// The same work with one, two and three replicas of each service
+    Replicas(replicas::ReplicasArgs),
     /// The bare loop, once over all Secrets of its set; `run` starts it as a process of its own
     #[command(hide = true)]
     Bare(bare::BareArgs),
@@ -88,6 +92,8 @@ fn run(cli: Cli) -> Result<()> {
         match cli.command {
             Command::Run(args) => measure(args.settled()).await,
             Command::Growth(args) => growth::measure(args).await,
+            Command::Hostile(args) => hostile::measure(args).await,
+            Command::Replicas(args) => replicas::measure(args).await,
             Command::Bare(args) => bare::main(args).await,
         }
     })

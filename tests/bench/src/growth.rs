@@ -94,7 +94,7 @@ async fn grown(size: Size, in_flight: usize) -> Result<Grown> {
 }
 
 /// Each service alone, then all three at once.
-async fn starts(stage: &Stage) -> Result<BTreeMap<String, f64>> {
+pub(crate) async fn starts(stage: &Stage) -> Result<BTreeMap<String, f64>> {
     let mut took = BTreeMap::new();
     for service in stage.lab.services() {
         service.stop().await?;

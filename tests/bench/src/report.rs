@@ -158,7 +158,7 @@ pub(crate) fn save(out: &Path, figures: &impl Serialize, table: &str) -> Result<
 }
 
 impl Round {
-    fn cpu(&self, of: &[&str]) -> f64 {
+    pub(crate) fn cpu(&self, of: &[&str]) -> f64 {
         of.iter().filter_map(|name| self.cpu_ms.get(*name)).sum()
     }
 }
@@ -177,7 +177,7 @@ impl Rounds {
     }
 }
 
-fn median(rounds: &[Round], figure: impl Fn(&Round) -> f64) -> f64 {
+pub(crate) fn median(rounds: &[Round], figure: impl Fn(&Round) -> f64) -> f64 {
     let mut all: Vec<f64> = rounds.iter().map(figure).collect();
     all.sort_by(f64::total_cmp);
     all.get(all.len() / 2).copied().unwrap_or(f64::NAN)

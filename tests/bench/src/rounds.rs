@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// An API server counts a request a little after its answer.
-const COUNTED: Duration = Duration::from_millis(700);
+pub(crate) const COUNTED: Duration = Duration::from_millis(700);
 
 /// One round, by renewal.
 #[derive(Clone, Debug, Serialize)]
@@ -92,7 +92,7 @@ async fn bare_round(stage: &Stage) -> Result<(Round, f64)> {
 
 /// A campaign renews every Secret once, and costs no write beside theirs.
 #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-async fn services_round(stage: &Stage) -> Result<Round> {
+pub(crate) async fn services_round(stage: &Stage) -> Result<Round> {
     let before = Reading::take(&stage.lab).await?;
     stage.watch.begin_round();
     let (campaign, window) =

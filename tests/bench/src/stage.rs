@@ -85,6 +85,14 @@ impl Stage {
     /// # Errors
     /// Something does not start.
     pub async fn start(size: Size, in_flight: usize) -> Result<Self> {
+        Self::start_with(size, in_flight, Options::default()).await
+    }
+
+    /// The same with other options for the lab.
+    ///
+    /// # Errors
+    /// Something does not start.
+    pub async fn start_with(size: Size, in_flight: usize, options: Options) -> Result<Self> {
         let scheduler_args = vec![
             format!("--in-flight-max={in_flight}"),
             format!("--in-flight-per-shoot-max={in_flight}"),
@@ -92,7 +100,7 @@ impl Stage {
             format!("--rate-per-shoot-max={RATE}"),
         ];
         let proxied_shoots = size.shoots;
-        let options = Options { scheduler_args, proxied_shoots, ..Options::default() };
+        let options = Options { scheduler_args, proxied_shoots, ..options };
         let lab = Lab::start(options).await?;
         let seed = lab.seed().client();
         let watch = Watch::begin(seed.clone());

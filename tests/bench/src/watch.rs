@@ -1,7 +1,7 @@
 //! Both sets of Secrets seen from beside: when the first and the last of a round was written.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -33,7 +33,8 @@ pub struct Watch {
 struct Seen {
     /// The served ones that have a token.
     served: BTreeSet<String>,
-    written: BTreeSet<String>,
+    /// When each was last written, and in which namespace.
+    written: BTreeMap<String, (Timestamp, String)>,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
     over: bool,
@@ -57,7 +58,8 @@ impl Watch {
                     if is_served && secret.annotations().contains_key(keys::ISSUED) {
                         seen.served.insert(secret.name_any());
                     }
-                    seen.written.insert(secret.name_any());
+                    let place = secret.namespace().unwrap_or_default();
+                    seen.written.insert(secret.name_any(), (now, place));
                     seen.first.get_or_insert(now);
                     seen.last = Some(now);
                 }
@@ -72,6 +74,16 @@ impl Watch {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         (seen.first, seen.last) = (None, None);
         seen.written.clear();
+    }
+
+    /// Writes a second of the round that ended, but for those in a namespace.
+    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+    pub fn rate_but(&self, namespace: &str) -> Option<f64> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = || seen.written.values().filter(|(_, place)| place != namespace);
+        let last = others().map(|(at, _)| *at).max()?;
+        let took = last.duration_since(seen.first?).as_secs_f64();
+        Some((others().count() as f64 - 1.0) / took)
     }
 
     /// How many Secrets that the services serve have a token.
