@@ -133,6 +133,19 @@ bench: $(if $(QUICK),cluster,build) ## Perennial beside the bare loop, on real A
 	$(BENCH_BIN)/perennial-lab prepare
 	$(BENCH_BIN)/bench run $(if $(QUICK),--quick --out $(dir $(DEV_BIN))bench/quick.json)
 
+# Each takes minutes, 30,000 Secrets half an hour; WHAT are more flags, such as WHAT="--secrets 30000".
+.PHONY: bench-growth bench-hostile bench-replicas
+bench-growth: ## The same with more Secrets over 25 shoots: time, memory, starts
+bench-hostile: ## The same beside 300 MB of others' Secrets, under 10,000 edits a minute, and with one shoot slow
+bench-replicas: ## The same with one, two and three replicas of each service
+bench-growth bench-hostile bench-replicas: bench-%: build
+	$(BIN)/perennial-lab prepare
+	$(BIN)/bench $* $(WHAT)
+
+.PHONY: bench-steps
+bench-steps: ## Decision, queue, levelling and reduction of a Secret alone, at 1,000 to 100,000
+	cargo bench --locked -p perennial-bench --bench micro
+
 .PHONY: bench-fleet
 bench-fleet: ## What 100,000 Secrets cost the scheduler: bytes each, time to decide on all, time of a renewal
 	cargo bench --locked -p perennial-fleet --bench fleet
