@@ -248,12 +248,16 @@ impl Book {
 impl Entry {
     /// Says whether it is news. That one is still not there is: a token may have come and gone
     /// between.
+    ///
+    /// What is told is never older than what was told before, or whoever hears it would take it for the past. A list
+    /// that began before a grant corrects what the grant took for granted, and nothing would ever say it again.
     fn publish(&mut self, state: AccountState, at: Timestamp) -> bool {
         let is_present = matches!(state, AccountState::Present { .. });
         if is_present && self.seen.as_ref().is_some_and(|seen| seen.state == state) {
             return false;
         }
-        self.seen = Some(AccountSeen { state, at });
+        let before = self.seen.as_ref().map_or(at, |seen| seen.at);
+        self.seen = Some(AccountSeen { state, at: at.max(before) });
         true
     }
 }

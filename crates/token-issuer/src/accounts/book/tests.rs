@@ -127,6 +127,24 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// Found by the property below.
 #[test]
+fn what_a_list_corrects_is_told_as_no_older_than_the_grant_that_was_wrong() {
+    let mut world = World::new();
+    world.book.list_begins();
+    let begun = world.at();
+    world.now += 1;
+    let wanted = LabelsHash::of(&[("app".to_owned(), "proxy".to_owned())].into());
+    world.book.granted(&world.account, "1", wanted, false, world.at());
+    let assumed = world.book.seen(&world.account).unwrap().clone();
+
+    let found = account_seen(PROXY, "1"); // without labels
+    let published = world.book.listed([(world.account.clone(), found)].into(), begun);
+
+    let told = world.book.seen(&world.account).unwrap();
+    assert_eq!(published.len(), 1);
+    assert!(told.state != assumed.state && told.at >= assumed.at, "{told:?} after {assumed:?}");
+}
+
+#[test]
 fn c_an_account_that_goes_while_it_is_looked_at_is_looked_at_again() {
     use Step::{Answer, Ask, Delete, Hear, Make};
     let mut world = World::new();
