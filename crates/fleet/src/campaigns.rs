@@ -1,8 +1,8 @@
 //! Campaigns as they bear on the fleet: what is to be renewed for them is put into the queue, a few of each
 //! shoot at a time, and how far they are is counted.
 //!
-//! Once a second the whole selection of each campaign that runs is looked at: a look at 100,000 Secrets
-//! takes some milliseconds, and what it finds is true whatever happened before. Between two looks the
+//! Once a second ([`look_interval`]) the whole selection of each campaign that runs is looked at; what that finds is
+//! true whatever happened before. Between two looks the
 //! queue is filled up. A Secret that is renewed for a campaign is as urgent as its token is old, so what
 //! falls due by itself goes first.
 
@@ -21,6 +21,7 @@ use super::{
     entry::{ByCampaign, Entry, Standing},
     members::{Member, named},
     schedule::words,
+    stats::look_interval,
 };
 
 mod generations;
@@ -28,8 +29,6 @@ mod progress;
 
 pub use progress::{Awaits, Left, Phase, Progress};
 
-/// Selections are looked at this often.
-const LOOK_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 /// While a shoot signs by another key than is wanted, one token is issued this often to see whether it
 /// still does: what else falls due there says it too.
 const CANARY_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
@@ -206,7 +205,10 @@ impl Fleet {
             return;
         }
         let waited = self.campaigns.looked.map(|looked| now.duration_since(looked));
-        if waited.is_none_or(|waited| waited >= LOOK_INTERVAL || waited.is_negative()) {
+        let selected = self.campaigns.runs.values().map(|run| run.progress.total).sum();
+        let interval =
+            SignedDuration::try_from(look_interval(selected)).unwrap_or(SignedDuration::MAX);
+        if waited.is_none_or(|waited| waited >= interval || waited.is_negative()) {
             self.campaigns.looked = Some(now);
             self.look_at_campaigns(now);
         }

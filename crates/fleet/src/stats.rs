@@ -1,6 +1,6 @@
 //! Counts for metrics.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
@@ -49,6 +49,20 @@ pub struct Stats {
 
 const HOUR_SECONDS: i64 = 60 * 60;
 
+/// Secrets for each second between two looks at all of them.
+const LOOKED_AT_IN_A_SECOND: usize = 10_000;
+/// Longest time between two looks.
+const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(10);
+
+/// How often so many Secrets are looked at, to count them or to see how far a campaign is: once a second, and
+/// less often where there are more than 10,000. A look at 30,000 takes some 40 ms on a slow machine; each second
+/// that was more than the renewals (docs/benchmarks.md).
+#[must_use]
+pub fn look_interval(secrets: usize) -> Duration {
+    let seconds = u64::try_from(1 + secrets / LOOKED_AT_IN_A_SECOND).unwrap_or(u64::MAX);
+    Duration::from_secs(seconds).min(LOOK_INTERVAL_MAX)
+}
+
 impl Fleet {
     /// Counts everything once; the cost grows with the number of Secrets.
     #[must_use]
@@ -76,5 +90,17 @@ impl Fleet {
             stats.overdue += usize::from(!is_fresh && self.is_overdue(now, shoot, entry));
         }
         stats
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_become_rarer_with_the_number_of_secrets_and_never_too_rare() {
+        let seconds = |secrets| look_interval(secrets).as_secs();
+        assert_eq!([0, 9_999, 10_000, 30_000].map(seconds), [1, 1, 2, 4]);
+        assert_eq!([90_000, 1_000_000, usize::MAX].map(seconds), [10, 10, 10]);
     }
 }

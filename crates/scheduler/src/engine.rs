@@ -33,6 +33,7 @@ use perennial_fleet::{
     outcome::Answer,
     request,
     schedule::Schedule,
+    stats::look_interval,
     stop::Switch,
 };
 
@@ -52,8 +53,6 @@ mod tests;
 
 /// How often the wall clock is looked at. A renewal is at most this late.
 pub const BEAT: Duration = Duration::from_millis(200);
-/// How often everything is counted for metrics.
-const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 /// Messages of streams that wait for the engine.
 pub const INPUTS_MAX: usize = 1_024;
 /// Messages of streams that are taken at once before orders are given.
@@ -124,7 +123,7 @@ pub struct Engine {
     attempts: FuturesUnordered<BoxFuture<'static, Ended>>,
     waiting: Waiting,
     writer_away: bool,
-    counted: Option<time::Instant>,
+    next_count: Option<time::Instant>,
     outlook: outlook::Outlook,
     looks: Arc<Notify>,
     /// Whether it was unknown which replicas there are.
@@ -175,7 +174,7 @@ impl Engine {
             attempts: FuturesUnordered::new(),
             waiting: Waiting::default(),
             writer_away: false,
-            counted: None,
+            next_count: None,
             outlook: outlook::Outlook::default(),
             looks,
             was_unread: true, // they are read at the start anyway
@@ -407,9 +406,9 @@ impl Engine {
     }
 
     fn count(&mut self, now: time::Instant) {
-        if self.counted.is_none_or(|counted| now.duration_since(counted) >= COUNT_INTERVAL) {
-            self.counted = Some(now);
+        if self.next_count.is_none_or(|next| now >= next) {
             let stats = self.board.read(|fleet, now| fleet.stats(now));
+            self.next_count = Some(now + look_interval(stats.secrets.values().sum()));
             self.metrics.show(&stats);
             self.outlook.log(&stats);
         }
