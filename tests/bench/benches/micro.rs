@@ -47,7 +47,7 @@ fn secret(number: usize) -> SecretRef {
 #[divan::bench(args = SIZES)]
 fn decide_each(bencher: Bencher<'_, '_>, size: usize) {
     let record = |number: usize| {
-        let issued = if number % 2 == 0 { NOW - HOUR } else { NOW - PLANNED - 1 };
+        let issued = if number.is_multiple_of(2) { NOW - HOUR } else { NOW - PLANNED - 1 };
         written(&bare(&name(number)), issued, Reason::NothingHeld)
     };
     let records: Vec<Record> = (0..size).map(record).collect();

@@ -138,7 +138,7 @@ async fn state(stage: &Stage) -> Result<State> {
 /// Half of them stand beside access Secrets.
 async fn crowd(seed: &Client, count: usize) -> Result<()> {
     let made = stream::iter(0..count).map(|number| {
-        let place = if number % 2 == 0 { "default".to_owned() } else { namespace(1) };
+        let place = if number.is_multiple_of(2) { "default".to_owned() } else { namespace(1) };
         let api: Api<Secret> = Api::namespaced(seed.clone(), &place);
         async move {
             let secret = Secret {
