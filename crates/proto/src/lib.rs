@@ -26,6 +26,14 @@ pub mod writer {
     }
 }
 
+/// `perennial.rpc.v1`
+pub mod rpc {
+    /// Version 1.
+    pub mod v1 {
+        include!("gen/perennial.rpc.v1.rs");
+    }
+}
+
 /// `perennial.scheduler.v1`
 pub mod scheduler {
     /// Version 1.

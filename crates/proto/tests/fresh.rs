@@ -17,9 +17,10 @@ impl ::core::fmt::Debug for IssueTokenResponse {
     }
 }
 "#;
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "perennial/cli/v1/cli.proto",
     "perennial/issuer/v1/issuer.proto",
+    "perennial/rpc/v1/failure.proto",
     "perennial/scheduler/v1/budget.proto",
     "perennial/scheduler/v1/campaign.proto",
     "perennial/scheduler/v1/forecast.proto",

@@ -8,6 +8,7 @@ mod cause;
 use std::time::Duration;
 
 use perennial_core::failure::{Failure, Kind};
+use perennial_proto::rpc::v1 as proto;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -23,6 +24,21 @@ pub fn to_status(failure: &dyn Failure) -> Status {
         details.set_retry_info(Some(pause));
     }
     Status::with_error_details(code(failure.kind()), failure.to_string(), details)
+}
+
+/// A status as a message, for answers that share a stream.
+pub(crate) fn to_failure(status: &Status) -> proto::Failure {
+    proto::Failure {
+        code: status.code().into(),
+        message: status.message().to_owned(),
+        details: status.details().to_vec(),
+    }
+}
+
+/// The status that such a message tells of.
+pub(crate) fn from_failure(failure: proto::Failure) -> Status {
+    let proto::Failure { code, message, details } = failure;
+    Status::with_details(Code::from_i32(code), message, details.into())
 }
 
 const fn code(kind: Kind) -> Code {

@@ -109,21 +109,8 @@ pub mod issue_tokens_response {
         Issued(super::IssueTokenResponse),
         /// The error of IssueToken.
         #[prost(message, tag = "3")]
-        Failure(super::Failure),
+        Failure(super::super::super::rpc::v1::Failure),
     }
-}
-/// An error as a call has it.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Failure {
-    /// `grpc-status`
-    #[prost(int32, tag = "1")]
-    pub code: i32,
-    /// `grpc-message`
-    #[prost(string, tag = "2")]
-    pub message: ::prost::alloc::string::String,
-    /// `grpc-status-details-bin`: an encoded google.rpc.Status; empty where the error has none.
-    #[prost(bytes = "vec", tag = "3")]
-    pub details: ::prost::alloc::vec::Vec<u8>,
 }
 /// A token that stands in a target.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -72,21 +72,8 @@ pub mod renew_tokens_response {
         Renewed(super::RenewTokenResponse),
         /// The error of RenewToken.
         #[prost(message, tag = "3")]
-        Failure(super::Failure),
+        Failure(super::super::super::rpc::v1::Failure),
     }
-}
-/// An error as a call has it.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Failure {
-    /// `grpc-status`
-    #[prost(int32, tag = "1")]
-    pub code: i32,
-    /// `grpc-message`
-    #[prost(string, tag = "2")]
-    pub message: ::prost::alloc::string::String,
-    /// `grpc-status-details-bin`: an encoded google.rpc.Status; empty where the error has none.
-    #[prost(bytes = "vec", tag = "3")]
-    pub details: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SyncSecretRequest {

@@ -24,9 +24,8 @@ where
     F: Future<Output = Result<M::Answer, Status>> + Send + 'static,
 {
     let (_, extensions, messages) = request.into_parts();
-    let read = messages.take_until(until).take_while(|message| ready(message.is_ok()));
-    let calls = read.filter_map(|message| ready(message.ok()));
-    calls
+    let until_it_breaks = messages.take_until(until).scan((), |(), read| ready(read.ok()));
+    until_it_breaks
         .map(move |message| answer::<M, _, _>(&extensions, message, &carry_out))
         .buffer_unordered(CALLS_MAX)
         .map(Ok)
