@@ -10,6 +10,7 @@ use perennial_core::{
     name::SecretRef,
     token::{Claims, Token, TokenHash},
 };
+use perennial_process::supervise::Tasks;
 use perennial_proto::issuer::v1::{
     self as proto, Delivery, IssueTokenRequest, RevokeGenerationRequest, SyncShootRequest,
     token_issuer_client::TokenIssuerClient,
@@ -122,10 +123,15 @@ pub struct TokenIssuer {
 }
 
 impl TokenIssuer {
-    /// The token-issuer behind these channels, and what must be run for it.
-    pub fn new(replicas: Replicas) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    /// The token-issuer behind these channels. Calls go out by a task of its own, which ends with the last clone.
+    #[must_use]
+    pub fn start(replicas: Replicas, tasks: &Tasks) -> Self {
         let (calls, driven) = Pipelines::new(replicas.clone());
-        (Self { replicas, calls }, driven)
+        tasks.spawn("calls of the token-issuer", async move {
+            driven.await;
+            Ok(())
+        });
+        Self { replicas, calls }
     }
 
     fn client(&self, secret: &SecretRef) -> TokenIssuerClient<Channel> {

@@ -37,8 +37,6 @@ use crate::{
     store::Store,
 };
 
-/// The task that has tokens issued.
-pub const CALLS: &str = "calls of the token-issuer";
 /// What to do when the seed refuses.
 const RIGHTS: &str = "apply deploy/seed/secret-writer-rbac.yaml (ClusterRole perennial-secret-writer: get, list, watch, \
      patch on secrets), or correct the credential in --seed-kubeconfig";
@@ -72,17 +70,18 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     let client = perennial_kube::seed::connect(seed_kubeconfig.as_deref())
         .await
         .map_err(StartError::configuration)?;
-    let (token_issuer, calls) = TokenIssuer::new(issuer.clone());
+    let supervisor = Supervisor::new(drain.drain_grace);
+    let tasks = supervisor.tasks();
     let generic = generic::Source {
         secrets: GenericKubeconfigs::new(client.clone()),
-        shoots: Arc::new(TokenIssuers::new(issuer)),
+        shoots: Arc::new(TokenIssuers::new(issuer.clone())),
         token_file,
     };
     let parts = Parts {
         generic,
         events: Arc::new(Events::new(client.clone(), &instance_name)),
         access: AccessSecrets::new(client, interpretation.into()),
-        issuer: Arc::new(token_issuer),
+        issuer: Arc::new(TokenIssuer::start(issuer, &tasks)),
         clock: Arc::new(SystemClock),
         settings,
         tls,
@@ -90,9 +89,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         listener: bind("--listen-addr", listen_addr).await?,
         admin_listener: bind("--admin-addr", admin.admin_addr).await?,
     };
-    let supervisor = Supervisor::new(drain.drain_grace);
-    supervisor.tasks().spawn(CALLS, until_shutdown(calls));
-    start(parts, &supervisor.tasks());
+    start(parts, &tasks);
     supervisor.run().await.map_err(StartError::unexpected)
 }
 

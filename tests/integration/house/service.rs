@@ -162,24 +162,23 @@ impl Services {
             args::Args,
             generic::{Source, TokenIssuers},
             issuer::TokenIssuer,
-            service::{self, CALLS, Parts},
+            service::{self, Parts},
         };
         let tls = self.tls(Role::SecretWriter);
         let address = self.address(Role::TokenIssuer).to_string();
         let flag = format!("--token-issuer-addr={address}");
         let args = Args::try_parse_from(["secret-writer", &flag]).unwrap();
         let issuer = Replicas::new([address], trust().id(Role::TokenIssuer), &tls).unwrap();
-        let (token_issuer, calls) = TokenIssuer::new(issuer.clone());
         let generic = Source {
             secrets: GenericKubeconfigs::new(self.site.seed.clone()),
-            shoots: Arc::new(TokenIssuers::new(issuer)),
+            shoots: Arc::new(TokenIssuers::new(issuer.clone())),
             token_file: args.token_file.clone(),
         };
         let parts = Parts {
             generic,
             events: Arc::new(Events::new(self.site.seed.clone(), "secret-writer-test")),
             access: AccessSecrets::new(self.site.seed.clone(), Interpretation::default()),
-            issuer: Arc::new(token_issuer),
+            issuer: Arc::new(TokenIssuer::start(issuer, &supervisor.tasks())),
             clock: Arc::clone(&self.site.clock),
             settings: args.settings(),
             tls,
@@ -187,10 +186,6 @@ impl Services {
             listener,
             admin_listener,
         };
-        supervisor.tasks().spawn(CALLS, async move {
-            calls.await;
-            Ok(())
-        });
         service::start(parts, &supervisor.tasks())
     }
 
