@@ -205,10 +205,9 @@ impl Fleet {
             return;
         }
         let waited = self.campaigns.looked.map(|looked| now.duration_since(looked));
-        let selected = self.campaigns.runs.values().map(|run| run.progress.total).sum();
-        let interval =
-            SignedDuration::try_from(look_interval(selected)).unwrap_or(SignedDuration::MAX);
-        if waited.is_none_or(|waited| waited >= interval || waited.is_negative()) {
+        let running = self.campaigns.runs.values().filter(|run| !run.progress.is_over());
+        let interval = look_interval(running.map(|run| run.progress.total).sum());
+        if waited.is_none_or(|waited| waited.is_negative() || waited.unsigned_abs() >= interval) {
             self.campaigns.looked = Some(now);
             self.look_at_campaigns(now);
         }
