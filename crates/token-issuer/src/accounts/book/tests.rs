@@ -125,7 +125,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..STEPS)
 }
 
-/// Found by the property below.
 #[test]
 fn what_a_list_corrects_is_told_as_no_older_than_the_grant_that_was_wrong() {
     let mut world = World::new();
@@ -144,6 +143,7 @@ fn what_a_list_corrects_is_told_as_no_older_than_the_grant_that_was_wrong() {
     assert!(told.state != assumed.state && told.at >= assumed.at, "{told:?} after {assumed:?}");
 }
 
+/// Found by the property below.
 #[test]
 fn c_an_account_that_goes_while_it_is_looked_at_is_looked_at_again() {
     use Step::{Answer, Ask, Delete, Hear, Make};
