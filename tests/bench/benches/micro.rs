@@ -104,23 +104,32 @@ fn place_each(bencher: Bencher<'_, '_>, size: usize) {
 fn reduce_each(bencher: Bencher<'_, '_>, size: usize) {
     let (token, annotations) = held();
     let secrets: Vec<SecretRef> = (0..size).map(secret).collect();
-    let (labels, interpretation) = (BTreeMap::new(), Interpretation::default());
+    let interpretation = Interpretation::default();
     bencher.counter(ItemsCount::new(size)).bench_local(|| {
         for secret in &secrets {
-            let view = SecretView {
-                secret,
-                uid: "0e3de1b6-6dd4-4f27-8f6c-1b54ed1a2b7b",
-                labels: &labels,
-                annotations: &annotations,
-                token: Some(token.as_bytes()),
-                kubeconfig: None,
-                bundle: None,
-                immutable: false,
-                terminating: false,
-            };
+            let view = view(secret, &annotations, Some(token.as_bytes()));
             black_box(Record::reduce(&view, &interpretation));
         }
     });
+}
+
+fn view<'a>(
+    secret: &'a SecretRef,
+    annotations: &'a BTreeMap<String, String>,
+    token: Option<&'a [u8]>,
+) -> SecretView<'a> {
+    static LABELS: BTreeMap<String, String> = BTreeMap::new();
+    SecretView {
+        secret,
+        uid: "0e3de1b6-6dd4-4f27-8f6c-1b54ed1a2b7b",
+        labels: &LABELS,
+        annotations,
+        token,
+        kubeconfig: None,
+        bundle: None,
+        immutable: false,
+        terminating: false,
+    }
 }
 
 /// A token, and the annotations beside it as we write them.
@@ -140,21 +149,8 @@ fn held() -> (String, BTreeMap<String, String>) {
         (keys::ACCOUNT_NAME.to_owned(), "kube-proxy".to_owned()),
         (keys::ACCOUNT_NAMESPACE.to_owned(), "kube-system".to_owned()),
     ]);
-    let reduced = |annotations: &BTreeMap<String, String>| {
-        let view = SecretView {
-            secret: &secret(0),
-            uid: "1",
-            labels: &BTreeMap::new(),
-            annotations,
-            token: None,
-            kubeconfig: None,
-            bundle: None,
-            immutable: false,
-            terminating: false,
-        };
-        Record::reduce(&view, &Interpretation::default()).inputs.unwrap()
-    };
-    let (inputs, read) = (reduced(&annotations), Claims::read(token.as_bytes()).unwrap());
+    let empty = Record::reduce(&view(&secret(0), &annotations, None), &Interpretation::default());
+    let (inputs, read) = (empty.inputs.unwrap(), Claims::read(token.as_bytes()).unwrap());
     let plan = Plan::draw(&read, BASIS_DEFAULT_SECONDS, Window::ORDINARY, 0.5);
     let note = Issued::note(IssuedFor {
         token: TokenHash::of(token.as_bytes()),

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
     core::v1::{Secret, ServiceAccount},
@@ -32,10 +32,10 @@ use perennial_lab::{
 use perennial_process::clock::SystemClock;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::{process::Command, task::JoinSet, time};
+use tokio::{process::Command, task::JoinSet};
 
 use crate::{
-    cost,
+    cost, pace,
     stage::{LABEL, Size, Stage, account, bare_name},
 };
 
@@ -97,14 +97,7 @@ pub(crate) async fn main(args: BareArgs) -> Result<()> {
     let accounts = Api::<ServiceAccount>::namespaced(shoot, "kube-system");
     let pid = i32::try_from(std::process::id())?;
     let before = cost::cpu_ms(pid)?;
-    let beat = every_ms.map(|every| time::interval(Duration::from_millis(every)));
-    let paced = stream::unfold((0, beat), |(number, mut beat)| async move {
-        if let Some(beat) = &mut beat {
-            beat.tick().await;
-        }
-        Some((number, (number + 1, beat)))
-    });
-    let paced = paced.take(secrets);
+    let paced = pace::numbers(every_ms.map(Duration::from_millis)).take(secrets);
     let renewed = paced.map(|number| {
         let access = Api::namespaced(seed.clone(), &namespace(size.shoot(number)));
         renew(number, access, &accounts, &versions)

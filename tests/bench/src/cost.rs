@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context as _, Result};
-use perennial_lab::{Lab, counts::RequestCounts};
+use perennial_lab::{Lab, counts::RequestCounts, service::Service};
 
 /// A tick of the kernel as it tells it to programs: `USER_HZ` is 100 on every Linux.
 const TICK_MS: f64 = 10.0;
@@ -29,6 +29,18 @@ pub fn resident_mib(pid: i32) -> Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib / 1_024.0)
+}
+
+/// Resident memory of each service of a lab, in MiB.
+///
+/// # Errors
+/// One is down.
+pub fn resident_of_services(lab: &Lab) -> Result<BTreeMap<String, f64>> {
+    let resident = |service: &Service| {
+        let pid = service.pid()?.context("a service is down")?;
+        Ok((service.name().to_owned(), resident_mib(pid)?))
+    };
+    lab.services().iter().map(resident).collect()
 }
 
 /// CPU of the three services and the two API servers so far, and what these were asked.

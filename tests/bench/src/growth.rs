@@ -113,7 +113,7 @@ pub(crate) async fn starts(stage: &Stage) -> Result<BTreeMap<String, f64>> {
     Ok(took)
 }
 
-fn since(moment: Timestamp) -> f64 {
+pub(crate) fn since(moment: Timestamp) -> f64 {
     SystemClock.now().duration_since(moment).as_secs_f64()
 }
 

@@ -19,7 +19,8 @@ use tokio::time;
 
 use crate::{
     cost::{self, Reading},
-    growth,
+    growth::{self, since},
+    pace,
     report::save,
     rounds::{self, Round},
     stage::{Size, Stage, served_name},
@@ -126,11 +127,7 @@ pub async fn measure(args: HostileArgs) -> Result<()> {
 async fn state(stage: &Stage) -> Result<State> {
     let round = rounds::services_round(stage).await?;
     let start_s = growth::starts(stage).await?;
-    let mut resident_mib = BTreeMap::new();
-    for service in stage.lab.services() {
-        let pid = service.pid()?.context("a service is down")?;
-        resident_mib.insert(service.name().to_owned(), cost::resident_mib(pid)?);
-    }
+    let resident_mib = cost::resident_of_services(&stage.lab)?;
     println!("bench: {:.0}/s, resident {resident_mib:.1?}", round.per_second);
     Ok(State { round, start_s, resident_mib })
 }
@@ -160,13 +157,9 @@ async fn edit(stage: &Stage, args: &HostileArgs) -> Result<Edits> {
     let before = Reading::take(&stage.lab).await?;
     let began = SystemClock.now();
     let count = (args.edits_per_minute * args.edit_seconds / 60) as usize;
-    let beat = time::interval(Duration::from_secs(60) / args.edits_per_minute);
-    let paced = stream::unfold((0, beat), |(number, mut beat)| async move {
-        beat.tick().await;
-        Some((number, (number + 1, beat)))
-    });
+    let every = Duration::from_secs(60) / args.edits_per_minute;
     let seed = stage.lab.seed().client();
-    let edits = paced.take(count).map(|number: usize| {
+    let edits = pace::numbers(Some(every)).take(count).map(|number| {
         let secret = number % stage.size.secrets;
         let shoot = namespace(stage.size.shoot(secret));
         let api: Api<Secret> = Api::namespaced(seed.clone(), &shoot);
@@ -177,7 +170,7 @@ async fn edit(stage: &Stage, args: &HostileArgs) -> Result<Edits> {
         }
     });
     edits.buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
-    let took = SystemClock.now().duration_since(began);
+    let took_s = since(began);
     time::sleep(rounds::COUNTED).await;
     let after = Reading::take(&stage.lab).await?;
     let calls = after.calls_since(&before);
@@ -185,7 +178,7 @@ async fn edit(stage: &Stage, args: &HostileArgs) -> Result<Edits> {
     let cpu = after.cpu_since(&before).into_iter();
     let edits = Edits {
         made: count,
-        per_minute: count as f64 * 60.0 / took.as_secs_f64(),
+        per_minute: count as f64 * 60.0 / took_s,
         token_requests: of("token_requests"),
         other_writes: of("secret_writes").saturating_sub(count as u64),
         secret_gets: of("secret_gets"),

@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _};
 use perennial_lab::shoot::namespace;
 use perennial_proto::scheduler::v1::RenewNowRequest;
 use perennial_rpc::convert::duration_from;
 use serde::Serialize;
-use tokio::time;
 
 use crate::{
-    bare,
+    bare, pace,
     stage::{Size, Stage, served_name},
 };
 
@@ -47,11 +46,8 @@ pub async fn slowly(secrets: usize) -> Result<Latency> {
 /// worth at once, and those would wait for each other at the API servers.
 async fn forced(stage: &Stage) -> Result<Vec<f64>> {
     let scheduler = stage.scheduler()?;
-    let beat = stream::unfold(time::interval(EVERY), |mut beat| async move {
-        beat.tick().await;
-        Some(((), beat))
-    });
-    let orders = beat.take(stage.size.secrets).enumerate().map(|(number, ())| {
+    let paced = pace::numbers(Some(EVERY)).take(stage.size.secrets);
+    let orders = paced.map(|number| {
         let mut scheduler = scheduler.clone();
         let request = RenewNowRequest {
             namespace: namespace(stage.size.shoot(number)),

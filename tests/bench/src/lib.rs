@@ -14,6 +14,7 @@ pub mod cost;
 pub mod growth;
 pub mod hostile;
 pub mod latency;
+pub mod pace;
 pub mod replicas;
 pub mod report;
 pub mod restart;

@@ -107,9 +107,7 @@ async fn with(args: &ReplicasArgs, count: Count) -> Result<Figures> {
     let idle = idle(&stage).await?;
     stage.end().await?;
     let of_kind = |kind: &'static str| {
-        let is_one = move |name: &str| {
-            name.trim_end_matches(|c: char| c == '-' || c.is_ascii_digit()) == kind
-        };
+        let is_one = move |name: &str| name.starts_with(kind); // `scheduler`, `scheduler-2`
         let cpu = median(&rounds.services, |round| {
             round.cpu_ms.iter().filter(|(name, _)| is_one(name)).map(|(_, cpu)| cpu).sum()
         });

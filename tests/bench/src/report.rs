@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context as _, Result};
+use perennial_lab::service::SERVICES;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -24,9 +25,6 @@ pub struct Report {
     /// At ten renewals a second.
     pub latency: Option<Latency>,
 }
-
-/// The services.
-const SERVICES: [&str; 3] = ["token-issuer", "secret-writer", "scheduler"];
 
 impl Report {
     /// Nothing is measured yet.

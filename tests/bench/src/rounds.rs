@@ -66,11 +66,7 @@ pub async fn alternate(stage: &Stage, rounds: usize) -> Result<Rounds> {
         all.services.push(services);
         all.resident_mib.insert("bare".to_owned(), resident);
     }
-    for service in stage.lab.services() {
-        if let Some(pid) = service.pid()? {
-            all.resident_mib.insert(service.name().to_owned(), cost::resident_mib(pid)?);
-        }
-    }
+    all.resident_mib.extend(cost::resident_of_services(&stage.lab)?);
     Ok(all)
 }
 
